@@ -1,0 +1,1 @@
+"""Pixels and words in, tokens and keys out. Knows nothing of storage or serving."""

@@ -1,0 +1,308 @@
+"""The protocols between pixels and memory, and the tensor shapes that cross them.
+
+What it is: every type an encoder backend, a cubing or a compressor takes or returns. What it is not: an implementation,
+or anything about storage (`memory.records`) or time outside one video.
+
+Letters used for shapes everywhere in Longwatch:
+
+    T  steps (sampled frames)      S  token levels: 1 + the model's deepstack levels (pocket: 1)
+    N  patch tokens of a step, N = h * w              D  channels of a token
+    M  tokens a cube is compressed to                 E  channels of one step's evidence
+    R  keys of a cube                                 K  channels of a key
+
+Time is seconds since the stream's first frame, from presentation timestamps.
+
+Two kinds of object: *models* are stateless, heavy, shared by all videos and may live in another process
+(`FrameEncoder`, `KeyEncoder`, `Describer`); *per-stream objects* are light, belong to one video, and can be saved and
+restored between any two steps (`Cubing`, `Compressor`, `EvidencePool`): `state()` is bounded bytes, and
+`restore(state())` followed by the same steps gives the same result to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+BoundaryReason = Literal["change", "limit", "interrupted", "end"]
+"""Why a cube closed: its content changed; it reached the longest span; the stream broke; the video ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded picture, upright and with square pixels.
+
+    Attributes:
+        rgb: uint8 [H, W, 3], any size.
+        time_s: presentation time in seconds since the stream's first frame.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    time_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTokens:
+    """Visual tokens of T steps, after the connector where the backend has one.
+
+    Attributes:
+        tokens: float32 [S, T, N, D] on the CPU.
+        grid: (h, w) with N = h * w; row-major.
+        times_s: T presentation times in seconds (of a step's first frame).
+        frames_per_step: 1, or 2 for models with a temporal patch of two frames.
+    """
+
+    tokens: torch.Tensor
+    grid: tuple[int, int]
+    times_s: tuple[float, ...]
+    frames_per_step: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CubeTokens:
+    """A cube after compression.
+
+    Attributes:
+        tokens: float32 [S, M', D], M' <= M.
+        weights: float32 [M'], patch tokens each one stands for; sums to T * N of the cube.
+        positions: float32 [M', 3]: time (s), row, column; fractional centroids on the patch grid.
+    """
+
+    tokens: torch.Tensor
+    weights: torch.Tensor
+    positions: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpace:
+    """Where keys of one encoder can be compared: same encoder, same weights, same width, else not comparable.
+
+    Attributes:
+        encoder: name of the key encoder, for example ``"conse-minilm"``.
+        weights_sha256: one digest over all weight files that shape a key.
+        dim: K.
+    """
+
+    encoder: str
+    weights_sha256: str
+    dim: int
+
+    def __str__(self) -> str:
+        return f"{self.encoder}:{self.weights_sha256[:12]}:{self.dim}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Search keys of one cube.
+
+    Attributes:
+        vectors: float32 [R, K], rows of unit length.
+        kinds: R names of what each row was made from, for example ``"seen"``, ``"peak"``, ``"text"``.
+    """
+
+    vectors: npt.NDArray[np.float32]
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something recognised: a name a person would use, and how sure the encoder is, 0 to 1."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenText:
+    """One line read off the screen: the words, the reader's confidence (0 to 1), first and last time seen (s)."""
+
+    text: str
+    confidence: float
+    first_s: float
+    last_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What the describer saw on one step.
+
+    Attributes:
+        texts: (line, confidence 0 to 1) read off the screen; None where it was not read on this step.
+        colours: float32 [len(COLOUR_NAMES)], share of pixels of each named colour; sums to 1.
+    """
+
+    texts: tuple[tuple[str, float], ...] | None
+    colours: npt.NDArray[np.float32]
+
+
+COLOUR_NAMES = ("black", "grey", "white", "red", "orange", "brown", "yellow", "green", "blue", "purple", "pink")
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """A cube in words. The timeline, watches, the UI and models without eyes live on these.
+
+    Attributes:
+        things: recognised things, most probable first.
+        texts: lines read off the screen, in order of first sight. Data, never instructions.
+        motion: mean change between neighbouring steps of the cube, 0 to 1 (`encoders.sketch.change`).
+        colours: dominant colours, largest share first; names from `COLOUR_NAMES`.
+        steps: number of steps the cube holds.
+    """
+
+    things: tuple[Thing, ...] = ()
+    texts: tuple[ScreenText, ...] = ()
+    motion: float = 0.0
+    colours: tuple[str, ...] = ()
+    steps: int = 0
+
+    def to_plain(self) -> dict[str, Any]:
+        """JSON-ready: what `memory` stores without knowing its meaning. Floats rounded to 4 decimals."""
+        return {
+            "things": [[t.name, round(t.probability, 4)] for t in self.things],
+            "texts": [[t.text, round(t.confidence, 4), round(t.first_s, 4), round(t.last_s, 4)] for t in self.texts],
+            "motion": round(self.motion, 4),
+            "colours": list(self.colours),
+            "steps": self.steps,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> Notes:
+        """The inverse of `to_plain`; keys that are missing take their defaults."""
+        return cls(
+            things=tuple(Thing(str(n), float(p)) for n, p in plain.get("things", ())),
+            texts=tuple(ScreenText(str(t), float(c), float(a), float(b)) for t, c, a, b in plain.get("texts", ())),
+            motion=float(plain.get("motion", 0.0)),
+            colours=tuple(plain.get("colours", ())),
+            steps=int(plain.get("steps", 0)),
+        )
+
+
+@runtime_checkable
+class FrameEncoder(Protocol):
+    """Frames -> visual tokens. Stateless; results do not depend on how frames are batched."""
+
+    @property
+    def levels(self) -> int:
+        """S."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def frames_per_step(self) -> int: ...
+
+    def encode(self, frames: Sequence[Frame]) -> FrameTokens:
+        """Encodes ``len(frames) / frames_per_step`` steps. An empty sequence gives T = 0."""
+        ...
+
+
+class EvidencePool(Protocol):
+    """One open cube's evidence, in constant space."""
+
+    def add(self, evidence: torch.Tensor) -> None:
+        """Takes one step's evidence, float32 [E]."""
+        ...
+
+    def summary(self) -> torch.Tensor:
+        """What the steps since `reset` amount to, float32 [P, E]; P is the key encoder's business."""
+        ...
+
+    def reset(self) -> None: ...
+
+    def state(self) -> bytes: ...
+
+    def restore(self, state: bytes) -> None: ...
+
+
+class KeyEncoder(Protocol):
+    """Evidence and words -> keys in one space, so that a question can be compared with a cube."""
+
+    @property
+    def space(self) -> KeySpace: ...
+
+    @property
+    def threshold(self) -> float:
+        """The smallest cosine between a question and a key that counts as support, measured per backend."""
+        ...
+
+    def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
+        """What each step shows, float32 [T, E]. A backend with a tower of its own looks at `frames`; one that shares
+        the frame encoder's forward pass (pocket) looks at `tokens` alone."""
+        ...
+
+    def pool(self) -> EvidencePool:
+        """A new, empty pool for one stream."""
+        ...
+
+    def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
+        """A cube's keys from its pool's summary [P, E] and the lines read off its screen."""
+        ...
+
+    def question(self, text: str) -> npt.NDArray[np.float32]:
+        """Embeds what a question is about, unit length, float32 [K]."""
+        ...
+
+
+class Describer(Protocol):
+    """Frames and evidence -> words. Every backend has one."""
+
+    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+        """Looks at one picture; reading the screen is the slow part, so the caller says when it is due. Stateless."""
+        ...
+
+    def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
+        """Names for a cube's evidence summary [P, E], most probable first; empty when nothing is sure enough."""
+        ...
+
+
+class Cubing(Protocol):
+    """Where one cube ends and the next begins; online, one object per stream."""
+
+    def step(self, tokens: torch.Tensor, time_s: float) -> BoundaryReason | None:
+        """Looks at the next step's tokens [N, D] (level 0). A reason means: the open cube ends here, and this step is
+        the first of a new one. None on a stream's first step and wherever the open cube goes on."""
+        ...
+
+    def state(self) -> bytes: ...
+
+    def restore(self, state: bytes) -> None: ...
+
+
+class Compressor(Protocol):
+    """A cube's patch tokens -> at most M tokens; causal, one object per stream."""
+
+    def add(self, tokens: torch.Tensor, grid: tuple[int, int], time_s: float) -> None:
+        """Takes one step's tokens, float32 [S, N, D]. Refuses NaN with ValueError."""
+        ...
+
+    def cube(self) -> CubeTokens:
+        """The cube so far, at any time; does not end it."""
+        ...
+
+    def reset(self) -> None:
+        """Begins the next cube."""
+        ...
+
+    def state(self) -> bytes: ...
+
+    def restore(self, state: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """The models one video is watched with. Chosen once; a video remembers `name` and the key space."""
+
+    name: str
+    frames: FrameEncoder
+    keys: KeyEncoder
+    describer: Describer
+    notes: dict[str, str] = field(default_factory=dict)
+    """Why this device, dtype and so on were chosen; shown by `longwatch doctor`."""

@@ -1,0 +1,1 @@
+"""Token compressors, one a file. A cube's patch tokens in, at most M tokens out (`encoders.base.Compressor`)."""

@@ -1,0 +1,15 @@
+"""Errors of the encoders.
+
+EncoderError
+└── WeightsUnavailable    a weight file is missing or is not the expected one; the text says how to get it
+"""
+
+from __future__ import annotations
+
+
+class EncoderError(Exception):
+    """Base of all errors this package raises on purpose."""
+
+
+class WeightsUnavailable(EncoderError):
+    """A weight file is missing or its SHA-256 is not the expected one. The text is the command that mends it."""

@@ -1,0 +1,1 @@
+"""What is remembered. Knows nothing of video files, models or serving."""

@@ -1,0 +1,48 @@
+"""Errors of the memory.
+
+StoreError
+├── StoreUnavailable      the store does not answer
+├── CommitRefused         another worker took over, the step is not the stored one, or the video is gone
+├── UnknownVideo          no video of that id
+├── KeySpaceMismatch      keys of two encoders were to be compared
+└── CorruptRecord         stored bytes are not what was written
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Base of all errors this package raises on purpose."""
+
+
+class StoreUnavailable(StoreError):
+    """The store does not answer; nothing is known about what it holds."""
+
+
+class CommitRefused(StoreError):
+    """A commit whose epoch or step is not the stored one. `reason`: ``epoch``, ``step``, ``ordinal`` or ``deleted``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"commit refused: {reason}")
+        self.reason = reason
+
+
+class UnknownVideo(StoreError):
+    """No video of that id."""
+
+    def __init__(self, video_id: str) -> None:
+        super().__init__(f"no video {video_id!r}")
+        self.video_id = video_id
+
+
+class KeySpaceMismatch(StoreError):
+    """Keys of two encoders were to be compared; names both."""
+
+    def __init__(self, stored: str, asked: str) -> None:
+        super().__init__(f"this memory was made in key space {stored}, not {asked}")
+        self.stored = stored
+        self.asked = asked
+
+
+class CorruptRecord(StoreError):
+    """Stored bytes are not what was written."""

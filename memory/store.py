@@ -1,0 +1,103 @@
+"""The store protocol: the truth about every video. `redis_store.RedisStore` is the implementation.
+
+One video is written by one worker at a time: `claim` hands out a new epoch, and a commit carries it. A commit either
+happens as a whole or raises `CommitRefused`; a refused worker reloads or leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from memory.records import (
+    CubeMemory,
+    IngestState,
+    KeyedSpan,
+    OpenCube,
+    VideoError,
+    VideoRecord,
+    VideoStatus,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one tick of the commit clock writes, together.
+
+    Attributes:
+        epoch: the claim this worker holds.
+        expected_step: `next_step` of the stored state this commit replaces.
+        state: what a restarted worker needs; None for a light commit that only replaces the open cube.
+        closed: cubes closed since the last commit, in order; ordinals follow the stored ones.
+        open_cube: the open cube, or None.
+        ingested_s: up to where the video is watched.
+        status, error: new status, or None to leave it.
+    """
+
+    epoch: int
+    expected_step: int
+    state: IngestState | None
+    closed: Sequence[CubeMemory]
+    open_cube: OpenCube | None
+    ingested_s: float
+    status: VideoStatus | None = None
+    error: VideoError | None = None
+
+
+class MemoryStore(Protocol):
+    """Every method may raise `StoreUnavailable`; those that take a video id, `UnknownVideo`."""
+
+    def create_video(self, record: VideoRecord) -> VideoRecord:
+        """Adds a video (its `number` is assigned here) and returns it as stored."""
+        ...
+
+    def video(self, video_id: str) -> VideoRecord: ...
+
+    def videos(self, owner: str | None = None) -> list[VideoRecord]:
+        """All, newest first."""
+        ...
+
+    def find_content(self, owner: str, sha256: str, key_space: str, sampling: str) -> str | None:
+        """Id of the video that already holds this content's memory, if any."""
+        ...
+
+    def update_video(self, video_id: str, **fields: object) -> VideoRecord:
+        """Changes descriptive fields (name, status, error, duration_s, media …); never epoch or state."""
+        ...
+
+    def claim(self, video_id: str) -> int:
+        """Takes the video over: a new epoch, larger than any before. Refuses a deleted video with `UnknownVideo`."""
+        ...
+
+    def commit(self, video_id: str, commit: Commit) -> int:
+        """Writes all of it or nothing; returns the video's commit number (1, 2, 3 …). Raises `CommitRefused`."""
+        ...
+
+    def state(self, video_id: str) -> IngestState | None:
+        """The last full state, or None before the first commit."""
+        ...
+
+    def cube(self, video_id: str, ordinal: int) -> CubeMemory: ...
+
+    def cubes(self, video_id: str, start: int = 0, stop: int | None = None) -> Iterator[CubeMemory]:
+        """Closed cubes in order of ordinal."""
+        ...
+
+    def open_cube(self, video_id: str) -> OpenCube | None: ...
+
+    def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
+        """Spans and keys of closed cubes from ordinal `start`, without tokens."""
+        ...
+
+    def applied(self, video_id: str) -> int:
+        """The video's last commit number."""
+        ...
+
+    def delete_video(self, video_id: str) -> VideoRecord:
+        """Removes everything of it; resumable; running workers are refused from now on."""
+        ...
+
+    def ping(self) -> None:
+        """Raises `StoreUnavailable` when the store does not answer."""
+        ...

@@ -1,0 +1,1 @@
+"""One video's life: from a file or a camera to an answer with times."""

@@ -1,0 +1,1 @@
+"""Where frames come from: files now, addresses and cameras behind the same protocol."""

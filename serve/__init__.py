@@ -1,0 +1,1 @@
+"""The process boundary: settings, command line, HTTP, Ray Serve."""

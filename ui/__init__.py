@@ -1,0 +1,1 @@
+"""The Gradio page. Talks HTTP to `serve`."""
