@@ -95,6 +95,10 @@ class KeySpace:
         return f"{self.encoder}:{self.weights_sha256[:12]}:{self.dim}"
 
 
+TEXT_KEY_KINDS = ("text", "line")
+"""Kinds of keys made from words on the screen: all lines together, and single lines. Every key encoder uses these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """Search keys of one cube.

@@ -1,6 +1,7 @@
 """Errors of the encoders.
 
 EncoderError
+├── UnknownName           nothing is registered under this name; the text lists what is
 └── WeightsUnavailable    a weight file is missing or is not the expected one; the text says how to get it
 """
 
@@ -9,6 +10,10 @@ from __future__ import annotations
 
 class EncoderError(Exception):
     """Base of all errors this package raises on purpose."""
+
+
+class UnknownName(EncoderError, LookupError):
+    """Nothing is registered under this name. The text lists the known names."""
 
 
 class WeightsUnavailable(EncoderError):

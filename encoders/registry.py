@@ -1,0 +1,63 @@
+"""Names -> implementations: backends, cubings, compressors, each kind in a registry of its own.
+
+What it is: a dictionary that refuses to be overwritten and says what it knows when asked for something else. What it is
+not: a plug-in system; whoever wants an implementation known registers it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from encoders.base import Backend
+from encoders.errors import UnknownName
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Name -> implementation, in order of registration.
+
+    Args:
+        kind: what is registered here, for example ``"cubing"``; used in error texts.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._known: dict[str, T] = {}
+
+    def register(self, name: str, implementation: T) -> T:
+        """Adds one and hands it back. A name already taken, or an empty one, is refused with ValueError."""
+        if not name:
+            raise ValueError(f"a {self._kind} needs a name")
+        if name in self._known:
+            raise ValueError(f"{self._kind} {name!r} is registered already")
+        self._known[name] = implementation
+        return implementation
+
+    def get(self, name: str) -> T:
+        """The implementation of that name. Raises `UnknownName`."""
+        if name not in self._known:
+            known = ", ".join(sorted(self._known)) or "none"
+            raise UnknownName(f"no {self._kind} is called {name!r}; known: {known}")
+        return self._known[name]
+
+    def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+        return tuple(sorted(self._known))
+
+
+BackendLoader = Callable[..., Backend]
+
+
+def _load_pocket(**options: object) -> Backend:
+    from encoders.pocket.backend import load  # loads torch models' code only when chosen
+
+    return load(**options)  # type: ignore[arg-type]
+
+
+def default_backends() -> Registry[BackendLoader]:
+    """A registry with the backends that come with Longwatch."""
+    registry: Registry[BackendLoader] = Registry("backend")
+    registry.register("pocket", _load_pocket)
+    return registry

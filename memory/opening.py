@@ -1,0 +1,59 @@
+"""Opens the store that a `StoreConfig` asks for: the embedded server or one elsewhere. Chosen by the config alone."""
+
+from __future__ import annotations
+
+import functools
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from memory.config import StoreConfig
+from memory.embedded import EmbeddedValkey
+from memory.redis_link import connect
+from memory.redis_store import RedisStore
+
+
+class StoreHold:
+    """A process's hold on the store. The embedded server is shared by all processes on one data folder and lives as
+    long as anyone holds it. Everything is opened on first use; a context manager.
+
+    Raises `StoreUnavailable` on first use when the server does not answer, `StoreError` where it may evict keys.
+    """
+
+    def __init__(self, config: StoreConfig) -> None:
+        self._config = config
+        self._stack = ExitStack()
+
+    def __enter__(self) -> StoreHold:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @functools.cached_property
+    def url(self) -> str:
+        """``redis://``, ``rediss://`` or ``unix://``."""
+        if self._config.url is not None:
+            return self._config.url
+        valkey = EmbeddedValkey(self._config.data_dir / "store", self._config.runtime_dir)
+        return f"unix://{self._stack.enter_context(valkey).socket}"
+
+    @functools.cached_property
+    def store(self) -> RedisStore:
+        """The store, its server checked."""
+        store = RedisStore.at_url(self.url, cluster=self._config.cluster)
+        self._stack.callback(store.close)
+        store.check_server()
+        return store
+
+    def client(self) -> Any:
+        """A connection of its own to the same server."""
+        client = connect(self.url, cluster=self._config.cluster)
+        self._stack.callback(client.close)
+        return client
+
+    def close(self) -> None:
+        """Lets go; may be called twice."""
+        self._stack.close()

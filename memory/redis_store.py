@@ -1,0 +1,239 @@
+"""The store on Redis or Valkey (7.0 or later), alone or as a cluster: the truth about every video.
+
+Implements `memory.store.MemoryStore`. One Lua script makes a commit all-or-nothing; it refuses unless the worker's
+epoch, its step and its cubes' ordinals are the ones that follow. Key names and errors: `memory.redis_link`. What spans
+videos: `memory.redis_catalog`. Thread-safe; a client may be shared.
+
+Every commit and every change of a record publishes the video's commit number on `commits_channel(id)`; notifications
+may get lost, so a listener also compares `applied`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+from redis.cluster import RedisCluster
+
+from memory import codec
+from memory.errors import CommitRefused, CorruptRecord, StoreError, UnknownCube, UnknownVideo
+from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, VideoRecord
+from memory.redis_catalog import Catalog, content_identity
+from memory.redis_link import Scripts, VideoKeys, commits_channel, connect, connect_socket, translated
+from memory.store import Commit
+
+UPDATABLE = frozenset({"name", "status", "error", "duration_s", "media", "media_offset_s", "start_utc_s"})
+"""Fields that `update_video` may change; the others are fixed at creation or move with commits."""
+_CUBES_A_READ = 32
+_SPANS_A_READ = 512
+_REWRITE_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerReport:
+    """What was found of one server. `append_only` False means that a power cut can lose commits."""
+
+    version: str
+    eviction: str
+    append_only: bool
+
+
+class RedisStore:
+    """See the module. `rewrite_on_delete` rewrites the append-only file after a deletion, so that nothing deleted stays
+    on disk; it needs the right to run BGREWRITEAOF, which the embedded server gives."""
+
+    def __init__(self, client: Any, *, rewrite_on_delete: bool = False) -> None:
+        self._client = client
+        self._rewrite = rewrite_on_delete
+        self._scripts = Scripts(client)
+        self._catalog = Catalog(client, self._scripts)
+
+    @classmethod
+    def at_url(cls, url: str, *, cluster: bool = False) -> RedisStore:
+        """A store on a server elsewhere."""
+        return cls(connect(url, cluster=cluster))
+
+    @classmethod
+    def at_socket(cls, path: Path) -> RedisStore:
+        """A store on the embedded server's socket."""
+        return cls(connect_socket(path), rewrite_on_delete=True)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def ping(self) -> None:
+        with translated():
+            self._client.ping()
+
+    def check_server(self) -> list[ServerReport]:
+        """One report a server. Raises StoreError where one may evict keys, which would lose memories silently."""
+        with translated():
+            if isinstance(self._client, RedisCluster):
+                nodes: list[Any] = self._client.get_primaries()  # type: ignore[no-untyped-call]
+                infos = [self._client.info(target_nodes=node) for node in nodes]
+            else:
+                infos = [self._client.info()]
+        reports = [ServerReport(_version(i), str(i["maxmemory_policy"]), bool(i["aof_enabled"])) for i in infos]
+        for report in reports:
+            if report.eviction != "noeviction":
+                raise StoreError(f"the server's maxmemory-policy is {report.eviction}; set it to noeviction")
+        return reports
+
+    def create_video(self, record: VideoRecord) -> VideoRecord:
+        """Adds a video under a new number. Where a living video already holds the same content (owner, sha256, key
+        space, sampling) that one is returned instead, and nothing is added: of two that try at once, one wins, and the
+        other learns of it by the returned id. Raises StoreError where the id is taken."""
+        return self._catalog.create(record)
+
+    def video(self, video_id: str) -> VideoRecord:
+        record = self._catalog.get(video_id)
+        if record is None:
+            raise UnknownVideo(video_id)
+        return record
+
+    def videos(self, owner: str | None = None) -> list[VideoRecord]:
+        return self._catalog.list(owner)
+
+    def find_content(self, owner: str, sha256: str, key_space: str, sampling: str) -> str | None:
+        return self._catalog.find_content(content_identity(owner, sha256, key_space, sampling)) if sha256 else None
+
+    def update_video(self, video_id: str, **fields: object) -> VideoRecord:
+        """Changes some of `UPDATABLE`; others are refused with ValueError."""
+        if not fields or fields.keys() - UPDATABLE:
+            raise ValueError(f"of a video one may update {sorted(UPDATABLE)}, not {sorted(fields)}")
+        args: list[Any] = [commits_channel(video_id)]
+        for name, value in fields.items():
+            args += [name, codec.encode_video_field(value)]
+        if not self._scripts.run("update", [VideoKeys(video_id).video], args):
+            raise UnknownVideo(video_id)
+        return self.video(video_id)
+
+    def claim(self, video_id: str) -> int:
+        epoch = int(self._scripts.run("claim", [VideoKeys(video_id).video]))
+        if epoch == 0:
+            raise UnknownVideo(video_id)
+        return epoch
+
+    def commit(self, video_id: str, commit: Commit) -> int:
+        """See `MemoryStore.commit`. A full commit's state must carry the ordinal that follows its closed cubes; a light
+        one (no state) cannot close cubes (ValueError)."""
+        answer = self._scripts.run("commit", VideoKeys(video_id).all, _commit_args(video_id, commit))
+        if isinstance(answer, bytes):
+            raise CommitRefused(answer.decode())
+        return int(answer)
+
+    def _read(self, video_id: str, command: str, part: str, *args: Any) -> tuple[int, Any]:
+        """The number of closed cubes and one further answer, in one round trip. Raises UnknownVideo."""
+        keys = VideoKeys(video_id)
+        with translated():
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.hmget(keys.video, "cubes", "gone")
+            getattr(pipeline, command)(keys[part], *args)
+            (cubes, gone), answer = pipeline.execute()
+        if cubes is None or gone is not None:
+            raise UnknownVideo(video_id)
+        return int(cubes), answer
+
+    def state(self, video_id: str) -> IngestState | None:
+        _, blob = self._read(video_id, "get", "state")
+        return None if blob is None else codec.decode_state(blob)
+
+    def open_cube(self, video_id: str) -> OpenCube | None:
+        _, blob = self._read(video_id, "get", "open")
+        return None if blob is None else codec.decode_open_cube(blob)
+
+    def applied(self, video_id: str) -> int:
+        _, number = self._read(video_id, "hget", "video", "commits")
+        return int(number)
+
+    def cube(self, video_id: str, ordinal: int) -> CubeMemory:
+        """One closed cube. Raises UnknownCube."""
+        count, _ = self._read(video_id, "hlen", "cubes")
+        if not 0 <= ordinal < count:
+            raise UnknownCube(video_id, ordinal)
+        return next(self.cubes(video_id, ordinal, ordinal + 1))
+
+    def cubes(self, video_id: str, start: int = 0, stop: int | None = None) -> Iterator[CubeMemory]:
+        count, _ = self._read(video_id, "hlen", "cubes")
+        stop = count if stop is None else min(stop, count)
+        for first in range(max(start, 0), stop, _CUBES_A_READ):
+            wanted = range(first, min(first + _CUBES_A_READ, stop))
+            payloads = self._blobs(video_id, "cubes", wanted)
+            keyed = self._blobs(video_id, "keys", wanted)
+            yield from map(codec.decode_cube, payloads, keyed)
+
+    def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
+        count, _ = self._read(video_id, "hlen", "keys")
+        found: list[KeyedSpan] = []
+        for first in range(max(start, 0), count, _SPANS_A_READ):
+            wanted = range(first, min(first + _SPANS_A_READ, count))
+            found += map(codec.decode_keyed_span, self._blobs(video_id, "keys", wanted))
+        return found
+
+    def _blobs(self, video_id: str, part: str, ordinals: range) -> list[bytes]:
+        """Blobs of closed cubes. Raises UnknownVideo where the video was deleted meanwhile, else CorruptRecord."""
+        _, blobs = self._read(video_id, "hmget", part, list(ordinals))
+        if None in blobs:
+            raise CorruptRecord(f"video {video_id!r} has lost cube {ordinals[blobs.index(None)]}")
+        return list(blobs)
+
+    def delete_video(self, video_id: str) -> VideoRecord:
+        """Removes everything of it and returns what it was; afterwards no key or value names it. What died half-way is
+        finished by calling again or by `repair`."""
+        record = self._catalog.delete(video_id)
+        if self._rewrite:
+            self._rewrite_log()
+        return record
+
+    def _rewrite_log(self) -> bool:
+        """Has the server rewrite its append-only file. False where an earlier rewrite went on for more than 5 s; the
+        server rewrites by itself once the file has doubled."""
+        deadline = time.monotonic() + _REWRITE_PATIENCE_S
+        with translated():
+            while int(self._client.info("persistence")["aof_rewrite_in_progress"]):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.02)
+            try:
+                self._client.bgrewriteaof()
+            except redis.ResponseError as error:
+                if "in progress" not in str(error):
+                    raise
+                return False
+        return True
+
+    def repair(self) -> int:
+        """Finishes deletions that died half-way and derives the lists across videos again, by a scan. Safe beside
+        running workers; returns how many entries were mended."""
+        return self._catalog.repair()
+
+
+def _version(info: dict[str, Any]) -> str:
+    """Valkey reports the Redis version it is compatible with beside its own."""
+    own = info.get("valkey_version")
+    return f"Valkey {own}" if own else f"Redis {info['redis_version']}"
+
+
+def _commit_args(video_id: str, commit: Commit) -> list[Any]:
+    """What ``commit.lua`` takes, in its order."""
+    state = commit.state
+    if state is None and commit.closed:
+        raise ValueError("a commit that closes cubes carries the state that follows")
+    record: dict[str, object] = {"ingested_s": float(commit.ingested_s)}
+    if commit.status is not None:
+        record["status"] = commit.status
+    if commit.error is not None:
+        record["error"] = commit.error
+    args: list[Any] = [commit.epoch, commit.expected_step, commits_channel(video_id)]
+    args += ["", "", ""] if state is None else [codec.encode_state(state), state.next_step, state.next_ordinal]
+    args += [b"" if commit.open_cube is None else codec.encode_open_cube(commit.open_cube), len(record)]
+    for name, value in record.items():
+        args += [name, codec.encode_video_field(value)]
+    for cube in commit.closed:
+        args += [cube.ordinal, codec.encode_cube(cube), codec.encode_keyed_span(cube)]
+    return args

@@ -1,0 +1,162 @@
+"""READ SECOND: how a question becomes an answer. Question -> select -> prompt -> generate -> cite.
+
+    parse()      the question's own time, kind and topic      pipeline/question.py
+    gather()     candidates from the memory, notes read       pipeline/gather.py
+    find         what was found, with times, as a statement   pipeline/findings.py
+    generate()   the model words the statement                pipeline/language/
+    worded()     words that are not in the memory are dropped pipeline/grounding.py
+
+Frames are never touched: what is answered rests on what was remembered while watching.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from encoders.base import KeyEncoder
+from memory.recall import Recall
+from memory.records import Evidence, TimeSpan, VideoStatus
+from memory.store import MemoryStore
+from pipeline.config import AnswerConfig
+from pipeline.errors import BackendMismatch, NotWatchedYet
+from pipeline.findings import notes_said
+from pipeline.gather import Gatherer
+from pipeline.grounding import Worded, worded
+from pipeline.language.base import Generation, LanguageModel, Prompt, ReadableMemory
+from pipeline.question import parse
+from pipeline.reading import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A span the answer rests on; copied, so it stays true whatever happens later. Times in seconds."""
+
+    video_id: str
+    ordinal: int | None
+    span: TimeSpan
+    start_utc_s: float | None
+    score: float
+    notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an answer cost."""
+
+    memory_cubes: int
+    memory_tokens: int
+    prompt_tokens: int
+    answer_tokens: int
+    cache_slots: int
+    compactions: int
+    select_ms: float
+    prefill_ms: float
+    first_token_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer. `phrased_by`: ``model``, or ``memory`` where the model's words did not agree with it."""
+
+    text: str
+    supported: bool
+    citations: tuple[Citation, ...]
+    evidence: Evidence | None
+    as_of_s: float
+    video_status: VideoStatus
+    phrased_by: str
+    usage: Usage
+
+
+AnswerEvent = tuple[Citation, ...] | str | Answer
+
+
+class Answerer:
+    """Answers questions about one video from its memory."""
+
+    def __init__(
+        self, store: MemoryStore, recall: Recall, keys: KeyEncoder, model: LanguageModel, config: AnswerConfig
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._model = model
+        self._config = config
+        self._gatherer = Gatherer(store, recall, keys, config)
+
+    def ask(self, video_id: str, text: str, config: AnswerConfig | None = None) -> Iterator[AnswerEvent]:
+        """Yields the citations, then the answer's words as they come, then the whole `Answer`.
+
+        Raises `UnknownVideo`, `BackendMismatch`, and `NotWatchedYet` before anything was watched.
+        """
+        began = time.perf_counter()
+        config = config or self._config
+        video = self._store.video(video_id)
+        if video.key_space != str(self._keys.space):
+            raise BackendMismatch(f"this video's memory is in key space {video.key_space}, not {self._keys.space}")
+        if video.ingested_s <= 0:
+            raise NotWatchedYet("nothing of this video was watched yet")
+        gathered = self._gatherer.gather(video, parse(text), config)
+        citations = tuple(_citation(one, video.start_utc_s) for one in gathered.cited)
+        select_ms = _ms_since(began)
+        yield citations
+        memories = [ReadableMemory(one.span, one.tokens, one.notes) for one in gathered.memories]
+        prompt = Prompt(text, gathered.finding.statement, memories)
+        final: Worded | None = None
+        first_ms = 0.0
+        for piece in self._words(prompt, config.answer_tokens):
+            if isinstance(piece, Worded):
+                final = piece
+            else:
+                first_ms = first_ms or _ms_since(began)
+                yield piece
+        if final is None or final.generation is None:
+            raise RuntimeError("the language model ended without an account of itself")
+        made = final.generation
+        usage = Usage(
+            memory_cubes=len(memories),
+            memory_tokens=sum(one.tokens.values.shape[1] for one in memories if one.tokens is not None),
+            prompt_tokens=made.prompt_tokens,
+            answer_tokens=made.answer_tokens,
+            cache_slots=made.cache_slots,
+            compactions=made.compactions,
+            select_ms=select_ms,
+            prefill_ms=made.prefill_ms,
+            first_token_ms=first_ms,
+            total_ms=_ms_since(began),
+        )
+        yield Answer(
+            text=final.text,
+            supported=gathered.finding.supported,
+            citations=citations,
+            evidence=gathered.finding.evidence,
+            as_of_s=video.ingested_s,
+            video_status=video.status,
+            phrased_by=final.phrased_by,
+            usage=usage,
+        )
+
+    def _words(self, prompt: Prompt, most_tokens: int) -> Iterator[str | Worded]:
+        """The model's words where they agree with the statement. A statement of several sentences is a list and is said
+        as it is: small models drop its parts."""
+        if _SENTENCES.search(prompt.statement):
+            said = Generation(prompt.statement, 0, 0, 0.0, 0.0, 0, 0)
+            return iter([prompt.statement, Worded(prompt.statement, "memory", "a list", said)])
+        written = self._model.generate(prompt, most_tokens)
+        return worded(written, prompt.statement, question=prompt.question)
+
+
+_SENTENCES = re.compile(r"[.;] \S|\d\)?: (?!\d)")
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
+
+
+def _citation(seen: Seen, start_utc_s: float | None) -> Citation:
+    hit = seen.hit
+    start_utc = None if start_utc_s is None else start_utc_s + seen.span.start_s
+    return Citation(hit.video_id, hit.ordinal, seen.span, start_utc, round(seen.score, 4), notes_said(seen.notes))

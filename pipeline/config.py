@@ -1,0 +1,56 @@
+"""What can be set about watching and answering; plain dataclasses, filled by `serve.settings` or by a caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """How a video is watched.
+
+    Attributes:
+        fps: steps sampled per second of video.
+        commit_steps: steps between two full commits.
+        cubing, compressor, propagator: registry names.
+        cube_tokens: M, tokens a cube is compressed to.
+        same_picture: two neighbouring steps whose sketches differ by at most this share one encoding.
+        screen_text: whether the screen is read at all.
+        screen_text_every_s: it is read at most this often, and only where the picture changed.
+        prefetch_steps: decoded steps waiting for the encoder, at most.
+    """
+
+    fps: float = 1.0
+    commit_steps: int = 16
+    cubing: str = "momentum"
+    compressor: str = "average"
+    propagator: str = "none"
+    cube_tokens: int = 16
+    same_picture: float = 0.002
+    screen_text: bool = True
+    screen_text_every_s: float = 2.0
+    prefetch_steps: int = 32
+
+    @property
+    def sampling(self) -> str:
+        """Everything that shapes a memory besides the backend; part of a content's identity."""
+        text = f"text{self.screen_text_every_s:g}s" if self.screen_text else "notext"
+        return f"{self.fps:g}fps/{self.cubing}/{self.compressor}{self.cube_tokens}/{self.propagator}/{text}"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerConfig:
+    """How a question is answered.
+
+    Attributes:
+        cubes, tokens: the selection's budget; both bind.
+        answer_tokens: longest answer of the language model.
+        join_gap_s: hits closer than this are one appearance.
+        candidates: hits whose notes are read before selecting.
+    """
+
+    cubes: int = 4
+    tokens: int = 256
+    answer_tokens: int = 96
+    join_gap_s: float = 1.5
+    candidates: int = 64

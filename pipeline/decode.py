@@ -1,0 +1,103 @@
+"""Which frames of a video are taken, at what time and in what mode: the rules, free of any container or codec.
+
+What it is: settings, limits, the choice between decoding everything and decoding key frames, the presentation clock
+and the sampler. What it is not: reading files (`pipeline.sources.file`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pipeline.sources.base import DecodeMode, MediaInfo
+
+_TINY_STEPS = 1e-6
+"""Forgives rounding in container time bases: 0.9999999 s is second 1."""
+
+_GAP_SLACK = 0.02
+"""A key frame every 1.02 s still serves one frame a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeConfig:
+    """How frames are sampled and shrunk.
+
+    Attributes:
+        fps: steps a second of video, greater than 0.
+        max_side_px: longer side of a frame at most; smaller pictures stay as they are.
+        threads: decoder threads of one open file.
+    """
+
+    fps: float = 1.0
+    max_side_px: int = 960
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if not (0 < self.fps < math.inf):
+            raise ValueError(f"fps must be greater than 0, not {self.fps}")
+        if self.max_side_px < 1 or self.threads < 1:
+            raise ValueError(f"max_side_px and threads must be at least 1: {self.max_side_px}, {self.threads}")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """What is refused with `MediaTooLarge`.
+
+    Attributes:
+        max_pixels: of one picture as coded; the default lets 8K pass.
+        max_seconds: of video; the default is 24 hours.
+    """
+
+    max_pixels: int = 8192 * 4608
+    max_seconds: float = 24 * 3600.0
+
+
+def choose_mode(info: MediaInfo, fps: float) -> DecodeMode:
+    """``keyframes`` where key frames are never further apart than one step, else ``full``."""
+    if info.key_interval_s is not None and info.key_interval_s <= (1.0 + _GAP_SLACK) / fps:
+        return "keyframes"
+    return "full"
+
+
+class Sampler:
+    """Takes at most `fps` frames a second: the first of each half-open span [k / fps, (k + 1) / fps)."""
+
+    def __init__(self, fps: float) -> None:
+        self._fps = fps
+        self._last: int | None = None
+
+    def take(self, time_s: float) -> bool:
+        """Whether the frame at `time_s` is a step. The first one always is; times that go back never are."""
+        step = math.floor(time_s * self._fps + _TINY_STEPS)
+        if self._last is not None and step <= self._last:
+            return False
+        self._last = step
+        return True
+
+
+class Clock:
+    """Presentation times of decoded frames in order of output, in seconds since the video's first frame."""
+
+    def __init__(self, start_pts: int, time_base: Fraction, frame_s: float) -> None:
+        """`start_pts` is the first frame's own, in units of `time_base`; `frame_s` the average time between two."""
+        self._start_pts = start_pts
+        self._time_base = time_base
+        self._frame_s = frame_s
+        self._last_s: float | None = None
+
+    def time_s(self, pts: int | None) -> float:
+        """The frame's time; one without a timestamp follows the last one by the average time between two."""
+        if pts is not None:
+            self._last_s = self.seconds(pts)
+        else:
+            self._last_s = 0.0 if self._last_s is None else self._last_s + self._frame_s
+        return self._last_s
+
+    def seconds(self, pts: int) -> float:
+        """A timestamp in seconds since the first frame; does not move the clock."""
+        return float((pts - self._start_pts) * self._time_base)
+
+    def pts(self, time_s: float) -> int:
+        """The last timestamp not after `time_s`."""
+        return self._start_pts + math.floor(time_s / float(self._time_base))

@@ -1,0 +1,160 @@
+"""What was found, as one or two plain sentences with times: the extractive backbone under every answer.
+
+Pure functions from a question and the cubes that answer to it to a `Finding`. The language model words the statement;
+it never decides what was seen or when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from encoders.base import Notes
+from memory.records import Evidence, TimeSpan
+from pipeline.question import Question
+from pipeline.reading import Seen
+from pipeline.times import clock, joined, listed, spoken
+
+MOST_SPANS_SAID = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer as code found it.
+
+    Attributes:
+        statement: never empty.
+        supported: whether a memory holds it; False where nothing answers to the question.
+        cited: the cubes the statement rests on, in order of time.
+        evidence: for questions about a thing, every appearance; else None.
+    """
+
+    statement: str
+    supported: bool
+    cited: tuple[Seen, ...]
+    evidence: Evidence | None = None
+
+
+def notes_said(notes: Notes) -> str:
+    """A cube's notes as a phrase: `tabby cat; the screen says "EXIT"`."""
+    parts = [listed(thing.name for thing in notes.things[:3])] if notes.things else []
+    if notes.texts:
+        parts.append("the screen says " + listed(f'"{line.text}"' for line in notes.texts[:3]))
+    if not parts:
+        colours = f"mostly {listed(notes.colours)}" if notes.colours else "a picture"
+        parts.append(f"nothing recognised, {colours}")
+    return "; ".join(parts)
+
+
+def label(topic: str) -> str:
+    """A topic as the subject of a sentence: "cat" -> "a cat", "cars" -> "cars", "APOLLO 11" stays."""
+    if not topic or topic[0].isupper() or (topic.endswith("s") and not topic.endswith("ss")) or topic[0].isdigit():
+        return topic
+    return f"{'an' if topic[0].lower() in 'aeiou' else 'a'} {topic}"
+
+
+def appearances(seen: Sequence[Seen], gap_s: float) -> list[TimeSpan]:
+    """Separate appearances, in order of time."""
+    return joined((one.span for one in seen), gap_s)
+
+
+def evidence_of(seen: Sequence[Seen], gap_s: float) -> Evidence:
+    """What a count over these cubes rests on."""
+    spans = appearances(seen, gap_s)
+    if not spans:
+        return Evidence(0, None, None, ())
+    return Evidence(len(spans), spans[0].start_s, spans[-1].end_s, tuple(spans[:20]))
+
+
+def nothing(question: Question) -> Finding:
+    """Nothing in the memory answers to the question."""
+    wanted = f'matching "{question.topic}" ' if question.topic else ""
+    where = f" around {clock(question.at_s)}" if question.at_s is not None else ""
+    return Finding(f"Nothing {wanted}was found{where}.", False, (), Evidence(0, None, None, ()))
+
+
+def about_thing(question: Question, seen: Sequence[Seen], gap_s: float) -> Finding:
+    """Kinds when, first, last, count, exists and what, over the cubes that answer to the topic."""
+    if not seen:
+        return nothing(question)
+    ordered = sorted(seen, key=lambda one: one.span.start_s)
+    evidence = evidence_of(ordered, gap_s)
+    spans = list(evidence.spans)
+    subject, verb = _subject(question, ordered)
+    said = listed(spoken(span) for span in spans[:MOST_SPANS_SAID])
+    more = f", and {evidence.count - MOST_SPANS_SAID} more times" if evidence.count > MOST_SPANS_SAID else ""
+    if question.kind == "count":
+        statement = f"{subject} {verb} {_times(evidence.count)}: {said}{more}."
+        return Finding(_capital(statement), True, tuple(ordered), evidence)
+    if question.kind in ("first", "last"):
+        span = spans[0] if question.kind == "first" else appearances(ordered, gap_s)[-1]
+        cited = tuple(one for one in ordered if one.span.overlaps(span))
+        helper, participle = verb.split(" ", 1)
+        statement = f"{subject} {helper} {question.kind} {participle} from {spoken(span)}."
+        return Finding(_capital(statement), True, cited, evidence)
+    lead = "Yes, " if question.kind == "exists" else ""
+    statement = f"{subject} {verb} from {said.replace(' and ', ' and from ')}{more}."
+    return Finding(lead + (statement if lead else _capital(statement)), True, tuple(ordered), evidence)
+
+
+def _subject(question: Question, seen: Sequence[Seen]) -> tuple[str, str]:
+    """Subject and verb: what is written is on the screen, what is shown is seen."""
+    best = max(seen, key=lambda one: one.score)
+    if best.by_text:
+        return f'the text "{best.named}"', "is shown"
+    topic = question.topic or best.named or "it"
+    plural = topic.endswith("s") and not topic.endswith("ss")
+    return label(topic), "are seen" if plural else "is seen"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def at_time(question: Question, seen: Sequence[Seen]) -> Finding:
+    """Kind at: what the cubes over the named moment or stretch hold."""
+    if not seen:
+        return nothing(question)
+    ordered = sorted(seen, key=lambda one: one.span.start_s)
+    if question.at_s is not None:
+        return Finding(f"At {clock(question.at_s)}: {notes_said(ordered[0].notes)}.", True, tuple(ordered[:1]))
+    parts = [f"{spoken(one.span)}: {notes_said(one.notes)}" for one in ordered]
+    return Finding(". ".join(_capital(part) for part in parts) + ".", True, tuple(ordered))
+
+
+def summary(seen: Sequence[Seen]) -> Finding:
+    """Kind summary: one phrase a cube, in order of time."""
+    ordered = sorted(seen, key=lambda one: one.span.start_s)
+    parts = [f"{spoken(one.span)}: {notes_said(one.notes)}" for one in ordered]
+    return Finding(". ".join(parts) + ".", True, tuple(ordered))
+
+
+def written(question: Question, seen: Sequence[Seen]) -> Finding:
+    """Kind text: what the screen says, line by line, with times."""
+    lines = [(line, one) for one in sorted(seen, key=lambda one: one.span.start_s) for line in one.notes.texts]
+    if not lines:
+        return Finding("No text was read on the screen.", False, ())
+    said: dict[str, list[TimeSpan]] = {}
+    for line, one in lines:
+        end_s = one.hit.span.end_s if one.hit.span.end_s - line.last_s <= 2.0 else line.last_s
+        said.setdefault(line.text, []).append(TimeSpan(line.first_s, max(end_s, line.first_s)))
+    parts = [
+        f'"{text}" from {listed(spoken(span) for span in joined(spans, 1.5))}' for text, spans in list(said.items())[:6]
+    ]
+    return Finding(f"The screen says {listed(parts)}.", True, tuple(one for one in seen if one.notes.texts))
+
+
+def beside(question: Question, anchor: TimeSpan, neighbours: Sequence[Seen]) -> Finding:
+    """Kinds before and after: what stands next to the anchor in time."""
+    if not neighbours:
+        edge = "start" if question.kind == "before" else "end"
+        where = spoken(anchor)
+        return Finding(f"{_capital(label(question.topic))} is at the {edge}, from {where}.", True, ())
+    one = neighbours[0]
+    side = "Before" if question.kind == "before" else "After"
+    statement = f"{side} {label(question.topic)} ({spoken(anchor)}): {notes_said(one.notes)} from {spoken(one.span)}."
+    return Finding(statement, True, (one,))

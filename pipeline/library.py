@@ -1,0 +1,105 @@
+"""Files becoming videos of the store: looked at, identified by content, and created once.
+
+The same content, watched by the same backend in the same way, finds its memory again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from memory.records import VideoRecord
+from memory.store import MemoryStore
+from pipeline.sources.base import FrameSource
+
+LOCAL_OWNER = "local"
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A video of the store, and whether it was there before."""
+
+    video: VideoRecord
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes two memories the same: the content, and what watched it how."""
+
+    sha256: str
+    backend: str
+    key_space: str
+    sampling: str
+
+
+def stream_record(identity: Identity, name: str) -> VideoRecord:
+    """A new live stream, not yet in the store."""
+    return VideoRecord(
+        id=new_video_id(),
+        number=0,
+        owner=LOCAL_OWNER,
+        name=name,
+        status="live",
+        sha256="",
+        backend=identity.backend,
+        key_space=identity.key_space,
+        sampling=identity.sampling,
+        created_s=time.time(),
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def new_video_id() -> str:
+    """Opaque and not guessable."""
+    return f"vid_{secrets.token_hex(8)}"
+
+
+def register_file(
+    store: MemoryStore,
+    identity: Identity,
+    source: FrameSource,
+    path: Path,
+    name: str,
+    video_id: str | None = None,
+) -> Registered:
+    """Finds the file's video or creates it with status ``queued``; a failed one is begun anew.
+
+    Raises what `source.probe` raises, before anything is written.
+    """
+    info = source.probe()
+    found = store.find_content(LOCAL_OWNER, identity.sha256, identity.key_space, identity.sampling)
+    if found is not None:
+        video = store.video(found)
+        if video.status != "failed":
+            return Registered(video, True)
+        store.delete_video(found)
+    record = VideoRecord(
+        id=video_id or new_video_id(),
+        number=0,
+        owner=LOCAL_OWNER,
+        name=name,
+        status="queued",
+        sha256=identity.sha256,
+        backend=identity.backend,
+        key_space=identity.key_space,
+        sampling=identity.sampling,
+        created_s=time.time(),
+        duration_s=info.duration_s,
+        media=str(path),
+        media_offset_s=info.start_offset_s,
+    )
+    created = store.create_video(record)
+    return Registered(created, created.id != record.id)

@@ -1,0 +1,38 @@
+"""Seconds as people read them: 2:10, 1:02:03."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from memory.records import TimeSpan
+
+
+def clock(seconds: float) -> str:
+    """75.4 -> "1:15"; 3723 -> "1:02:03". Rounded down, as a player shows it."""
+    whole = int(max(seconds, 0.0) + 1e-6)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def spoken(span: TimeSpan) -> str:
+    """A span as "0:10 to 0:17"; a single moment where both ends read the same."""
+    start, end = clock(span.start_s), clock(span.end_s)
+    return start if start == end else f"{start} to {end}"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    items = list(parts)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def joined(spans: Iterable[TimeSpan], gap_s: float) -> list[TimeSpan]:
+    """Spans in order of time, those at most `gap_s` apart made one."""
+    merged: list[TimeSpan] = []
+    for span in sorted(spans):
+        if merged and span.start_s - merged[-1].end_s <= gap_s:
+            merged[-1] = TimeSpan(merged[-1].start_s, max(merged[-1].end_s, span.end_s))
+        else:
+            merged.append(span)
+    return merged

@@ -1,0 +1,8 @@
+"""`python -m serve` is the `longwatch` command."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The `longwatch` command. Results go to stdout (`--json`: one JSON document), progress and logs to stderr.
+
+Exit status: 0 done; 2 refused, with a stable code and a sentence on stderr; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from encoders.errors import EncoderError
+from memory.errors import StoreError
+from pipeline.errors import PipelineError
+
+from . import local, render
+from .errors import code_of, detail_of
+from .settings import Settings, check_environment
+from .wiring import Longwatch
+
+Command = Callable[[Longwatch, argparse.Namespace], Any]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="longwatch", description="Watches video, keeps a small memory of it, answers questions with times."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, text: str, *arguments: tuple[str, dict[str, Any]]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        for argument, options in arguments:
+            sub.add_argument(argument, **options)
+        sub.add_argument("--json", action="store_true", help="print one JSON document")
+        sub.set_defaults(run=run)
+        return sub
+
+    file = ("file", {"type": Path, "metavar": "VIDEO", "help": "a video file"})
+    video = ("video", {"metavar": "ID", "help": "a video's id (see: longwatch videos)"})
+    questions = ("questions", {"nargs": "+", "metavar": "QUESTION"})
+    add("ask", local.ask, "watch a video (once) and answer questions about it", file, questions)
+    add("ingest", local.ingest, "watch a video and remember it", file)
+    add("videos", local.videos, "list what is remembered")
+    search = add("search", local.search, "find moments by words, without a language model", ("query", {"nargs": "+"}))
+    search.add_argument("--limit", type=int, default=10)
+    search.add_argument("--video", action="append", metavar="ID", help="only in this video (may be given again)")
+    add("timeline", local.timeline, "what was seen when", video)
+    add("delete", local.delete, "forget a video and everything of it", video)
+    export = add("export", local.export, "write a video's memory as JSON lines", video)
+    export.add_argument("--canonical", action="store_true", help="without what depends on the day or the machine")
+    add("doctor", local.doctor, "check that everything needed is there and works")
+    serve = add("serve", local.serve, "start the service: REST, websockets and the page")
+    serve.add_argument("--host", default=None)
+    serve.add_argument("--port", type=int, default=None)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    for name in check_environment():
+        print(f"longwatch: {name} means nothing; misspelt?", file=sys.stderr)
+    try:
+        with Longwatch(Settings()) as longwatch:
+            result = options.run(longwatch, options)
+    except (PipelineError, StoreError, EncoderError) as error:
+        return _refuse(code_of(error), detail_of(error), as_json=options.json)
+    except KeyboardInterrupt:
+        return 130
+    if result is not None:
+        print(
+            json.dumps(result, ensure_ascii=False, indent=2) if options.json else render.text(options.command, result)
+        )
+    return 0
+
+
+def _refuse(code: str, detail: str, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"error": {"code": code, "detail": detail}}, ensure_ascii=False, indent=2))
+    print(f"longwatch: {detail} [{code}]", file=sys.stderr)
+    return 2

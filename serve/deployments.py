@@ -1,0 +1,210 @@
+"""The service's Ray Serve classes: thin, each around one object that also works without Ray; handles are injected.
+
+    Encoder       the backend's models               batched groups of frames in, tokens and keys out
+    MemoryOwner   keys of every video, the index     exactly one for now
+    Answerer      the language model                 streams answers
+    Page          the user interface                 exactly one; imported by name, so that `serve` never imports `ui`
+
+The gateway is in `serve.gateway`, the ingest workers and their supervisor are in `serve.workers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from encoders.base import EvidencePool, Frame, FrameTokens, Glimpse, Keys, Thing
+from memory.opening import StoreHold
+from memory.recall import LocalRecall, Recalled, RecallRequest
+from memory.records import F32, Hit, TimeSpan
+from pipeline.answer import Answerer as LocalAnswerer
+from pipeline.answer import AnswerEvent
+from pipeline.config import AnswerConfig
+
+from .remote import RemoteKeys, RemoteRecall
+from .settings import Settings
+from .wiring import load_backend, load_language_model, new_index
+
+T = TypeVar("T")
+
+
+class Encoder:
+    """The encoder backend, one group at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._backend = load_backend(settings)
+        self._turn = threading.Lock()
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        def in_turn() -> T:
+            with self._turn, torch.inference_mode():
+                return work()
+
+        return await asyncio.to_thread(in_turn)
+
+    async def about(self) -> dict[str, Any]:
+        """What `serve.remote.remote_backend` needs to stand in for this backend."""
+        frames, keys = self._backend.frames, self._backend.keys
+        return {
+            "name": self._backend.name,
+            "levels": frames.levels,
+            "dim": frames.dim,
+            "frames_per_step": frames.frames_per_step,
+            "space": keys.space,
+            "threshold": keys.threshold,
+            "notes": self._backend.notes,
+        }
+
+    async def encode(self, frames: Sequence[Frame]) -> FrameTokens:
+        return await self._run(lambda: self._backend.frames.encode(frames))
+
+    async def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
+        return await self._run(lambda: self._backend.keys.evidence(frames, tokens))
+
+    async def pool(self) -> EvidencePool:
+        return self._backend.keys.pool()
+
+    async def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
+        return await self._run(lambda: self._backend.keys.keys(summary, texts))
+
+    async def question(self, text: str) -> npt.NDArray[np.float32]:
+        return await self._run(lambda: self._backend.keys.question(text))
+
+    async def look(self, frame: Frame, read_screen: bool) -> Glimpse:
+        return await self._run(lambda: self._backend.describer.look(frame, read_screen=read_screen))
+
+    async def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
+        return await self._run(lambda: self._backend.describer.things(summary))
+
+
+class MemoryOwner:
+    """Recall over all videos; refreshed from the store at every look, so a lost notification costs nothing."""
+
+    def __init__(self, settings: Settings, encoder: Any) -> None:
+        self._hold = StoreHold(settings.store_config())
+        self._settings = settings
+        self._encoder = encoder
+        self._recall: LocalRecall | None = None
+        self._starting = asyncio.Lock()
+
+    async def _ready(self) -> LocalRecall:
+        async with self._starting:
+            if self._recall is None:
+                about = await self._encoder.about.remote()
+                self._recall = LocalRecall(self._hold.store, new_index(about["space"].dim))
+            return self._recall
+
+    async def recall(self, video_id: str, request: RecallRequest) -> Recalled:
+        owner = await self._ready()
+        return await asyncio.to_thread(owner.recall, video_id, request)
+
+    async def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None) -> list[Hit]:
+        owner = await self._ready()
+        return await asyncio.to_thread(owner.search, vector, limit, video_ids)
+
+    async def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
+        owner = await self._ready()
+        return await asyncio.to_thread(owner.neighbours, video_id, span)
+
+    async def forget(self, video_id: str) -> None:
+        """Drops a deleted video."""
+        (await self._ready()).forget(video_id)
+
+    def __del__(self) -> None:
+        self._hold.close()
+
+
+class Answerer:
+    """Questions, one at a time on this replica's model; several may be selecting meanwhile."""
+
+    def __init__(self, settings: Settings, encoder: Any, memory: Any) -> None:
+        self._settings = settings
+        self._hold = StoreHold(settings.store_config())
+        self._model = load_language_model(settings)
+        self._encoder = encoder
+        self._memory = memory
+        self._answerer: LocalAnswerer | None = None
+        self._starting = asyncio.Lock()
+
+    async def _ready(self) -> LocalAnswerer:
+        async with self._starting:
+            if self._answerer is None:
+                about = await self._encoder.about.remote()
+                keys = RemoteKeys(self._encoder, about["space"], about["threshold"])
+                recall = RemoteRecall(self._memory)
+                config = self._settings.answer_config()
+                self._answerer = LocalAnswerer(self._hold.store, recall, keys, self._model, config)
+            return self._answerer
+
+    async def warm(self) -> str:
+        """Returns when the first question would not wait for anything to load."""
+        await self._ready()
+        return self._model.name
+
+    async def ask(self, video_id: str, question: str, config: AnswerConfig | None) -> AsyncIterator[AnswerEvent]:
+        """See `pipeline.answer.Answerer.ask`."""
+        answerer = await self._ready()
+        async for event in in_thread(lambda: answerer.ask(video_id, question, config)):
+            yield event
+
+    def __del__(self) -> None:
+        self._hold.close()
+
+
+async def in_thread(begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
+    """A waiting iterator run in a thread of its own; closing this closes it, errors arrive here."""
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[tuple[T | None, BaseException | None, bool]] = asyncio.Queue()
+    leave = threading.Event()
+
+    def put(item: T | None, error: BaseException | None, last: bool) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, (item, error, last))
+
+    def work() -> None:
+        try:
+            for item in begin():
+                if leave.is_set():
+                    break
+                put(item, None, False)
+            put(None, None, True)
+        except BaseException as error:  # noqa: BLE001 - raised again where the events are awaited
+            put(None, error, True)
+
+    thread = threading.Thread(target=work, name="answer", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, last = await events.get()
+            if error is not None:
+                raise error
+            if last:
+                return
+            yield item  # type: ignore[misc]  # an item is None only with `last`
+    finally:
+        leave.set()
+
+
+class Page:
+    """Serves an ASGI app, imported by name, on a loopback port of its own; the gateway passes browsers on to it."""
+
+    def __init__(self, import_string: str, api_url: str) -> None:
+        from .web_server import WebServer
+
+        module, _, name = import_string.partition(":")
+        app = getattr(importlib.import_module(module), name)(api_url=api_url, public_url=api_url)
+        self._server = WebServer(app, "127.0.0.1", 0)
+        self._server.start()
+
+    async def url(self) -> str:
+        """Where it listens."""
+        return self._server.url
+
+    def __del__(self) -> None:
+        self._server.stop()

@@ -1,0 +1,103 @@
+"""Domain errors -> status and stable code: one table for HTTP, websockets and the command line.
+
+A library's exception text never reaches a client: only errors of this table carry their own sentence outwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from encoders.errors import WeightsUnavailable
+from memory.errors import CommitRefused, CorruptRecord, KeySpaceMismatch, StoreUnavailable, UnknownCube, UnknownVideo
+from pipeline.errors import (
+    BackendMismatch,
+    BackendUnavailable,
+    MediaDamaged,
+    MediaNotKept,
+    MediaTooLarge,
+    MediaUnsupported,
+    NotWatchedYet,
+)
+
+
+class ServeError(Exception):
+    """Base of what the service itself refuses; `code` and `status` are the client's."""
+
+    code = "internal"
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class NotFound(ServeError):
+    code = "not_found"
+    status = HTTPStatus.NOT_FOUND
+
+
+class BadRequest(ServeError):
+    code = "request.invalid"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class UploadTooLarge(ServeError):
+    code = "media.too_large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class OriginRefused(ServeError):
+    code = "origin.refused"
+    status = HTTPStatus.FORBIDDEN
+
+
+class DiskFull(ServeError):
+    code = "disk.full"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class NotLive(ServeError):
+    code = "stream.not_live"
+    status = HTTPStatus.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a client is told of an error."""
+
+    status: HTTPStatus
+    code: str
+
+
+TABLE: dict[type[Exception], Told] = {
+    MediaUnsupported: Told(HTTPStatus.UNPROCESSABLE_ENTITY, MediaUnsupported.code),
+    MediaDamaged: Told(HTTPStatus.UNPROCESSABLE_ENTITY, MediaDamaged.code),
+    MediaTooLarge: Told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, MediaTooLarge.code),
+    MediaNotKept: Told(HTTPStatus.CONFLICT, MediaNotKept.code),
+    BackendMismatch: Told(HTTPStatus.CONFLICT, BackendMismatch.code),
+    BackendUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
+    NotWatchedYet: Told(HTTPStatus.CONFLICT, NotWatchedYet.code),
+    WeightsUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
+    UnknownVideo: Told(HTTPStatus.NOT_FOUND, "not_found"),
+    UnknownCube: Told(HTTPStatus.NOT_FOUND, "not_found"),
+    KeySpaceMismatch: Told(HTTPStatus.CONFLICT, BackendMismatch.code),
+    StoreUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "store.unavailable"),
+    CommitRefused: Told(HTTPStatus.CONFLICT, "ingest.superseded"),
+    CorruptRecord: Told(HTTPStatus.INTERNAL_SERVER_ERROR, "memory.corrupt"),
+}
+
+UNKNOWN = Told(HTTPStatus.INTERNAL_SERVER_ERROR, "internal")
+
+
+def told(error: Exception) -> Told:
+    """What a client is told of `error`; a subclass is told like its nearest listed base."""
+    if isinstance(error, ServeError):
+        return Told(error.status, error.code)
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), UNKNOWN)
+
+
+def code_of(error: Exception) -> str:
+    """The stable code."""
+    return told(error).code
+
+
+def detail_of(error: Exception) -> str:
+    """The sentence a client reads; nothing of an unlisted error."""
+    return "something went wrong inside Longwatch" if told(error) is UNKNOWN else str(error)

@@ -1,0 +1,52 @@
+"""The Ray actor around one `pipeline.live.LiveStream`."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from memory.opening import StoreHold
+from pipeline.live import LiveConfig, LiveEvent, LiveStream
+
+from .remote import remote_backend
+from .settings import Settings
+
+
+class LiveWorker:
+    """Watches one pushed stream in a thread of its own."""
+
+    def __init__(self, settings: Settings, encoder: Any, video_id: str) -> None:
+        self._hold = StoreHold(settings.store_config())
+        config = settings.ingest_config()
+        self._stream = LiveStream(self._hold.store, remote_backend(encoder), config, video_id, LiveConfig())
+        self._thread = threading.Thread(target=self._stream.run, name="live", daemon=True)
+        self._thread.start()
+
+    def ping(self) -> bool:
+        """Whether it still watches."""
+        return self._thread.is_alive()
+
+    def begin(self) -> dict[str, Any]:
+        """The credit a client begins with."""
+        return self._stream.credit()
+
+    def push(self, capture_us: int, picture: bytes) -> None:
+        """See `LiveStream.push`."""
+        self._stream.push(capture_us, picture)
+
+    def events(self, after: int, timeout_s: float) -> list[LiveEvent]:
+        """See `LiveStream.events`."""
+        return self._stream.events(after, timeout_s)
+
+    def end(self) -> None:
+        """The stream is over: what is queued is watched, the open cube closed, the video `ready`."""
+        self._stream.leave()
+        self._thread.join()
+        self._stream.end()
+
+    def leave(self) -> None:
+        """The service ends, the stream does not: everything is committed."""
+        self._stream.leave()
+        self._thread.join()
+        self._stream.checkpoint()
+        self._hold.close()

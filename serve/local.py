@@ -1,0 +1,120 @@
+"""The commands that run everything in this process, embedded: ask, ingest, videos, search, timeline, delete, export."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from encoders.base import Notes
+from memory.export import export_lines
+from memory.records import CubeMemory, Hit, VideoRecord
+from pipeline.answer import Answer
+from pipeline.errors import PipelineError
+from pipeline.ingest import Ingest
+from pipeline.library import Identity, file_sha256, register_file
+from pipeline.question import parse
+
+from . import convert, schemas
+from .progress import ProgressLine
+from .wiring import Longwatch, file_source
+
+
+def watch(longwatch: Longwatch, path: Path) -> VideoRecord:
+    """The file's video, watched to its end; at once where it was watched before. Nothing stays of one that fails."""
+    config = longwatch.settings.ingest_config()
+    source = file_source(longwatch.settings, path)
+    source.probe()  # refused before a model is loaded
+    backend = longwatch.backend
+    identity = Identity(file_sha256(path), backend.name, str(backend.keys.space), config.sampling)
+    video = register_file(longwatch.store, identity, source, path.resolve(), path.name).video
+    with ProgressLine(sys.stderr, video.name, video.duration_s) as progress:
+
+        def on_commit(record: VideoRecord, closed: Sequence[CubeMemory]) -> None:
+            progress.show(record.ingested_s, record.cubes)
+
+        try:
+            video = Ingest(longwatch.store, backend, config, on_commit).run(video.id, source)
+        except PipelineError:
+            longwatch.store.delete_video(video.id)
+            raise
+    longwatch.recall.refresh(video.id)
+    return video
+
+
+def ask(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch ask VIDEO QUESTION…`"""
+    video = watch(longwatch, options.file)
+    answers = []
+    for question in options.questions:
+        *_, last = longwatch.answerer.ask(video.id, question)
+        if not isinstance(last, Answer):
+            raise RuntimeError("an answer did not end with an Answer")
+        answers.append(convert.answer(question, last).model_dump(mode="json"))
+    return {"video": _dump(longwatch.store.video(video.id)), "answers": answers}
+
+
+def ingest(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch ingest VIDEO`"""
+    return {"video": _dump(watch(longwatch, options.file))}
+
+
+def videos(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch videos`"""
+    return {"videos": [_dump(record) for record in longwatch.store.videos()]}
+
+
+def search(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch search WORDS`"""
+    words = " ".join(options.query)
+    vector = longwatch.backend.keys.question(parse(words).topic or words)
+    hits = longwatch.recall.search(vector, options.limit, options.video)
+    found = [convert.search_hit(hit, notes_of(longwatch, hit)) for hit in hits]
+    return schemas.SearchResult(hits=found).model_dump(mode="json")
+
+
+def notes_of(longwatch: Longwatch, hit: Hit) -> Notes:
+    """The notes of a hit's cube."""
+    if hit.ordinal is not None:
+        return Notes.from_plain(dict(longwatch.store.cube(hit.video_id, hit.ordinal).notes))
+    opened = longwatch.store.open_cube(hit.video_id)
+    return Notes() if opened is None else Notes.from_plain(dict(opened.notes))
+
+
+def timeline(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch timeline ID`"""
+    longwatch.store.video(options.video)
+    cubes = longwatch.store.cubes(options.video)
+    opened = longwatch.store.open_cube(options.video)
+    return convert.timeline(options.video, cubes, opened).model_dump(mode="json")
+
+
+def delete(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch delete ID`"""
+    return {"deleted": _dump(longwatch.store.delete_video(options.video))}
+
+
+def export(longwatch: Longwatch, options: argparse.Namespace) -> None:
+    """`longwatch export ID [--canonical]`: JSON lines on stdout."""
+    for line in export_lines(longwatch.store, options.video, canonical=options.canonical):
+        sys.stdout.write(line)
+
+
+def doctor(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch doctor`"""
+    from .doctor import examine  # imports everything there is
+
+    return examine(longwatch)
+
+
+def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:
+    """`longwatch serve`"""
+    from .service import run  # Ray takes seconds to import
+
+    run(longwatch.settings, options.host, options.port)
+
+
+def _dump(record: VideoRecord) -> dict[str, Any]:
+    return convert.video(record).model_dump(mode="json")

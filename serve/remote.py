@@ -1,0 +1,117 @@
+"""The encoders and the memory owner as their callers in other processes see them: the same protocols, over Ray handles.
+
+Each call is one round trip (about 5 ms on one machine); frames and tokens travel through Ray's object store. Never call
+these from an event loop: they wait.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from encoders.base import (
+    Backend,
+    EvidencePool,
+    Frame,
+    FrameTokens,
+    Glimpse,
+    Keys,
+    KeySpace,
+    Thing,
+)
+from memory.recall import Recalled, RecallRequest
+from memory.records import F32, Hit, TimeSpan
+
+
+class _Remote:
+    """Something behind a deployment handle."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        return getattr(self._handle, method).remote(*arguments).result()
+
+
+class RemoteFrames(_Remote):
+    """`FrameEncoder`."""
+
+    def __init__(self, handle: Any, levels: int, dim: int, frames_per_step: int) -> None:
+        super().__init__(handle)
+        self.levels = levels
+        self.dim = dim
+        self.frames_per_step = frames_per_step
+
+    def encode(self, frames: Sequence[Frame]) -> FrameTokens:
+        tokens: FrameTokens = self._call("encode", list(frames))
+        return tokens
+
+
+class RemoteKeys(_Remote):
+    """`KeyEncoder`."""
+
+    def __init__(self, handle: Any, space: KeySpace, threshold: float) -> None:
+        super().__init__(handle)
+        self.space = space
+        self.threshold = threshold
+
+    def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
+        evidence: torch.Tensor = self._call("evidence", list(frames), tokens)
+        return evidence
+
+    def pool(self) -> EvidencePool:
+        pool: EvidencePool = self._call("pool")
+        return copy.deepcopy(pool)  # arrays out of Ray's object store are read-only
+
+    def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
+        keys: Keys = self._call("keys", summary, list(texts))
+        return keys
+
+    def question(self, text: str) -> npt.NDArray[np.float32]:
+        vector: npt.NDArray[np.float32] = self._call("question", text)
+        return vector
+
+
+class RemoteDescriber(_Remote):
+    """`Describer`."""
+
+    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+        glimpse: Glimpse = self._call("look", frame, read_screen)
+        return glimpse
+
+    def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
+        things: tuple[Thing, ...] = self._call("things", summary)
+        return things
+
+
+def remote_backend(handle: Any) -> Backend:
+    """The encoder deployment as a `Backend`; asks it once what it is."""
+    about: dict[str, Any] = handle.about.remote().result()
+    return Backend(
+        name=about["name"],
+        frames=RemoteFrames(handle, about["levels"], about["dim"], about["frames_per_step"]),
+        keys=RemoteKeys(handle, about["space"], about["threshold"]),
+        describer=RemoteDescriber(handle),
+        notes=about["notes"],
+    )
+
+
+class RemoteRecall(_Remote):
+    """`Recall` at the memory owner's."""
+
+    def recall(self, video_id: str, request: RecallRequest) -> Recalled:
+        recalled: Recalled = self._call("recall", video_id, request)
+        return recalled
+
+    def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
+        hits: list[Hit] = self._call("search", vector, limit, video_ids)
+        return hits
+
+    def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
+        beside: tuple[Hit | None, Hit | None] = self._call("neighbours", video_id, span)
+        return beside

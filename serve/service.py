@@ -1,0 +1,103 @@
+"""`longwatch serve`: Ray, the application, and a clean end on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import ray
+from ray import serve as ray_serve
+
+from pipeline.errors import PipelineError
+
+from .app import NAME, AppArguments, build
+from .guard import is_loopback
+from .settings import Settings
+from .web_server import PortTaken, WebServer
+
+
+class ServiceRefused(PipelineError):
+    """The service cannot be started like this."""
+
+    code = "serve.refused"
+
+
+def run(settings: Settings, host: str | None, port: int | None) -> None:
+    """Starts the service and returns after it was told to end and has ended."""
+    host, port = host or settings.host, settings.port if port is None else port
+    if not is_loopback(host):
+        raise ServiceRefused(f"without keys Longwatch listens on this machine only, not on {host}")
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    port = _free_port(host, port)
+    began = time.monotonic()
+    _start_ray()
+    for number in (signal.SIGINT, signal.SIGTERM):  # after Ray, which sets handlers of its own
+        signal.signal(number, on_signal)
+    try:
+        handle = _start_app(host, port)
+        _say(f"listening on http://{host}:{port} ({time.monotonic() - began:.0f} s)")
+        stop.wait()
+        _say("ending")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # the end is under way and bounded; a second signal changes nothing
+        handle.leave.remote().result(timeout_s=60)
+    finally:
+        ray_serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"longwatch: {text}\n")
+    sys.stderr.flush()
+
+
+def _free_port(host: str, port: int) -> int:
+    """Refuses a taken port before anything is started; 0 becomes a free one."""
+    try:
+        probe = WebServer(None, host, port)
+    except PortTaken as taken:
+        raise ServiceRefused(str(taken)) from taken
+    chosen = int(probe.url.rsplit(":", 1)[1])
+    probe.close()
+    return chosen
+
+
+def _start_ray() -> None:
+    """A Ray of our own on this machine, without its dashboard; workers' logs stay in Ray's session folder."""
+    for name in ("ray", "ray.serve"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_TMPDIR", tempfile.gettempdir())
+    ray.init(
+        address="local",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.WARNING,
+        _node_ip_address="127.0.0.1",
+    )
+
+
+def _start_app(host: str, port: int) -> Any:
+    ray_serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING", "enable_access_log": False})
+    handle = ray_serve.run(build(AppArguments(host=host, port=port)), name=NAME, route_prefix=None)
+    handle.url.remote().result(timeout_s=60)
+    with suppress(TimeoutError):
+        _await_models()
+    return handle
+
+
+def _await_models() -> None:
+    """The address is printed when the first question would not wait for a model."""
+    ray_serve.get_deployment_handle("Answerer", NAME).warm.remote().result(timeout_s=120)

@@ -1,0 +1,143 @@
+"""What the routes work with: the store, the queue and handles to the other processes; made once by the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from encoders.base import Notes
+from memory.opening import StoreHold
+from memory.records import Hit, VideoRecord
+from pipeline.answer import AnswerEvent
+from pipeline.config import AnswerConfig
+from pipeline.errors import NotWatchedYet
+from pipeline.library import Identity, new_video_id, register_file, stream_record
+from pipeline.question import parse
+
+from .errors import NotLive
+from .jobs import Jobs
+from .problems import unwrapped
+from .settings import Settings
+from .upload import Received, receive
+from .wiring import file_source
+
+
+class Service:
+    """The service behind the routes. Everything that waits for the store or a disk runs in a thread."""
+
+    def __init__(
+        self, settings: Settings, hold: StoreHold, encoder: Any, memory: Any, answerer: Any, supervisor: Any
+    ) -> None:
+        self.settings = settings
+        self.store = hold.store
+        self.store_url = hold.url
+        self.jobs = Jobs(hold.client(), settings.lease_s)
+        self._encoder = encoder
+        self._memory = memory
+        self._answerer = answerer
+        self.supervisor = supervisor
+        self._about: dict[str, Any] | None = None
+
+    async def start(self) -> None:
+        """Mends what a crash left, makes the queue, removes broken-off uploads."""
+        await asyncio.to_thread(self.store.repair)
+        await asyncio.to_thread(self.jobs.prepare)
+        shutil.rmtree(self._incoming, ignore_errors=True)
+
+    async def ready(self) -> None:
+        """Returns when a question would be answered; raises what is in the way."""
+        await asyncio.to_thread(self.store.ping)
+        await self._answerer.warm.remote()
+
+    @property
+    def _incoming(self) -> Path:
+        return self.settings.data_dir / "incoming"
+
+    async def _identity(self, sha256: str) -> Identity:
+        if self._about is None:
+            self._about = await self._encoder.about.remote()
+        sampling = self.settings.ingest_config().sampling
+        return Identity(sha256, self._about["name"], str(self._about["space"]), sampling)
+
+    async def upload(self, chunks: AsyncIterator[bytes], content_type: str) -> VideoRecord:
+        """A multipart upload becomes a queued video, or the video that already holds this content."""
+        video_id = new_video_id()
+        part = self._incoming / video_id
+        received = await receive(chunks, content_type, part, self.settings.max_upload_bytes)
+        try:
+            identity = await self._identity(received.sha256)
+            return await asyncio.to_thread(self._register, received, identity, video_id)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _register(self, received: Received, identity: Identity, video_id: str) -> VideoRecord:
+        source = file_source(self.settings, received.path)
+        source.probe()  # refused before it takes a place among the media
+        kept = self.settings.data_dir / "media" / f"{video_id}{Path(received.name).suffix.lower()[:10]}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        received.path.rename(kept)
+        registered = register_file(self.store, identity, source, kept, received.name, video_id)
+        if registered.known:
+            kept.unlink()
+        if registered.video.status == "queued":
+            self.jobs.add(registered.video.id)
+        return registered.video
+
+    async def delete(self, video_id: str) -> VideoRecord:
+        """Forgets a video and everything of it."""
+        record = await asyncio.to_thread(self.store.delete_video, video_id)
+        await self.supervisor.end_live.remote(video_id)
+        await self._memory.forget.remote(video_id)
+        media = None if record.media is None else Path(record.media)
+        if media is not None and media.is_relative_to(self.settings.data_dir / "media"):
+            await asyncio.to_thread(media.unlink, missing_ok=True)
+        return record
+
+    async def ask(self, video_id: str, question: str, config: AnswerConfig) -> AsyncIterator[AnswerEvent]:
+        """See `pipeline.answer.Answerer.ask`; refusals come before the first event."""
+        record = await asyncio.to_thread(self.store.video, video_id)
+        if record.ingested_s <= 0:
+            raise NotWatchedYet("nothing of this video was watched yet")
+        events = self._answerer.options(stream=True).ask.remote(video_id, question, config)
+        try:
+            async for event in events:
+                yield event
+        except Exception as error:
+            raise unwrapped(error) from error
+
+    async def search(self, query: str, limit: int, videos: list[str] | None) -> list[tuple[Hit, Notes]]:
+        """Best moments over many videos, with their notes."""
+        for video_id in videos or []:
+            await asyncio.to_thread(self.store.video, video_id)
+        vector = await self._encoder.question.remote(parse(query).topic or query)
+        hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
+        return [(hit, await asyncio.to_thread(self.notes, hit)) for hit in hits]
+
+    def notes(self, hit: Hit) -> Notes:
+        """The notes of a hit's cube."""
+        if hit.ordinal is not None:
+            return Notes.from_plain(dict(self.store.cube(hit.video_id, hit.ordinal).notes))
+        opened = self.store.open_cube(hit.video_id)
+        return Notes() if opened is None else Notes.from_plain(dict(opened.notes))
+
+    async def open_stream(self, name: str) -> VideoRecord:
+        """A new live stream."""
+        identity = await self._identity("")
+        return await asyncio.to_thread(self.store.create_video, stream_record(identity, name))
+
+    async def live_worker(self, video_id: str) -> Any:
+        """The actor that watches a stream. Raises `NotLive` for anything else."""
+        record = await asyncio.to_thread(self.store.video, video_id)
+        if record.status != "live":
+            raise NotLive(f"this video is {record.status}, not live")
+        return await self.supervisor.live.remote(video_id)
+
+    async def stop_stream(self, video_id: str) -> VideoRecord:
+        """Ends a stream: what was sent is watched, the open cube closed."""
+        worker = await self.live_worker(video_id)
+        await worker.end.remote()
+        await self.supervisor.end_live.remote(video_id)
+        return await asyncio.to_thread(self.store.video, video_id)

@@ -1,0 +1,175 @@
+"""Plain Ray actors that watch videos, and the supervisor that keeps them.
+
+IngestWorker   takes jobs from the queue, one at a time; a killed one loses its lease, and another goes on
+LiveWorker     one live stream (see `pipeline.live`)
+Supervisor     a Serve deployment of one replica: starts the workers, starts dead ones anew, ends them cleanly
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+from typing import Any
+
+import ray
+
+from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVideo
+from memory.opening import StoreHold
+from memory.records import FINAL_STATUSES, VideoError
+from pipeline.errors import PipelineError
+from pipeline.ingest import Ingest
+
+from .errors import code_of, detail_of
+from .jobs import MOST_TRIES, Job, Jobs
+from .remote import remote_backend
+from .settings import Settings
+from .wiring import file_source
+
+log = logging.getLogger("longwatch.workers")
+_BLOCK_S = 1.0
+_LOOK_S = 1.0
+
+
+class IngestWorker:
+    """Works on jobs in a thread until told to leave."""
+
+    def __init__(self, settings: Settings, encoder: Any, name: str) -> None:
+        from pathlib import Path  # kept with the actor's own imports: it is unpickled before the package's
+
+        self._path = Path
+        self._settings = settings
+        self._name = name
+        self._hold = StoreHold(settings.store_config())
+        self._jobs = Jobs(self._hold.client(), settings.lease_s)
+        self._jobs.prepare()
+        self._backend = remote_backend(encoder)
+        self._leave = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
+        self._thread.start()
+
+    def ping(self) -> bool:
+        """Whether it still works."""
+        return self._thread.is_alive()
+
+    def leave(self) -> None:
+        """Stops at the next commit, gives the job back and lets go of the store."""
+        self._leave.set()
+        self._thread.join()
+        self._hold.close()
+
+    def _work(self) -> None:
+        while not self._leave.is_set():
+            try:
+                job = self._jobs.take(self._name, _BLOCK_S)
+                if job is not None:
+                    self._watch(job)
+            except StoreUnavailable:
+                self._leave.wait(_BLOCK_S)  # the job stays leased or queued; ingest waits and goes on
+            except Exception:
+                log.exception("ingest worker %s ends; the supervisor starts another", self._name)
+                raise
+
+    def _watch(self, job: Job) -> None:
+        with self._jobs.held(self._name, job) as lost:
+            try:
+                finished = self._run(job, lost)
+            except (CommitRefused, UnknownVideo) as gone:
+                log.info("left %s: %s", job.video_id, gone)
+                finished = not lost.is_set()
+        if finished:
+            self._jobs.done(job)
+        elif self._leave.is_set():
+            self._jobs.give_back(job)
+
+    def _run(self, job: Job, lost: threading.Event) -> bool:
+        """Whether the video has reached a final status."""
+        store = self._hold.store
+        record = store.video(job.video_id)
+        if record.status in FINAL_STATUSES:
+            return True
+        if job.tries > MOST_TRIES or record.media is None:
+            self._fail(job.video_id, VideoError("ingest.failed", "this file could not be watched to its end"))
+            return True
+        source = file_source(self._settings, self._path(record.media))
+        ingest = Ingest(store, self._backend, self._settings.ingest_config(), lambda record, closed: None)
+        try:
+            record = ingest.run(job.video_id, source, lambda: self._leave.is_set() or lost.is_set())
+        except PipelineError as error:
+            self._fail(job.video_id, VideoError(code_of(error), detail_of(error)))
+            return True
+        return record.status in FINAL_STATUSES
+
+    def _fail(self, video_id: str, error: VideoError) -> None:
+        status = "partial" if self._hold.store.video(video_id).cubes else "failed"
+        self._hold.store.update_video(video_id, status=status, error=error)
+
+
+class Supervisor:
+    """Keeps `ingest_workers` ingest workers and one live worker for each stream being pushed."""
+
+    def __init__(self, settings: Settings, encoder: Any) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._workers: dict[str, Any] = {}
+        self._live: dict[str, Any] = {}
+        self._count = 0
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            for name in [name for name, worker in self._workers.items() if not await _answers(worker)]:
+                log.warning("ingest worker %s is gone; another is started", name)
+                del self._workers[name]
+            while len(self._workers) < self._settings.ingest_workers:
+                self._start()
+            await asyncio.sleep(_LOOK_S)
+
+    def _start(self) -> None:
+        self._count += 1
+        name = f"ingest-{secrets.token_hex(4)}-{self._count}"
+        actor = ray.remote(IngestWorker).options(num_cpus=0.01, max_concurrency=4, name=name)
+        self._workers[name] = actor.remote(self._settings, self._encoder, name)
+
+    async def workers(self) -> list[str]:
+        """Names of the ingest workers' actors."""
+        return sorted(self._workers)
+
+    async def live(self, video_id: str) -> Any:
+        """The live worker of a stream; started where it does not run."""
+        from .live_worker import LiveWorker
+
+        worker = self._live.get(video_id)
+        if worker is None or not await _answers(worker):
+            actor = ray.remote(LiveWorker).options(num_cpus=0.01, max_concurrency=8)
+            worker = self._live[video_id] = actor.remote(self._settings, self._encoder, video_id)
+        return worker
+
+    async def end_live(self, video_id: str) -> None:
+        """Forgets a stream's worker after it ended."""
+        worker = self._live.pop(video_id, None)
+        if worker is not None:
+            await _leave(worker)
+
+    async def leave(self) -> None:
+        """All workers stop at their next commit."""
+        self._task.cancel()
+        await asyncio.gather(*(_leave(worker) for worker in [*self._workers.values(), *self._live.values()]))
+        self._workers.clear()
+        self._live.clear()
+
+
+async def _answers(worker: Any) -> bool:
+    try:
+        return bool(await worker.ping.remote())
+    except ray.exceptions.RayActorError:
+        return False
+
+
+async def _leave(worker: Any) -> None:
+    try:
+        await worker.leave.remote()
+    except (ray.exceptions.RayActorError, StoreError):
+        return
+    ray.kill(worker)

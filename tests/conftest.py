@@ -1,0 +1,44 @@
+"""What all tests share: the list of skips that are allowed, and where the shared clips are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SKIPS = ROOT / "tests" / "SKIPS.md"
+_refused: list[str] = []
+
+
+def allowed_skips() -> list[re.Pattern[str]]:
+    """Every reason in backquotes at the start of a list item of SKIPS.md, as a regular expression."""
+    return [re.compile(text) for text in re.findall(r"^- `([^`]+)`", SKIPS.read_text(), re.MULTILINE)]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if not any(pattern.fullmatch(reason) for pattern in allowed_skips()):
+            _refused.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _refused:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _refused:
+        terminalreporter.write_line(f"skip not listed in tests/SKIPS.md: {line}", red=True)
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The folder of real clips with dated events, beside the checkout."""
+    folder = ROOT.parent / "shared" / "data" / "clips"
+    if not folder.is_dir():
+        pytest.skip("the shared clips are not beside this checkout")
+    return folder

@@ -1,0 +1,401 @@
+"""The contract of `memory.store.MemoryStore`, against every server it is meant to run on."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from memory import codec
+from memory.errors import CommitRefused, StoreError, UnknownCube, UnknownVideo
+from memory.export import export_lines
+from memory.packing import pack_tokens
+from memory.records import (
+    CubeMemory,
+    GlobalMemory,
+    IngestState,
+    OpenCube,
+    TimeSpan,
+    VideoError,
+    VideoRecord,
+)
+from memory.redis_link import DELETING, VideoKeys, commits_channel
+from memory.redis_store import RedisStore
+from memory.store import Commit, MemoryStore
+
+SHA = "5e" * 32
+
+
+def record(video_id: str = "v1", **fields: Any) -> VideoRecord:
+    base = VideoRecord(video_id, 0, "local", "a.mp4", "ingesting", SHA, "pocket", "k:1:8", "1fps", 1000.0)
+    return dataclasses.replace(base, **fields)
+
+
+def cube(ordinal: int, seed: int = 0) -> CubeMemory:
+    rng = np.random.default_rng(1000 * seed + ordinal)
+    return CubeMemory(
+        ordinal=ordinal,
+        span=TimeSpan(10.0 * ordinal, 10.0 * ordinal + 10.0),
+        boundary="change",
+        tokens=pack_tokens(rng.normal(size=(1, 4, 6))),
+        weights=np.ones(4, np.float32),
+        positions=np.zeros((4, 3), np.float32),
+        keys=rng.normal(size=(2, 8)).astype(np.float16),
+        key_kinds=("seen", "text"),
+        notes={"things": [["a red car – ünïcode", 0.5]]},
+        thumbnail=b"\xff\xd8 jpeg",
+    )
+
+
+def state(step: int, ordinal: int) -> IngestState:
+    memory = GlobalMemory(np.ones((2, 6), np.float32), np.ones(2, np.float32), np.zeros((2, 3), np.float32), 7.5)
+    return IngestState(step, ordinal, "full", step - 0.25, memory, {"cubing": b"\x00\xff", "compressor": b""})
+
+
+def opened() -> OpenCube:
+    return OpenCube(TimeSpan(20.0, 21.5), np.ones((1, 8), np.float16), ("seen",), {"steps": 2}, b"\xff\xd8")
+
+
+def full(epoch: int, step: int, next_step: int, closed: Sequence[CubeMemory] = (), ordinal: int = 0) -> Commit:
+    after = ordinal + len(closed)
+    return Commit(epoch, step, state(next_step, after), closed, opened(), float(next_step))
+
+
+def everything(store: RedisStore) -> dict[bytes, Any]:
+    """All that the server holds, by key."""
+    read = {b"hash": "hgetall", b"string": "get", b"set": "smembers", b"zset": "zrange"}
+    found = {}
+    for key in store._client.scan_iter(count=1000):
+        command = read[store._client.type(key)]
+        found[key] = getattr(store._client, command)(key, *((0, -1) if command == "zrange" else ()))
+    return found
+
+
+def test_it_is_a_memory_store(store: MemoryStore) -> None:
+    store.ping()
+
+
+def test_a_new_video_comes_back_as_it_was_with_a_number(store: RedisStore) -> None:
+    error = VideoError("media.damaged", "the last minute cannot be read")
+    asked = record(duration_s=0.1 + 0.2, media=None, start_utc_s=1.7e9, error=error)
+    made = store.create_video(asked)
+    assert made.number > 0
+    assert made == dataclasses.replace(asked, number=made.number)
+    assert store.video("v1") == made
+    assert store.state("v1") is None
+    assert store.open_cube("v1") is None
+    assert store.applied("v1") == 0
+
+
+def test_numbers_are_never_given_twice(store: RedisStore) -> None:
+    first = store.create_video(record("a", sha256="")).number
+    store.delete_video("a")
+    assert store.create_video(record("a", sha256="")).number > first
+
+
+def test_an_id_is_taken_once(store: RedisStore) -> None:
+    store.create_video(record(sha256=""))
+    with pytest.raises(StoreError, match="exists already"):
+        store.create_video(record(sha256="", name="other"))
+    assert store.video("v1").name == "a.mp4"
+
+
+@pytest.mark.parametrize("bad", ["", "a}b", "{a"])
+def test_ids_that_would_break_the_hash_tag_are_refused(store: RedisStore, bad: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a video's id"):
+        store.create_video(record(bad))
+
+
+def test_videos_come_newest_first_and_by_owner(store: RedisStore) -> None:
+    for i, owner in enumerate(["ann", "bob", "ann"]):
+        store.create_video(record(f"v{i}", owner=owner, sha256="", created_s=1000.0 + i))
+    assert [v.id for v in store.videos()] == ["v2", "v1", "v0"]
+    assert [v.id for v in store.videos("ann")] == ["v2", "v0"]
+
+
+def test_content_is_found_until_its_video_is_deleted(store: RedisStore) -> None:
+    store.create_video(record())
+    assert store.find_content("local", SHA, "k:1:8", "1fps") == "v1"
+    assert store.find_content("other", SHA, "k:1:8", "1fps") is None
+    assert store.find_content("local", SHA, "k:2:8", "1fps") is None
+    store.delete_video("v1")
+    assert store.find_content("local", SHA, "k:1:8", "1fps") is None
+
+
+def test_streams_have_no_content_identity(store: RedisStore) -> None:
+    assert store.create_video(record("a", sha256="")).id == "a"
+    assert store.create_video(record("b", sha256="")).id == "b"
+    assert store.find_content("local", "", "k:1:8", "1fps") is None
+
+
+def test_of_two_that_add_the_same_content_at_once_one_wins(store: RedisStore) -> None:
+    gate = threading.Barrier(6)
+    got: list[str] = []
+
+    def add(video_id: str) -> None:
+        gate.wait()
+        got.append(store.create_video(record(video_id)).id)
+
+    threads = [threading.Thread(target=add, args=(f"v{i}",)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winner = store.find_content("local", SHA, "k:1:8", "1fps")
+    assert got == [winner] * 6
+    assert [v.id for v in store.videos()] == [winner]
+    assert store.repair() == 0
+
+
+def test_a_stale_claim_on_content_does_not_block_it(store: RedisStore) -> None:
+    store.create_video(record("a"))
+    store._client.unlink(VideoKeys("a").video)
+    assert store.create_video(record("b")).id == "b"
+    assert store.find_content("local", SHA, "k:1:8", "1fps") == "b"
+
+
+def test_descriptive_fields_may_change_and_others_not(store: RedisStore) -> None:
+    store.create_video(record())
+    error = VideoError("x", "y")
+    changed = store.update_video("v1", name="b", status="partial", error=error, duration_s=4.5, media="/m/b.mp4")
+    assert changed == store.video("v1")
+    assert (changed.name, changed.status, changed.error, changed.duration_s) == ("b", "partial", error, 4.5)
+    for fixed in ({"cubes": 3}, {"epoch": 3}, {"id": "x"}, {}):
+        with pytest.raises(ValueError, match="one may update"):
+            store.update_video("v1", **fixed)
+
+
+@pytest.mark.parametrize("call", ["video", "state", "open_cube", "applied", "keyed_spans", "claim", "delete_video"])
+def test_an_unknown_video_is_named(store: RedisStore, call: str) -> None:
+    with pytest.raises(UnknownVideo, match="nobody"):
+        getattr(store, call)("nobody")
+    assert everything(store) == {}
+
+
+def test_what_was_committed_comes_back(store: RedisStore) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    assert store.commit("v1", full(epoch, 0, 16, [cube(0), cube(1)])) == 1
+    assert store.commit("v1", full(epoch, 16, 32, [cube(2)], ordinal=2)) == 2
+    assert [codec.encode_cube(c) for c in store.cubes("v1")] == [codec.encode_cube(cube(i)) for i in range(3)]
+    assert codec.encode_cube(store.cube("v1", 1)) == codec.encode_cube(cube(1))
+    assert [c.ordinal for c in store.cubes("v1", 1, 2)] == [1]
+    spans = store.keyed_spans("v1", 1)
+    assert [codec.encode_keyed_span(s) for s in spans] == [codec.encode_keyed_span(cube(i)) for i in (1, 2)]
+    kept_state, kept_open = store.state("v1"), store.open_cube("v1")
+    assert kept_state is not None
+    assert codec.encode_state(kept_state) == codec.encode_state(state(32, 3))
+    assert kept_open is not None
+    assert codec.encode_open_cube(kept_open) == codec.encode_open_cube(opened())
+    video = store.video("v1")
+    sizes = [len(codec.encode_cube(cube(i))) + len(codec.encode_keyed_span(cube(i))) for i in range(3)]
+    assert (video.cubes, video.ingested_s, video.bytes_stored) == (3, 32.0, sum(sizes))
+
+
+@pytest.mark.parametrize("ordinal", [-1, 1])
+def test_a_cube_that_is_not_there_is_named(store: RedisStore, ordinal: int) -> None:
+    store.create_video(record())
+    store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
+    with pytest.raises(UnknownCube):
+        store.cube("v1", ordinal)
+
+
+def test_many_cubes_come_in_order(store: RedisStore) -> None:
+    store.create_video(record())
+    store.commit("v1", full(store.claim("v1"), 0, 16, [cube(i) for i in range(70)]))
+    assert [c.ordinal for c in store.cubes("v1")] == list(range(70))
+    assert [s.ordinal for s in store.keyed_spans("v1", 60)] == list(range(60, 70))
+
+
+def test_a_light_commit_replaces_only_the_open_cube(store: RedisStore) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    store.commit("v1", full(epoch, 0, 16, [cube(0)]))
+    assert store.commit("v1", Commit(epoch, 16, None, (), None, 17.5)) == 2
+    assert store.open_cube("v1") is None
+    assert store.video("v1").ingested_s == 17.5
+    kept = store.state("v1")
+    assert kept is not None
+    assert kept.next_step == 16
+    with pytest.raises(ValueError, match="carries the state"):
+        store.commit("v1", Commit(epoch, 16, None, [cube(1)], None, 18.0))
+
+
+def test_status_and_error_travel_with_a_commit(store: RedisStore) -> None:
+    store.create_video(record())
+    error = VideoError("media.damaged", "cut short")
+    commit = dataclasses.replace(full(store.claim("v1"), 0, 16), status="partial", error=error)
+    store.commit("v1", commit)
+    assert (store.video("v1").status, store.video("v1").error) == ("partial", error)
+
+
+def test_the_worker_that_was_replaced_is_refused(store: RedisStore) -> None:
+    store.create_video(record())
+    first, second = store.claim("v1"), store.claim("v1")
+    assert second > first
+    before = everything(store)
+    with pytest.raises(CommitRefused) as refused:
+        store.commit("v1", full(first, 0, 16, [cube(0)]))
+    assert refused.value.reason == "epoch"
+    assert everything(store) == before
+    assert store.commit("v1", full(second, 0, 16, [cube(0)])) == 1
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_stale_step_is_refused(store: RedisStore, light: bool) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    store.commit("v1", full(epoch, 0, 16, [cube(0)]))
+    before = everything(store)
+    stale = Commit(epoch, 0, None, (), opened(), 1.0) if light else full(epoch, 0, 16, [cube(0)])
+    with pytest.raises(CommitRefused) as refused:
+        store.commit("v1", stale)
+    assert refused.value.reason == "step"
+    assert everything(store) == before
+
+
+@pytest.mark.parametrize(("ordinals", "after"), [([1], 1), ([0, 2], 2), ([0, 1, 1], 3), ([0], 2), ([], 1)])
+def test_a_gap_in_the_ordinals_is_refused_and_nothing_changes(
+    store: RedisStore, ordinals: list[int], after: int
+) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    before = everything(store)
+    with pytest.raises(CommitRefused) as refused:
+        store.commit("v1", Commit(epoch, 0, state(16, after), [cube(i) for i in ordinals], opened(), 16.0, "ready"))
+    assert refused.value.reason == "ordinal"
+    assert everything(store) == before
+
+
+def test_a_deleted_video_refuses_its_workers(store: RedisStore) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    store.commit("v1", full(epoch, 0, 16, [cube(0)]))
+    gone = store.delete_video("v1")
+    assert (gone.id, gone.cubes) == ("v1", 1)
+    with pytest.raises(CommitRefused) as refused:
+        store.commit("v1", full(epoch, 16, 32))
+    assert refused.value.reason == "deleted"
+    for call in (lambda: store.claim("v1"), lambda: store.update_video("v1", name="x")):
+        with pytest.raises(UnknownVideo):
+            call()
+
+
+def test_nothing_of_a_deleted_video_is_left(store: RedisStore) -> None:
+    store.create_video(record("kept", sha256=""))
+    before = everything(store)
+    store.create_video(record("secretly"))
+    store.commit("secretly", full(store.claim("secretly"), 0, 16, [cube(0)]))
+    store.delete_video("secretly")
+    left = everything(store)
+    assert left.pop(b"lw:numbers") == b"2"  # the counter alone remembers that there was a second video
+    assert before.pop(b"lw:numbers") == b"1"
+    assert left == before
+
+
+def assert_gone(store: RedisStore, video_id: str) -> None:
+    """Neither readers nor workers find it, not even a worker that guesses the next epoch."""
+    for read in (store.video, store.state, store.keyed_spans, store.claim):
+        with pytest.raises(UnknownVideo):
+            read(video_id)
+    assert store.videos() == []
+    assert store.find_content("local", SHA, "k:1:8", "1fps") is None
+    for epoch in (1, 2):
+        with pytest.raises(CommitRefused) as refused:
+            store.commit(video_id, full(epoch, 16, 32, ordinal=1))
+        assert refused.value.reason == "deleted"
+
+
+@pytest.mark.parametrize("died_after", ["marking", "doom", "content", "list", "remove"])
+def test_a_deletion_that_died_half_way_is_finished(store: RedisStore, died_after: str) -> None:
+    store.create_video(record())
+    store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
+    steps = {
+        "marking": lambda: store._client.sadd(DELETING, "v1"),
+        "doom": lambda: store._scripts.run("doom", [VideoKeys("v1").video]),
+        "content": lambda: store._client.delete("lw:content"),
+        "list": lambda: store._client.zrem("lw:videos", "v1"),
+        "remove": lambda: store._scripts.run("remove", VideoKeys("v1").all, [commits_channel("v1")]),
+    }
+    for name, step in steps.items():
+        step()
+        if name == died_after:
+            break
+    if died_after != "marking":
+        assert_gone(store, "v1")
+    assert store.repair() >= 1
+    assert set(everything(store)) == {b"lw:numbers"}
+    assert store.repair() == 0
+
+
+def test_lists_are_derived_again_from_the_videos(store: RedisStore) -> None:
+    made = [store.create_video(record(f"v{i}", sha256=f"{i}" * 64, created_s=1000.0 + i)) for i in range(3)]
+    before = everything(store)
+    for key in ("lw:videos", "lw:content", "lw:numbers"):
+        store._client.delete(key)
+    assert store.repair() == 6
+    assert everything(store) == before
+    assert store.create_video(record("new", sha256="")).number > max(v.number for v in made)
+
+
+def test_entries_of_videos_that_are_gone_are_dropped(store: RedisStore) -> None:
+    store.create_video(record())
+    store._client.unlink(*VideoKeys("v1").all)
+    assert store.videos() == []
+    assert store.repair() == 2
+    assert set(everything(store)) == {b"lw:numbers"}
+
+
+def test_a_lost_cube_is_noticed(store: RedisStore) -> None:
+    store.create_video(record())
+    store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0), cube(1)]))
+    store._client.hdel(VideoKeys("v1")["cubes"], 1)
+    assert store.cube("v1", 0).ordinal == 0
+    with pytest.raises(StoreError, match="lost cube 1"):
+        list(store.cubes("v1"))
+
+
+def test_commits_and_changes_are_published(store: RedisStore) -> None:
+    store.create_video(record())
+    channel = commits_channel("v1")
+    with store._client.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.subscribe(channel)
+        assert listener.get_message(timeout=5) is None  # the subscription itself
+        store.commit("v1", full(store.claim("v1"), 0, 16))
+        store.update_video("v1", name="b")
+        store.delete_video("v1")
+        heard = [listener.get_message(timeout=5) for _ in range(3)]
+    assert [message["data"] for message in heard] == [b"1", b"1", b"deleted"]
+
+
+def test_the_server_is_checked(store: RedisStore) -> None:
+    reports = store.check_server()
+    assert all(report.eviction == "noeviction" for report in reports)
+
+
+def test_a_server_that_may_evict_is_refused(store: RedisStore) -> None:
+    store._client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(StoreError, match="noeviction"):
+            store.check_server()
+    finally:
+        store._client.config_set("maxmemory-policy", "noeviction")
+
+
+def test_the_export_depends_on_the_memory_alone(store: RedisStore) -> None:
+    def watch(video_id: str, created_s: float, claims: int) -> str:
+        store.create_video(record(video_id, created_s=created_s, owner=video_id, media=f"/media/{video_id}"))
+        for _ in range(claims):
+            epoch = store.claim(video_id)
+        store.commit(video_id, full(epoch, 0, 16, [cube(0), cube(1)]))
+        return "".join(export_lines(store, video_id))
+
+    first, second = watch("one", 1.0, 1), watch("two", 99.5, 3)
+    assert first == second
+    assert first.count("\n") == 5
+    store.update_video("two", name="other.mp4")
+    assert "".join(export_lines(store, "two")) != first

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import socket
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import skimage.data
+
+import encoders.screentext
+from encoders.errors import WeightsUnavailable
+from encoders.screentext import ScreenReader
+
+
+@pytest.fixture(scope="module")
+def reader() -> ScreenReader:
+    return ScreenReader(threads=1)
+
+
+def caption(*lines: str, scale: float = 1.0) -> npt.NDArray[np.uint8]:
+    """White lines over a dark 640 x 360 picture, the first at the top."""
+    picture = np.full((360, 640, 3), 30, np.uint8)
+    for row, line in enumerate(lines):
+        cv2.putText(picture, line, (30, 60 + 90 * row), cv2.FONT_HERSHEY_SIMPLEX, scale, (240, 240, 240), 2)
+    return picture
+
+
+def words(lines: tuple[tuple[str, float], ...]) -> list[str]:
+    return [text.replace(" ", "").lower() for text, _ in lines]
+
+
+def test_lines_are_read_from_top_to_bottom(reader: ScreenReader) -> None:
+    lines = reader.read(caption("Welcome back", "Score 3 to 1", "Half time"))
+    assert words(lines) == ["welcomeback", "score3to1", "halftime"]
+    assert all(0.8 <= confidence <= 1 for _, confidence in lines)
+
+
+def test_small_captions_are_read(reader: ScreenReader) -> None:
+    assert words(reader.read(caption("Rocket launch, day two", scale=0.6))) == ["rocketlaunch,daytwo"]
+
+
+def test_a_picture_without_text_gives_no_lines(reader: ScreenReader) -> None:
+    assert reader.read(skimage.data.chelsea()) == ()
+    assert reader.read(np.zeros((360, 640, 3), np.uint8)) == ()
+
+
+def test_single_characters_are_left_out(reader: ScreenReader) -> None:
+    assert reader.read(caption("A", scale=2.0)) == ()
+
+
+def test_colours_are_not_swapped(reader: ScreenReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[npt.NDArray[np.uint8]] = []
+    real = reader._engine
+    monkeypatch.setattr(reader, "_engine", lambda picture, **options: (got.append(picture), real(picture))[1])
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[..., 0] = 200  # red
+    reader.read(picture)
+    assert got[0][0, 0].tolist() == [0, 0, 200]  # the engine wants blue first
+
+
+def test_a_stricter_reader_keeps_less(reader: ScreenReader) -> None:
+    picture = caption("Welcome back")
+    assert ScreenReader(threads=1, min_confidence=1.1).read(picture) == ()
+    assert reader.read(picture)
+
+
+def test_starting_and_reading_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert words(ScreenReader(threads=1).read(caption("offline"))) == ["offline"]
+
+
+def test_missing_models_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders.screentext, "_DETECTOR", "another.onnx")
+    with pytest.raises(WeightsUnavailable, match="pip install"):
+        ScreenReader()
