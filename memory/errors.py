@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable      the store does not answer
 ├── CommitRefused         another worker took over, the step is not the stored one, or the video is gone
 ├── UnknownVideo          no video of that id
+│   └── ImpossibleVideoId also a ValueError: no video can have that id
 ├── UnknownCube           the video has no closed cube of that ordinal
 ├── KeySpaceMismatch      keys of two encoders were to be compared
 └── CorruptRecord         stored bytes are not what was written
@@ -34,6 +35,14 @@ class UnknownVideo(StoreError):
     def __init__(self, video_id: str) -> None:
         super().__init__(f"no video {video_id!r}")
         self.video_id = video_id
+
+
+class ImpossibleVideoId(UnknownVideo, ValueError):
+    """No video can have that id: it is empty or has braces in it."""
+
+    def __init__(self, video_id: str) -> None:
+        super().__init__(video_id)
+        self.args = (f"{video_id!r} cannot be a video's id",)
 
 
 class UnknownCube(StoreError):

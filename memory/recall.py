@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory.index import KeyIndex, split_id
-from memory.records import F32, Evidence, Hit, KeyedSpan, TimeSpan
+from memory.records import F32, FINAL_STATUSES, Evidence, Hit, KeyedSpan, TimeSpan
 from memory.selection import evidence
 from memory.store import MemoryStore
 
@@ -142,14 +142,18 @@ class LocalRecall:
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Recall.search`."""
-        ids = list(video_ids) if video_ids is not None else [video.id for video in self._store.videos()]
         numbers: dict[int, str] = {}
         best: dict[tuple[str, int | None], Hit] = {}
-        for video_id in ids:
-            self.refresh(video_id)
-            numbers[self._known[video_id].number] = video_id
-            for hit in self._open_hits(video_id, vector):
-                best[video_id, None] = hit
+        for video in self._store.videos():
+            if video_ids is not None and video.id not in video_ids:
+                continue
+            known = self._known.get(video.id)
+            if known is None or len(known.spans) < video.cubes:
+                self.refresh(video.id)
+            numbers[video.number] = video.id
+            if video.status not in FINAL_STATUSES:
+                for hit in self._open_hits(video.id, vector):
+                    best[video.id, None] = hit
         for value, score in self._index.search(vector, limit * 8, list(numbers)):
             number, ordinal, slot = split_id(value)
             video_id = numbers[number]

@@ -33,7 +33,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
-from memory.errors import StoreError, StoreUnavailable
+from memory.errors import ImpossibleVideoId, StoreError, StoreUnavailable
 
 VIDEOS = "lw:videos"
 CONTENT = "lw:content"
@@ -74,13 +74,13 @@ def translated() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class VideoKeys:
-    """Key names of one video. Refuses an id with braces or without characters with ValueError."""
+    """Key names of one video. Refuses an id with braces or without characters with ImpossibleVideoId."""
 
     id: str
 
     def __post_init__(self) -> None:
         if not self.id or any(c in self.id for c in "{}"):
-            raise ValueError(f"{self.id!r} cannot be a video's id")
+            raise ImpossibleVideoId(self.id)
 
     def __getitem__(self, part: str) -> str:
         return f"lw:{{{self.id}}}:{part}"

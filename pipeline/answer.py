@@ -140,16 +140,17 @@ class Answerer:
         )
 
     def _words(self, prompt: Prompt, most_tokens: int) -> Iterator[str | Worded]:
-        """The model's words where they agree with the statement. A statement of several sentences is a list and is said
-        as it is: small models drop its parts."""
-        if _SENTENCES.search(prompt.statement):
+        """The model's words where they agree with the statement. A statement that lists several things is said as it
+        is: small models drop its parts."""
+        if _LIST.search(prompt.statement):
             said = Generation(prompt.statement, 0, 0, 0.0, 0.0, 0, 0)
             return iter([prompt.statement, Worded(prompt.statement, "memory", "a list", said)])
         written = self._model.generate(prompt, most_tokens)
         return worded(written, prompt.statement, question=prompt.question)
 
 
-_SENTENCES = re.compile(r"[.;] \S|\d\)?: (?!\d)")
+_LIST = re.compile(r'[.;] \S|\d\)?: (?!\d)|"[^"]*"[^"]*"')
+"""Several sentences, a heading of times, or several quotations."""
 
 
 def _ms_since(began: float) -> float:

@@ -23,7 +23,7 @@ class IngestConfig:
     fps: float = 1.0
     commit_steps: int = 16
     cubing: str = "momentum"
-    compressor: str = "average"
+    compressor: str = "progressive"
     propagator: str = "none"
     cube_tokens: int = 16
     same_picture: float = 0.002

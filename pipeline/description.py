@@ -71,7 +71,7 @@ class DescriptionPool:
     def state(self) -> bytes:
         """Exact: floats survive JSON in Python bit for bit."""
         plain = [self.steps, self.motion_sum, self.motion_steps, self.colours.tolist(), self.lines, self.visible]
-        return json.dumps(plain, ensure_ascii=False).encode()
+        return json.dumps(plain).encode()
 
     @classmethod
     def restored(cls, state: bytes) -> DescriptionPool:

@@ -45,8 +45,8 @@ class Ingest:
         self._check(record)
         if record.status in FINAL_STATUSES:
             return record
-        epoch = self._store.claim(video_id)
         stream = new_cube_stream(self._backend, self._config)
+        epoch = self._store.claim(video_id)
         state = self._store.state(video_id)
         if state is not None:
             stream.restore(state)

@@ -21,10 +21,11 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A video of the store, and whether it was there before."""
+    """A video of the store, whether it was there before, and the failed one it takes the place of."""
 
     video: VideoRecord
     known: bool
+    replaced: VideoRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,13 @@ def register_file(
     Raises what `source.probe` raises, before anything is written.
     """
     info = source.probe()
+    replaced = None
     found = store.find_content(LOCAL_OWNER, identity.sha256, identity.key_space, identity.sampling)
     if found is not None:
         video = store.video(found)
         if video.status != "failed":
             return Registered(video, True)
-        store.delete_video(found)
+        replaced = store.delete_video(found)
     record = VideoRecord(
         id=video_id or new_video_id(),
         number=0,
@@ -102,4 +104,4 @@ def register_file(
         media_offset_s=info.start_offset_s,
     )
     created = store.create_video(record)
-    return Registered(created, created.id != record.id)
+    return Registered(created, created.id != record.id, replaced)

@@ -162,6 +162,8 @@ class LiveStream:
                 with self._changed:
                     self._tell("error", {"code": error.code, "detail": str(error), "fatal": False})
         if not frames:
+            with self._changed:
+                self._tell("credit", self._credit())
             return
         closed = self._stream.take(frames)
         due = self._stream.steps - self._stored_step >= self._live.full_steps

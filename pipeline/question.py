@@ -15,9 +15,11 @@ from memory.records import TimeSpan
 Kind = Literal["when", "first", "last", "count", "exists", "at", "before", "after", "text", "summary", "what"]
 
 _CLOCK = r"(?:(?P<h>\d{1,2}):)?(?P<m>\d{1,2}):(?P<s>\d{2}(?:\.\d+)?)"
+_END = r"(?![^\W\d_])"  # no letter follows: "5 m" and "2m5s", not "5 men"
 _UNITS = (
-    r"(?:(?P<uh>\d+(?:\.\d+)?)\s*(?:h|hours?|hrs?)\b\s*)?(?:(?P<um>\d+(?:\.\d+)?)\s*(?:m|min|minutes?|mins)\b\s*)?"
-    r"(?:(?P<us>\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?)\b)?"
+    rf"(?:(?P<uh>\d+(?:\.\d+)?)\s*(?:h|hours?|hrs?){_END}\s*)?"
+    rf"(?:(?P<um>\d+(?:\.\d+)?)\s*(?:m|min|minutes?|mins){_END}\s*)?"
+    rf"(?:(?P<us>\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?){_END})?"
 )
 _TIME = re.compile(rf"{_CLOCK}|(?=\d){_UNITS}", re.IGNORECASE)
 
@@ -30,9 +32,10 @@ _FRAME_WORDS = frozenset(
     there here it its i you we they he she me us them my your our their his her see sees seen saw show shows
     shown showing appear appears appeared appearing visible happen happens happened happening occur occurs come
     comes came coming go goes went look looks find finds found tell describe summarise summarize summary please
-    first last time times moment moments point many much often long begin begins start starts end ends video
-    clip film movie footage recording stream scene scenes picture pictures frame frames screen camera second
-    seconds minute minutes hour hours right now then next previous again s t re one ones thing things something
+    first last latest most recently time times moment moments point many much often long
+    begin begins start starts end ends video clip film movie footage recording stream scene scenes
+    picture pictures frame frames screen camera second seconds minute minutes hour hours right now then next
+    previous again s t re one ones thing things something
     anything object
     """.split()
 )

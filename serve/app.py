@@ -64,6 +64,6 @@ def build(args: AppArguments) -> Any:
     answerer = _deployment(Answerer, args.answerers, 16, args.gpus).bind(settings, encoder, memory)
     supervisor = _deployment(Supervisor, 1, 256).bind(settings, encoder)
     address = f"http://{settings.host}:{settings.port}"
-    page = _deployment(Page, 1, 256).bind(args.page, address) if args.page else None
+    page = _deployment(Page, 1, 256).bind(args.page, address, settings) if args.page else None
     gateway = _deployment(Gateway, 1, 1024)
     return gateway.bind(settings, encoder, memory, answerer, supervisor, page)

@@ -12,13 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from encoders.errors import EncoderError
 from memory.errors import StoreError
 from pipeline.errors import PipelineError
 
 from . import local, render
-from .errors import code_of, detail_of
-from .settings import Settings, check_environment
+from .bench import NAMES
+from .errors import SettingsInvalid, code_of, detail_of
+from .settings import Settings, check_environment, settings_said
 from .wiring import Longwatch
 
 Command = Callable[[Longwatch, argparse.Namespace], Any]
@@ -53,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
     export = add("export", local.export, "write a video's memory as JSON lines", video)
     export.add_argument("--canonical", action="store_true", help="without what depends on the day or the machine")
     add("doctor", local.doctor, "check that everything needed is there and works")
+    bench = add(
+        "bench", local.bench, "measure something; the last line is one JSON document", ("name", {"choices": NAMES})
+    )
+    bench.add_argument("--quick", action="store_true", help="a smaller run of the same thing, under 60 s")
+    bench.add_argument("--clips", type=Path, help="a folder of real clips with events.json")
     serve = add("serve", local.serve, "start the service: REST, websockets and the page")
     serve.add_argument("--host", default=None)
     serve.add_argument("--port", type=int, default=None)
@@ -65,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in check_environment():
         print(f"longwatch: {name} means nothing; misspelt?", file=sys.stderr)
     try:
-        with Longwatch(Settings()) as longwatch:
+        settings = Settings()
+    except ValidationError as error:
+        return _refuse(SettingsInvalid.code, settings_said(error), as_json=options.json)
+    try:
+        with Longwatch(settings) as longwatch:
             result = options.run(longwatch, options)
     except (PipelineError, StoreError, EncoderError) as error:
         return _refuse(code_of(error), detail_of(error), as_json=options.json)

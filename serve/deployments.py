@@ -75,7 +75,7 @@ class Encoder:
         return await self._run(lambda: self._backend.keys.keys(summary, texts))
 
     async def question(self, text: str) -> npt.NDArray[np.float32]:
-        return await self._run(lambda: self._backend.keys.question(text))
+        return await asyncio.to_thread(self._backend.keys.question, text)  # a question never waits for a video
 
     async def look(self, frame: Frame, read_screen: bool) -> Glimpse:
         return await self._run(lambda: self._backend.describer.look(frame, read_screen=read_screen))
@@ -194,11 +194,11 @@ async def in_thread(begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
 class Page:
     """Serves an ASGI app, imported by name, on a loopback port of its own; the gateway passes browsers on to it."""
 
-    def __init__(self, import_string: str, api_url: str) -> None:
+    def __init__(self, import_string: str, api_url: str, settings: Settings) -> None:
         from .web_server import WebServer
 
         module, _, name = import_string.partition(":")
-        app = getattr(importlib.import_module(module), name)(api_url=api_url, public_url=api_url)
+        app = getattr(importlib.import_module(module), name)(api_url, api_url, settings.max_upload_bytes)
         self._server = WebServer(app, "127.0.0.1", 0)
         self._server.start()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from encoders.errors import WeightsUnavailable
+from encoders.errors import UnknownName, WeightsUnavailable
 from memory.errors import CommitRefused, CorruptRecord, KeySpaceMismatch, StoreUnavailable, UnknownCube, UnknownVideo
 from pipeline.errors import (
     BackendMismatch,
@@ -31,6 +31,10 @@ class ServeError(Exception):
 class NotFound(ServeError):
     code = "not_found"
     status = HTTPStatus.NOT_FOUND
+
+
+class SettingsInvalid(ServeError):
+    code = "settings.invalid"
 
 
 class BadRequest(ServeError):
@@ -74,6 +78,7 @@ TABLE: dict[type[Exception], Told] = {
     BackendMismatch: Told(HTTPStatus.CONFLICT, BackendMismatch.code),
     BackendUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
     NotWatchedYet: Told(HTTPStatus.CONFLICT, NotWatchedYet.code),
+    UnknownName: Told(HTTPStatus.INTERNAL_SERVER_ERROR, SettingsInvalid.code),
     WeightsUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
     UnknownVideo: Told(HTTPStatus.NOT_FOUND, "not_found"),
     UnknownCube: Told(HTTPStatus.NOT_FOUND, "not_found"),

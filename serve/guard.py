@@ -7,6 +7,7 @@ sending there: a foreign Host (DNS rebinding) and a foreign Origin (another site
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,20 +28,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _refusal(headers: dict[bytes, bytes]) -> str | None:
-    host = headers.get(b"host", b"").decode("latin-1")
-    if not host or not is_loopback(urlsplit(f"//{host}").hostname or ""):
+def _refusal(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    if len(hosts) != 1 or not is_loopback(_host_name(hosts[0])):
         return "this service answers to its own address only"
-    origin = headers.get(b"origin")
-    if origin is None:
-        return None
-    try:
-        page = urlsplit(origin.decode("latin-1"))
-    except ValueError:
-        return "unreadable Origin"
-    if page.scheme not in ("http", "https") or page.netloc.lower() != host.lower():
-        return "pages of other sites may not use this service"
+    for origin in (value.decode("latin-1") for name, value in headers if name == b"origin"):
+        if origin.lower() not in {f"{scheme}://{hosts[0]}".lower() for scheme in ("http", "https")}:
+            return "pages of other sites may not use this service"
     return None
+
+
+def _host_name(host: str) -> str:
+    """Without the port; empty where the header is unreadable."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 class LoopbackOnly:
@@ -53,7 +56,7 @@ class LoopbackOnly:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        reason = _refusal(dict(scope["headers"]))
+        reason = _refusal(scope["headers"])
         if reason is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

@@ -97,6 +97,7 @@ async def _progress(use: Service, video_id: str) -> AsyncIterator[str]:
             yield sse("error", problem_of(error))
             return
         if record == shown:
+            yield ": still here\n\n"  # a comment: the client's timeout begins anew
             continue
         shown = record
         document = convert.video(record).model_dump(mode="json")

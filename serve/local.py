@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from encoders.base import Notes
+from encoders.errors import EncoderError
 from memory.export import export_lines
 from memory.records import CubeMemory, Hit, VideoRecord
 from pipeline.answer import Answer
@@ -37,7 +39,7 @@ def watch(longwatch: Longwatch, path: Path) -> VideoRecord:
 
         try:
             video = Ingest(longwatch.store, backend, config, on_commit).run(video.id, source)
-        except PipelineError:
+        except (PipelineError, EncoderError):
             longwatch.store.delete_video(video.id)
             raise
     longwatch.recall.refresh(video.id)
@@ -107,6 +109,16 @@ def doctor(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
     from .doctor import examine  # imports everything there is
 
     return examine(longwatch)
+
+
+def bench(longwatch: Longwatch, options: argparse.Namespace) -> None:
+    """`longwatch bench NAME`: a table, and one JSON document on the last line."""
+    from .bench.runner import run, table  # imports what it measures
+
+    figures = run(options.name, quick=options.quick, clips=options.clips)
+    if not options.json:
+        sys.stdout.write("\n".join(table(figures)) + "\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:

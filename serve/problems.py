@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from .errors import UNKNOWN, BadRequest, NotFound, detail_of, told
+from .errors import TABLE, UNKNOWN, BadRequest, NotFound, ServeError, detail_of, told
 from .schemas import Problem
 
 log = logging.getLogger("longwatch.http")
@@ -56,6 +56,8 @@ def install(app: FastAPI) -> None:
         code = NotFound.code if status == HTTPStatus.NOT_FOUND else f"http.{status.value}"
         return problem_response(status, code, status.description or status.phrase)
 
+    for kind in (*TABLE, ServeError):  # one by one: Starlette drops the connection after a handler for `Exception`
+        app.add_exception_handler(kind, on_any)
     app.add_exception_handler(Exception, on_any)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)

@@ -42,6 +42,7 @@ def run(settings: Settings, host: str | None, port: int | None) -> None:
 
     port = _free_port(host, port)
     began = time.monotonic()
+    _say("starting Ray, the store and the models; this takes about half a minute")
     _start_ray()
     for number in (signal.SIGINT, signal.SIGTERM):  # after Ray, which sets handlers of its own
         signal.signal(number, on_signal)
@@ -54,8 +55,7 @@ def run(settings: Settings, host: str | None, port: int | None) -> None:
             signal.signal(number, signal.SIG_IGN)  # the end is under way and bounded; a second signal changes nothing
         handle.leave.remote().result(timeout_s=60)
     finally:
-        ray_serve.shutdown()  # type: ignore[no-untyped-call]
-        ray.shutdown()
+        ray.shutdown()  # this Ray is ours alone: its processes end with it
 
 
 def _say(text: str) -> None:
@@ -77,7 +77,7 @@ def _free_port(host: str, port: int) -> int:
 def _start_ray() -> None:
     """A Ray of our own on this machine, without its dashboard; workers' logs stay in Ray's session folder."""
     for name in ("ray", "ray.serve"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_TMPDIR", tempfile.gettempdir())
     ray.init(

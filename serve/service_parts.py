@@ -65,23 +65,26 @@ class Service:
     async def upload(self, chunks: AsyncIterator[bytes], content_type: str) -> VideoRecord:
         """A multipart upload becomes a queued video, or the video that already holds this content."""
         video_id = new_video_id()
-        part = self._incoming / video_id
-        received = await receive(chunks, content_type, part, self.settings.max_upload_bytes)
+        folder = self._incoming / video_id
         try:
+            received = await receive(chunks, content_type, folder / "part", self.settings.max_upload_bytes)
             identity = await self._identity(received.sha256)
             return await asyncio.to_thread(self._register, received, identity, video_id)
         finally:
-            part.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _register(self, received: Received, identity: Identity, video_id: str) -> VideoRecord:
-        source = file_source(self.settings, received.path)
+        named = received.path.rename(received.path.with_name(received.name))  # refusals name the file
+        source = file_source(self.settings, named)
         source.probe()  # refused before it takes a place among the media
         kept = self.settings.data_dir / "media" / f"{video_id}{Path(received.name).suffix.lower()[:10]}"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        received.path.rename(kept)
+        named.rename(kept)
         registered = register_file(self.store, identity, source, kept, received.name, video_id)
         if registered.known:
             kept.unlink()
+        if registered.replaced is not None:
+            self._drop_media(registered.replaced)
         if registered.video.status == "queued":
             self.jobs.add(registered.video.id)
         return registered.video
@@ -91,10 +94,14 @@ class Service:
         record = await asyncio.to_thread(self.store.delete_video, video_id)
         await self.supervisor.end_live.remote(video_id)
         await self._memory.forget.remote(video_id)
+        await asyncio.to_thread(self._drop_media, record)
+        return record
+
+    def _drop_media(self, record: VideoRecord) -> None:
+        """Removes a kept file; one that was only pointed to (`longwatch ask`) is not ours."""
         media = None if record.media is None else Path(record.media)
         if media is not None and media.is_relative_to(self.settings.data_dir / "media"):
-            await asyncio.to_thread(media.unlink, missing_ok=True)
-        return record
+            media.unlink(missing_ok=True)
 
     async def ask(self, video_id: str, question: str, config: AnswerConfig) -> AsyncIterator[AnswerEvent]:
         """See `pipeline.answer.Answerer.ask`; refusals come before the first event."""

@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory.config import StoreConfig
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     fps: float = Field(default=1.0, gt=0, le=60)
     screen_text: bool = True
     cubing: str = "momentum"
-    compressor: str = "average"
+    compressor: str = "progressive"
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     def answer_config(self) -> AnswerConfig:
         """How questions are answered."""
         return AnswerConfig()
+
+
+def settings_said(error: ValidationError) -> str:
+    """What is wrong with the environment, one clause a variable."""
+    said = (f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+    return "; ".join(said)
 
 
 def check_environment(environment: dict[str, str] | None = None) -> list[str]:

@@ -95,10 +95,10 @@ class Group:
         tokens = torch.zeros(weighted.shape[0], count, weighted.shape[2]).index_add_(1, labels, weighted)
         places = self.positions * self.weights[:, None].double()
         positions = torch.zeros(count, 3, dtype=torch.float64).index_add_(0, labels, places)
-        some = weights > 0
+        some = (weights > 0).nonzero()[:, 0]
         weights = weights[some]
         return Group(
-            tokens[:, some] / weights.float()[:, None],
+            tokens.index_select(1, some) / weights.float()[:, None],
             weights.float(),
             positions[some] / weights[:, None],
         )

@@ -36,10 +36,15 @@ def far_seeds(directions: torch.Tensor, weights: torch.Tensor, count: int, round
 def assign(directions: torch.Tensor, weights: torch.Tensor, centres: torch.Tensor, rounds: int) -> torch.Tensor:
     """The nearest centre of each row (int64 [P]) after `rounds` rounds of moving centres to their rows' mean."""
     for _ in range(rounds):
-        labels = (directions @ centres.T).max(dim=1).indices
+        labels = _nearest(directions, centres)
         sums = torch.zeros_like(centres).index_add_(0, labels, directions * weights[:, None])
         centres = torch.where(sums.any(dim=1, keepdim=True), F.normalize(sums, dim=1), centres)
-    return (directions @ centres.T).max(dim=1).indices
+    return _nearest(directions, centres)
+
+
+def _nearest(directions: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+    """int64 [P]; numpy's argmax along rows is several times as fast as torch's (measured, one thread)."""
+    return torch.from_numpy((directions @ centres.T).numpy().argmax(axis=1))
 
 
 def peaks(height: torch.Tensor, grid: tuple[int, int], surround: float = 1.2, broad: float = 0.1) -> torch.Tensor:

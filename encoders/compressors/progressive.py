@@ -82,7 +82,7 @@ class _Cube:
         """The open runs of some places."""
         weights = self.weights[index]
         times = self.seconds[index] / weights.double()
-        return Group(self.mean[:, index], weights, torch.cat([times[:, None], cells[index]], dim=1))
+        return Group(self.mean.index_select(1, index), weights, torch.cat([times[:, None], cells[index]], dim=1))
 
     def pool(self) -> Group:
         return Group(self.pool_tokens, self.pool_weights, self.pool_positions)
@@ -127,13 +127,14 @@ class ProgressiveCompressor:
         if len(ended):
             runs = Group.joined([cube.pool(), cube.runs(ended, cell_centres(self._grid))])
             cube.set_pool(runs, torch.cat([cube.pool_scores, cube.scores[ended]]))
-            cube.mean[:, ended], cube.scores[ended] = tokens[:, ended], scores[ended]
+            cube.mean[:, ended], cube.scores[ended] = tokens.index_select(1, ended), scores[ended]
             cube.weights[ended], cube.seconds[ended], cube.reads[ended] = 0.0, 0.0, 1.0
         cube.weights += 1
         cube.seconds += time_s
         read = (~changed & self._turn()).nonzero()[:, 0]
         cube.reads[read] += 1
-        cube.mean[:, read] += (tokens[:, read] - cube.mean[:, read]) / cube.reads[read][:, None]
+        mean = cube.mean.index_select(1, read)
+        cube.mean[:, read] = mean + (tokens.index_select(1, read) - mean) / cube.reads[read][:, None]
         cube.average.lerp_(tokens[0], 1 / (self._steps + 1))
         if len(cube.pool_weights) > _POOL_BUDGETS * self.budget:
             half = _POOL_BUDGETS * self.budget // 2
@@ -142,13 +143,13 @@ class ProgressiveCompressor:
     def _compare(self, cube: _Cube, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Which places changed (bool [N]), and how far each stands out from its surround (float32 [N])."""
         length, run_length = tokens.norm(dim=1), cube.mean[0].norm(dim=1)
-        products, alike = length * run_length, _dots(tokens, cube.mean[0])
+        products, alike = length * run_length, torch.linalg.vecdot(tokens, cube.mean[0])
         changed = products - alike > self.novelty * products
         smallest = _SMALLEST_PEAK * float(length.mean())
         steps = peaks((length**2 + run_length**2 - 2 * alike).clamp_min(0).sqrt(), self._grid)
         highest = steps.topk(min(self.peaks_per_step, len(steps)))
         changed[highest.indices[highest.values > smallest]] = True
-        apart = length**2 + cube.average.norm(dim=1) ** 2 - 2 * _dots(tokens, cube.average)
+        apart = length**2 + cube.average.norm(dim=1) ** 2 - 2 * torch.linalg.vecdot(tokens, cube.average)
         scores = peaks(apart.clamp_min(0).sqrt(), self._grid)
         return changed, torch.where(scores > smallest, scores, 0.0)
 
@@ -174,9 +175,10 @@ class ProgressiveCompressor:
             return runs, scores
         best = scores.topk(reserved)
         alone = best.indices[best.values > 0]
-        others = torch.ones(len(runs), dtype=torch.bool)
-        others[alone] = False
-        directions = F.normalize(runs.tokens[0, others], dim=1)
+        standing = torch.ones(len(runs), dtype=torch.bool)
+        standing[alone] = False
+        others = standing.nonzero()[:, 0]
+        directions = F.normalize(runs.tokens[0].index_select(0, others), dim=1)
         weights = runs.weights[others]
         seeds = far_seeds(directions, weights.sqrt(), count - len(alone), rounds=8 if rounds else 1)
         labels = torch.empty(len(runs), dtype=torch.int64)
@@ -197,11 +199,6 @@ class ProgressiveCompressor:
         values, tensors = unpack(state)
         self._steps, self._grid = values["steps"], (values["grid"][0], values["grid"][1])
         self._cube = _Cube(**tensors) if tensors else None
-
-
-def _dots(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Row by row products of two [N, D], without the [N, D] in between."""
-    return torch.bmm(a[:, None, :], b[:, :, None]).flatten()
 
 
 @lru_cache(maxsize=8)

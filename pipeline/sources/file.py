@@ -54,10 +54,11 @@ class FileSource:
         self._limits = limits or DecodeLimits()
         self._probed: Probed | None = None
         self._damage: str | None = None
+        self._losses = Damage()
 
     @property
     def damage(self) -> str | None:
-        return self._damage
+        return self._damage or self._losses.sentence(None)  # while it runs: what was lost so far
 
     def probe(self) -> MediaInfo:
         return self._look().info
@@ -113,7 +114,7 @@ class FileSource:
     def _run(self, mode: DecodeMode, near_s: float | None) -> Iterator[Timed]:
         """One pass over the file, from a key frame at or before `near_s`. Raises `_SeekMissed` if there is none."""
         probed, damage = self._look(), Damage()
-        self._damage = None
+        self._damage, self._losses = None, damage
         clock = Clock(probed.start_pts, probed.time_base, probed.frame_s)
         with open_video(self._path, self._limits, self._config.threads, strict=probed.strict) as video:
             if mode == "keyframes":

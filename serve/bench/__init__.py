@@ -1,1 +1,3 @@
-"""Benchmarks, one a file: `longwatch bench NAME`. What each prints is in docs/BENCH.md."""
+"""Benchmarks, one a file: `longwatch bench NAME`. Never timed tests: the machine decides the times."""
+
+NAMES = ("compress",)

@@ -7,9 +7,8 @@ Without one only the sample video is used, and `compression_factor`, which wants
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,19 +35,21 @@ def run(quick: bool, clips: Path | None = None) -> dict[str, Any]:
     """Measures everything; one thread throughout.
 
     Args:
-        quick: fewer cubes and joins, and PySceneDetect at full rate on the sample video only.
+        quick: fewer cubes and joins, no clip of a minute or more in `compression_factor`, and PySceneDetect at full
+            rate on the first 30 s of the sample video only.
         clips: folder of real clips with `events.json`.
     """
     torch.set_num_threads(1)
     pocket, fine = PocketFrameEncoder(), PocketFrameEncoder("fine")
     known = json.loads((clips / "events.json").read_text()) if clips else []
     videos = [SAMPLE, *(clips / clip["file"] for clip in known)] if clips else [SAMPLE]
-    chunks = [chunk for video in videos for chunk in _chunks(video, 2 if quick else 6)]
+    chunks = [chunk for video in videos for chunk in _chunks(video, 1 if quick else 6)]
+    short = [clips / clip["file"] for clip in known if not quick or clip["seconds"] < 60] if clips else []
     return {
         "name": "compress",
         **_compressors(chunks, fine, FINE_BUDGET, 1 if quick else 2),
         "pocket": _compressors(chunks, pocket, POCKET_BUDGET, 1 if quick else 2),
-        "compression_factor": _compression_factor(videos[1:], fine),
+        "compression_factor": _compression_factor(short, fine),
         "cubing": _cubing(known, clips, pocket, quick),
     }
 
@@ -71,13 +72,13 @@ def _compression_factor(videos: Sequence[Path], encoder: FrameEncoder) -> float 
     patches = kept = 0
     for video in videos:
         cubing, compressor = MomentumCubing(), default_compressors().get("progressive")(FINE_BUDGET)
-        for frame in _frames(video, 1.0):
-            step = encoder.encode([frame])
-            if cubing.step(step.tokens[0, 0], frame.time_s) is not None:
+        watched = encoder.encode(_frames(video, 1.0))
+        for number, time_s in enumerate(watched.times_s):
+            if cubing.step(watched.tokens[0, number], time_s) is not None:
                 kept += len(compressor.cube().weights)
                 compressor.reset()
-            compressor.add(step.tokens[:, 0], step.grid, frame.time_s)
-            patches += step.tokens.shape[2]
+            compressor.add(watched.tokens[:, number], watched.grid, time_s)
+        patches += len(watched.times_s) * watched.tokens.shape[2]
         kept += len(compressor.cube().weights)
     return round(patches / kept, 1)
 
@@ -93,7 +94,7 @@ def _cubing(known: Sequence[dict[str, Any]], clips: Path | None, encoder: FrameE
     started = time.thread_time()
     ours = sum((matched(our_changes(MomentumCubing(), c), c.cuts_s, 1.0) for c in cuts), Counts())
     milliseconds = 1e3 * (time.thread_time() - started) / sum(len(c.frames) for c in cuts)
-    full = [_cut(SAMPLE, 1000.0, None)]
+    full = [_until(_cut(SAMPLE, 1000.0, None), 30.0 if quick else math.inf)]
     if clips and not quick:
         fast = [p for clip in known for p in _pieces(clips / clip["file"], clip, 1000.0, None)]
         full += orders(fast, 2, length=8)
@@ -125,6 +126,12 @@ def _cut(video: Path, fps: float, encoder: FrameEncoder | None) -> Cut:
     return Cut(frames, _tokens(frames, encoder), tuple(scene["start_s"] for scene in scenes[1:]))
 
 
+def _until(cut: Cut, end_s: float) -> Cut:
+    """Its beginning."""
+    frames = tuple(frame for frame in cut.frames if frame.time_s < end_s)
+    return Cut(frames, cut.tokens[: len(frames)], tuple(c for c in cut.cuts_s if c < end_s))
+
+
 def _pieces(video: Path, clip: dict[str, Any], fps: float, encoder: FrameEncoder | None) -> list[tuple[str, Cut]]:
     """A clip's quiet stretches."""
     frames = list(_frames(video, fps))
@@ -151,19 +158,3 @@ def _chunks(video: Path, most: int) -> list[list[Frame]]:
 def _frames(video: Path, fps: float) -> list[Frame]:
     side = 960 if fps <= 2 else 320
     return list(FileSource(video, DecodeConfig(fps=fps, max_side_px=side, threads=1)).steps(None, "full"))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the result as one line of JSON."""
-    parser = argparse.ArgumentParser(prog="python -m serve.bench.compress", description=run.__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--clips", type=Path)
-    options = parser.parse_args(arguments)
-    started = time.monotonic()
-    result = run(options.quick, options.clips)
-    result["seconds"] = round(time.monotonic() - started, 1)
-    sys.stdout.write(json.dumps(result) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -93,13 +94,18 @@ def joined(pieces: Sequence[Cut]) -> Cut:
 
 
 def orders(pieces: Sequence[tuple[str, Cut]], count: int, length: int, seed: int = 0) -> list[Cut]:
-    """`count` joins of `length` pieces, no two neighbours of the same clip."""
+    """`count` joins of at most `length` pieces, none twice in a join and no two neighbours of the same clip."""
     chance = random.Random(seed)
     joins = []
-    while len(joins) < count:
-        chosen = chance.sample(list(pieces), min(length, len(pieces)))
-        if all(a[0] != b[0] for a, b in pairwise(chosen)):
-            joins.append(joined([piece for _, piece in chosen]))
+    for _ in range(count):
+        left, chosen = list(pieces), [chance.choice(pieces)]
+        while len(chosen) < length:
+            left = [piece for piece in left if piece is not chosen[-1]]
+            others = [piece for piece in left if piece[0] != chosen[-1][0]]
+            if not others:
+                break
+            chosen.append(chance.choice(others))
+        joins.append(joined([piece for _, piece in chosen]))
     return joins
 
 
@@ -111,10 +117,10 @@ def our_changes(cubing: Cubing, cut: Cut) -> list[float]:
 
 def detectors(shortest: int) -> dict[str, Callable[[], Any]]:
     """PySceneDetect's detectors at their own thresholds; `shortest` scene in frames."""
-    import scenedetect  # a rival, needed by this benchmark alone: pip install scenedetect
+    import scenedetect  # a rival, for this benchmark alone: pip install scenedetect
 
     names = ("ContentDetector", "AdaptiveDetector", "HashDetector", "HistogramDetector", "ThresholdDetector")
-    return {n: lambda n=n: getattr(scenedetect.detectors, n)(min_scene_len=shortest) for n in names}  # type: ignore[misc]
+    return {name: partial(getattr(scenedetect.detectors, name), min_scene_len=shortest) for name in names}
 
 
 def their_changes(detector: Any, frames: Sequence[Frame]) -> list[float]:

@@ -210,12 +210,12 @@ def test_assignment_finds_the_nearest_centre() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_flat_field_has_no_peaks(value: float) -> None:
-    assert peaks(torch.full((12,), value), (3, 4)).tolist() == [0.0] * 12
+    assert peaks(torch.full((12,), value), (3, 4), broad=0.0).tolist() == [0.0] * 12
 
 
 def test_a_peak_stands_out_from_its_neighbours() -> None:
     field = torch.ones(5, 5)
     field[2, 3] = 9.0
-    found = peaks(field.flatten(), (5, 5), surround=1.0)
+    found = peaks(field.flatten(), (5, 5), surround=1.0, broad=0.0)
     assert found.nonzero().tolist() == [[13]]
     assert float(found[13]) == pytest.approx(8.0)

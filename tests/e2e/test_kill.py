@@ -1,0 +1,137 @@
+"""An ingest killed with SIGKILL at five random moments and restarted exports the same bytes as an uninterrupted one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from memory.embedded import EmbeddedValkey
+from memory.export import export_lines
+from memory.redis_store import RedisStore
+from tests.e2e.killed_worker import watch
+from tests.pipeline.fakes import write_scenes
+
+SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.mp4"
+KILLS = 5
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100 s in 16 scenes: 200 steps, 100 commits."""
+    colours = ["red", "white", "blue", "green", "yellow", "white", "green", "red"] * 2
+    scenes = [(colour, 4.0 + index % 3 * 2.25) for index, colour in enumerate(colours)]
+    return write_scenes(tmp_path_factory.mktemp("film") / "film.mp4", scenes, fps=4)
+
+
+@contextmanager
+def opened(data_dir: Path) -> Iterator[RedisStore]:
+    with EmbeddedValkey(data_dir) as server:
+        store = RedisStore.at_socket(server.socket)
+        yield store
+        store.close()
+
+
+def commits(store: RedisStore) -> int:
+    return sum(store.applied(video.id) for video in store.videos())
+
+
+def export(store: RedisStore) -> str:
+    (video,) = store.videos()
+    assert video.status == "ready"
+    return "".join(export_lines(store, video.id))
+
+
+def begun(data_dir: Path, film: Path) -> BaseProcess:
+    """A worker in a process of its own, forked off a server that has the heavy imports behind it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.e2e.killed_worker"])
+    process = context.Process(target=watch, args=(data_dir, film))
+    process.start()
+    return process
+
+
+def kill_after(process: BaseProcess, store: RedisStore, wanted: int, delay_s: float) -> None:
+    """SIGKILL some time after the commit of that number."""
+    deadline = time.monotonic() + PATIENCE_S
+    while commits(store) < wanted:
+        assert process.is_alive(), f"ended before commit {wanted}"
+        assert time.monotonic() < deadline, f"no commit {wanted}"
+    process.join(timeout=delay_s)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+
+
+def test_killed_five_times_it_remembers_the_same_bytes(tmp_path: Path, film: Path) -> None:
+    chance = random.Random(0)
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    begun(alone, film).join()
+    with opened(alone) as store:
+        whole, steps = export(store), commits(store)
+    with opened(killed) as store:
+        for number in range(KILLS):
+            wanted = steps * number // (KILLS + 1) + chance.randrange(1, steps // (KILLS + 1) - 4)
+            kill_after(begun(killed, film), store, wanted, chance.uniform(0.0, 0.01))
+            (video,) = store.videos()
+            assert video.status in ("queued", "ingesting")
+        last = begun(killed, film)
+        last.join()
+        assert last.exitcode == 0
+        assert export(store) == whole
+
+
+def longwatch(data_dir: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"LONGWATCH_DATA_DIR": str(data_dir)}
+    command = [sys.executable, "-m", "serve", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finished(data_dir: Path, *arguments: str) -> str:
+    process = longwatch(data_dir, *arguments)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out
+
+
+def remembered(data_dir: Path) -> str:
+    """The canonical export of the only video."""
+    video_id, *_ = finished(data_dir, "videos").split()
+    return finished(data_dir, "export", "--canonical", video_id)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_the_real_command_killed_five_times_remembers_the_same_bytes(tmp_path: Path) -> None:
+    """With nobody else holding the store: its server goes with the killed command and is started again."""
+    chance = random.Random(3)
+    film = str(shutil.copy(SAMPLE, tmp_path))
+    finished(tmp_path / "alone", "ingest", film)
+    killed, ended = tmp_path / "killed", []
+    for _ in range(KILLS):
+        process = longwatch(killed, "ingest", film)
+        assert process.stderr is not None
+        for _ in range(chance.choice([0, 1, 1])):
+            assert process.stderr.readline().startswith("watching")
+        try:
+            process.wait(timeout=chance.uniform(0.0, 6.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        ended.append(process.returncode)
+    assert set(ended) <= {0, -signal.SIGKILL}
+    assert ended.count(-signal.SIGKILL) >= 3, "it ended before it could be killed"
+    finished(killed, "ingest", film)
+    assert remembered(killed) == remembered(tmp_path / "alone")

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from memory.errors import UnknownVideo
+from memory.numpy_index import NumpyIndex
+from memory.recall import LocalRecall, RecallRequest
+from memory.records import F32, KeyedSpan, OpenCube, TimeSpan, VideoRecord
+from memory.selection import Query, evidence, hits
+
+DIM = 3
+KINDS = ("seen", "text", "line")
+
+
+@dataclass
+class KeysOnly:
+    """What `LocalRecall` reads of a store: videos, spans with keys, and open cubes; closed cubes are only added."""
+
+    closed: dict[str, list[KeyedSpan]] = field(default_factory=dict)
+    opened: dict[str, OpenCube] = field(default_factory=dict)
+
+    def video(self, video_id: str) -> VideoRecord:
+        if video_id not in self.closed:
+            raise UnknownVideo(video_id)
+        number = 1 + list(self.closed).index(video_id)
+        cubes = len(self.closed[video_id])
+        return VideoRecord(video_id, number, "local", "", "live", "", "", "", "", 0.0, cubes=cubes)
+
+    def videos(self) -> list[VideoRecord]:
+        return [self.video(video_id) for video_id in reversed(self.closed)]
+
+    def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
+        return self.closed[video_id][start:]
+
+    def open_cube(self, video_id: str) -> OpenCube | None:
+        return self.opened.get(video_id)
+
+
+def unit(rows: np.ndarray) -> F32:
+    return np.asarray(rows / np.linalg.norm(rows, axis=-1, keepdims=True), np.float32)
+
+
+def cubes_of(seed: int, keys_a_cube: list[int]) -> list[KeyedSpan]:
+    """Cubes of random lengths that follow one another, with so many random keys each."""
+    chance = np.random.default_rng(seed)
+    ends = np.cumsum(chance.uniform(0.5, 9.0, len(keys_a_cube)))
+    cubes = []
+    for ordinal, (count, end_s) in enumerate(zip(keys_a_cube, ends, strict=True)):
+        start_s = float(ends[ordinal - 1]) if ordinal else 0.0
+        kinds = tuple(chance.choice(KINDS, count))
+        keys = unit(chance.normal(size=(count, DIM))).astype(np.float16)
+        cubes.append(KeyedSpan(ordinal, TimeSpan(start_s, float(end_s)), keys, kinds))
+    return cubes
+
+
+def recalling(cubes: list[KeyedSpan], opened: OpenCube | None = None) -> LocalRecall:
+    store = KeysOnly({"v": cubes}, {} if opened is None else {"v": opened})
+    return LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+
+
+def as_open(one: KeyedSpan) -> OpenCube:
+    return OpenCube(one.span, one.keys, one.key_kinds, {}, b"")
+
+
+memories = st.builds(cubes_of, st.integers(0, 999), st.lists(st.integers(0, 5), max_size=25))
+vectors = st.integers(0, 999).map(lambda seed: unit(np.random.default_rng(seed).normal(size=DIM)))
+spans = st.none() | st.tuples(st.floats(0, 100), st.floats(0, 40)).map(lambda pair: TimeSpan(pair[0], sum(pair)))
+
+
+@given(memories, vectors, spans, st.booleans(), st.floats(-1, 1))
+@settings(deadline=None)
+def test_it_is_what_the_slow_obvious_way_finds(
+    cubes: list[KeyedSpan], vector: F32, span: TimeSpan | None, last_is_open: bool, threshold: float
+) -> None:
+    opened = as_open(cubes[-1]) if last_is_open and cubes else None
+    known = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if opened else cubes
+    found = recalling(known[:-1] if opened else known, opened).recall("v", RecallRequest(vector, threshold, span))
+    query = Query(vector[None], spans=None if span is None else (span,))
+    expected = hits(query, "v", known)
+    assert [(hit.ordinal, hit.span, hit.kind) for hit in found.hits] == [(h.ordinal, h.span, h.kind) for h in expected]
+    assert [hit.score for hit in found.hits] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+    assert found.evidence == evidence(found.hits, threshold, 1.5)
+    assert found.cubes == len(cubes)
+
+
+@given(memories, vectors, st.sets(st.sampled_from(KINDS), min_size=1), st.booleans())
+@settings(deadline=None)
+def test_kinds_leave_other_keys_out(cubes: list[KeyedSpan], vector: F32, kinds: set[str], asked: bool) -> None:
+    request = RecallRequest(vector if asked else None, kinds=tuple(sorted(kinds)))
+    only = []
+    for one in cubes:
+        rows = [i for i, kind in enumerate(one.key_kinds) if kind in kinds]
+        only.append(replace(one, keys=one.keys[rows], key_kinds=tuple(one.key_kinds[i] for i in rows)))
+    expected = hits(Query(vector[None]), "v", only)
+    found = recalling(cubes).recall("v", request).hits
+    assert [hit.ordinal for hit in found] == [hit.ordinal for hit in expected]
+    assert all(hit.kind in kinds for hit in found)
+    if asked:
+        assert [(hit.kind, round(hit.score, 5)) for hit in found] == [(h.kind, round(h.score, 5)) for h in expected]
+
+
+@given(memories, vectors, st.integers(1, 30))
+@settings(deadline=None)
+def test_a_limit_keeps_the_best_and_the_evidence_of_all(cubes: list[KeyedSpan], vector: F32, limit: int) -> None:
+    recall = recalling(cubes)
+    whole = recall.recall("v", RecallRequest(vector, 0.3))
+    few = recall.recall("v", RecallRequest(vector, 0.3, limit=limit))
+    assert len(few.hits) == min(limit, len(whole.hits))
+    assert list(few.hits) == sorted(few.hits, key=lambda hit: hit.span)
+    left_out = set(whole.hits) - set(few.hits)
+    assert not left_out or max(hit.score for hit in left_out) <= min(hit.score for hit in few.hits)
+    assert few.evidence == whole.evidence
+
+
+@given(st.integers(0, 60), st.integers(1, 12))
+@settings(deadline=None)
+def test_without_a_vector_a_limit_spreads_evenly(count: int, limit: int) -> None:
+    found = recalling(cubes_of(0, [1] * count)).recall("v", RecallRequest(None, limit=limit)).hits
+    ordinals = [hit.ordinal for hit in found if hit.ordinal is not None]
+    assert len(ordinals) == min(limit, count)
+    assert ordinals == sorted(set(ordinals))
+    assert all(hit.score == 0.0 for hit in found)
+    steps = np.diff(ordinals)
+    assert not len(steps) or steps.max() - steps.min() <= 1
+
+
+def test_without_a_vector_cubes_without_keys_count_too() -> None:
+    found = recalling(cubes_of(0, [0, 2, 0])).recall("v", RecallRequest(None))
+    assert [hit.ordinal for hit in found.hits] == [0, 1, 2]
+
+
+def test_the_open_cube_is_found_as_it_is_now() -> None:
+    red, green = np.eye(DIM, dtype=np.float32)[:2]
+    store = KeysOnly({"v": []}, {"v": OpenCube(TimeSpan(0, 1), red[None].astype(np.float16), ("seen",), {}, b"")})
+    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+    assert [hit.score for hit in recall.recall("v", RecallRequest(red)).hits] == [1.0]
+    store.opened["v"] = OpenCube(TimeSpan(0, 2), green[None].astype(np.float16), ("seen",), {}, b"")
+    (hit,) = recall.recall("v", RecallRequest(red)).hits
+    assert (hit.score, hit.span, hit.ordinal) == (0.0, TimeSpan(0, 2), None)
+    store.closed["v"].append(KeyedSpan(0, TimeSpan(0, 3), green[None].astype(np.float16), ("seen",)))
+    del store.opened["v"]
+    assert [hit.ordinal for hit in recall.recall("v", RecallRequest(red)).hits] == [0]
+
+
+@given(st.lists(memories, min_size=1, max_size=3), vectors, st.integers(1, 8), st.booleans())
+@settings(deadline=None, max_examples=50)
+def test_search_over_videos_finds_each_cube_once_and_the_best_first(
+    all_cubes: list[list[KeyedSpan]], vector: F32, limit: int, last_is_open: bool
+) -> None:
+    closed = {f"v{i}": cubes[:-1] if last_is_open else cubes for i, cubes in enumerate(all_cubes)}
+    opened = {f"v{i}": as_open(cubes[-1]) for i, cubes in enumerate(all_cubes) if last_is_open and cubes}
+    recall = LocalRecall(KeysOnly(closed, opened), NumpyIndex(DIM))  # type: ignore[arg-type]
+    expected = []
+    for number, cubes in enumerate(all_cubes):
+        known = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if last_is_open and cubes else cubes
+        expected += hits(Query(vector[None]), f"v{number}", known)
+    expected.sort(key=lambda hit: (-hit.score, hit.video_id, hit.span))
+    found = recall.search(vector, limit)
+    assert [(hit.video_id, hit.ordinal, hit.kind, hit.span) for hit in found] == [
+        (hit.video_id, hit.ordinal, hit.kind, hit.span) for hit in expected[:limit]
+    ]
+    assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected[:limit]], abs=1e-6)
+
+
+def test_search_looks_only_where_it_is_told() -> None:
+    closed = {name: cubes_of(i, [2, 2]) for i, name in enumerate(("a", "b", "c"))}
+    recall = LocalRecall(KeysOnly(closed), NumpyIndex(DIM))  # type: ignore[arg-type]
+    vector = unit(np.ones(DIM))
+    assert {hit.video_id for hit in recall.search(vector, 9, ["a", "c"])} == {"a", "c"}
+    assert recall.search(vector, 9, []) == []
+    assert recall.search(vector, 0) == []
+
+
+def test_neighbours_stand_beside_a_span() -> None:
+    cubes = [KeyedSpan(i, TimeSpan(10.0 * i, 10.0 * i + 10), np.zeros((0, DIM), np.float16), ()) for i in range(3)]
+    opened = OpenCube(TimeSpan(30, 35), np.zeros((0, DIM), np.float16), (), {}, b"")
+    recall = recalling(cubes, opened)
+
+    def beside(start_s: float, end_s: float) -> list[int | str | None]:
+        return ["-" if hit is None else hit.ordinal for hit in recall.neighbours("v", TimeSpan(start_s, end_s))]
+
+    assert beside(10, 20) == [0, 2]
+    assert beside(10, 30) == [0, None]
+    assert beside(0, 10) == ["-", 1]
+    assert beside(30, 35) == [2, "-"]
+    assert beside(14, 16) == [0, 2]
+
+
+def test_refresh_takes_in_what_closed_since() -> None:
+    cubes = cubes_of(1, [2, 0, 3, 1])
+    store = KeysOnly({"v": cubes[:2]})
+    index = NumpyIndex(DIM)
+    recall = LocalRecall(store, index)  # type: ignore[arg-type]
+    assert (recall.refresh("v"), len(index)) == (2, 2)
+    assert (recall.refresh("v"), len(index)) == (0, 2)
+    store.closed["v"] = cubes
+    assert (recall.refresh("v"), len(index)) == (2, 6)
+
+
+def test_what_is_forgotten_is_gone() -> None:
+    store = KeysOnly({"v": cubes_of(1, [2, 2]), "w": cubes_of(2, [1])})
+    index = NumpyIndex(DIM)
+    recall = LocalRecall(store, index)  # type: ignore[arg-type]
+    recall.search(unit(np.ones(DIM)), 5)
+    recall.forget("v")
+    assert len(index) == 1
+    del store.closed["v"]
+    with pytest.raises(UnknownVideo):
+        recall.recall("v", RecallRequest(None))
+    recall.forget("never known")
+
+
+def test_an_unknown_video_is_refused() -> None:
+    with pytest.raises(UnknownVideo):
+        recalling([]).recall("other", RecallRequest(None))

@@ -1,0 +1,191 @@
+"""The documents' claims, held against the code: tree, settings, commands, links, examples, and the answer shown.
+
+What it is not: a check of prose.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.cli import parser
+from serve.http import router as rest_routes
+from serve.live_socket import router as socket_routes
+from serve.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("encoders", "memory", "pipeline", "serve", "ui")
+SUFFIXES = {".py", ".lua", ".js", ".css", ".json", ".npy"}
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README = (ROOT / "README.md").read_text("utf-8")
+MACHINE_WORDS = re.compile(r"/(?:work|tmp|root|home/\w+)/|https?://(?:\S+\.)?(?:pypi\.org|pythonhosted\.org)")
+
+document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def block(name: str) -> str:
+    """The README's code block after the comment `<!-- name -->`."""
+    found = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)\n```", README, re.DOTALL)
+    assert found is not None, f"the README has no block {name}"
+    return found.group(1)
+
+
+def listed_paths() -> Iterator[str]:
+    """Paths of the README's tree, folders with a slash at their end; two spaces a level."""
+    above: list[str] = []
+    for line in block("tree").splitlines():
+        name, says = re.split(r"\s{2,}| ", line.strip(), maxsplit=1)
+        assert says.strip(), f"{name} has no line of its own"
+        del above[(len(line) - len(line.lstrip())) // 2 :]
+        above.append(name)
+        yield "".join(above)
+
+
+def is_empty_package(path: Path) -> bool:
+    """An `__init__.py` that holds nothing but its docstring is told by its folder's line."""
+    return path.name == "__init__.py" and len(ast.parse(path.read_text("utf-8")).body) <= 1
+
+
+def test_the_tree_is_what_is_on_the_disk() -> None:
+    paths = list(listed_paths())
+    assert len(paths) == len(set(paths)), "a file is listed twice"
+    assert [path for path in paths if not (ROOT / path).exists()] == [], "listed, and not there"
+    files = {
+        path.relative_to(ROOT)
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*")
+        if path.suffix in SUFFIXES and "__pycache__" not in path.parts and not is_empty_package(path)
+    }
+    folders = {f"{path.parent.as_posix()}/" for path in files}
+    assert sorted(({path.as_posix() for path in files} | folders) - set(paths)) == [], "there, and not listed"
+
+
+def test_settings_are_told_whole_and_right() -> None:
+    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (.+?) \| .+ \|$", README, re.MULTILINE)
+    fields = Settings.model_fields
+    assert sorted(name.lower() for name, _ in rows) == sorted(fields)
+    for name, default in rows:
+        wanted = fields[name.lower()].default
+        if fields[name.lower()].default_factory is None:
+            shown = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
+            assert default == (f"`{shown}`" if shown else "empty"), name
+
+
+def test_folders_default_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith((PREFIX, "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", "/somebody")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/somebody")
+    settings = Settings()
+    for path, name in ((settings.data_dir, "DATA_DIR"), (settings.cache_dir, "CACHE_DIR")):
+        assert f"| `{PREFIX}{name}` | `~/{path.relative_to('/somebody')}` |" in README
+    assert str(settings.runtime_dir) == "/run/somebody/longwatch"
+
+
+def subcommands() -> set[str]:
+    action: Any = next(one for one in parser()._actions if one.dest == "command")
+    return set(action.choices)
+
+
+@document
+def test_commands_exist(path: Path) -> None:
+    text = path.read_text("utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"(?:^ {4}|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    named = set(re.findall(r"(?:^ {4}|`|^\$ )longwatch ([a-z]+)", text, re.MULTILINE))
+    assert named <= subcommands()
+    for module in re.findall(r"python -m ([\w.]+)", text):
+        if module not in ("venv", "serve"):
+            assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+def test_every_subcommand_is_told() -> None:
+    assert set(re.findall(r"^ {4}longwatch ([a-z]+) ", README, re.MULTILINE)) == subcommands()
+
+
+@document
+def test_relative_links_resolve(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = path.parent / file if file else path
+        assert linked.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text("utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings], target
+
+
+@document
+def test_files_named_in_words_exist(path: Path) -> None:
+    for name in re.findall(rf"`((?:{'|'.join(PACKAGES)}|tests|docs|deploy)/[\w./-]+)`", path.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+@document
+def test_no_words_of_one_machine(path: Path) -> None:
+    assert MACHINE_WORDS.findall(path.read_text("utf-8")) == []
+
+
+@document
+def test_python_blocks_compile(path: Path) -> None:
+    for code in re.findall(r"```python\n(.*?)```", path.read_text("utf-8"), re.DOTALL):
+        compile(code, path.name, "exec")
+
+
+def test_the_websocket_example_is_the_file() -> None:
+    file = (ROOT / "docs/examples/push_frames.py").read_text("utf-8")
+    assert block("push_frames") == file.strip()
+    assert len(file.splitlines()) < 30
+
+
+def test_every_route_is_in_the_contract() -> None:
+    contract = (ROOT / "docs/api.md").read_text("utf-8")
+    for route in [*rest_routes.routes, *socket_routes.routes]:
+        where: Any = route
+        for method in getattr(where, "methods", None) or {"WS"}:
+            assert re.search(rf"`{method} {re.escape(where.path)}[`?]", contract), f"{method} {where.path}"
+
+
+def told(text: str) -> list[tuple[str, set[str], list[str]]]:
+    """What a printed run says: each question, the times its answer names, the spans cited."""
+    read = []
+    for part in re.split(r"^Q: ", text, flags=re.MULTILINE)[1:]:
+        question, answer, *below = part.splitlines()
+        cited = [found[1] for line in below if (found := re.match(r" +(\d+:\d\d to \d+:\d\d) ", line))]
+        read.append((question, set(re.findall(r"\d+:\d\d", answer)), cited))
+    return read
+
+
+@pytest.mark.timeout(600)
+def test_the_answer_shown_is_what_is_answered(tmp_path: Path) -> None:
+    shown = block("demo")
+    command, output = shown.split("\n", 1)
+    words = re.findall(r'"([^"]+)"', command)
+    recipe = re.search(r"^demo:.*?\n\n", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert recipe is not None
+    assert re.findall(r'"([^"]+)"', recipe.group()) == words, "`make demo` asks something else"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    folders = {f"{PREFIX}{name}_DIR": str(tmp_path / name.lower()) for name in ("DATA", "CACHE")}
+    environment |= folders | {f"{PREFIX}THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-m", "serve", "ask", "tests/data/sample.mp4", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=570,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert told(run.stdout) == told(output)
+    assert [question for question, *_ in told(output)] == words
+    assert all(cited for _, _, cited in told(output))
