@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from memory.index import KeyIndex, split_id
+from memory.index import KeyIndex
 from memory.records import F32, FINAL_STATUSES, Evidence, Hit, KeyedSpan, TimeSpan
-from memory.selection import evidence
+from memory.selection import evidence, search_all
 from memory.store import MemoryStore
 
 
@@ -154,13 +154,11 @@ class LocalRecall:
             if video.status not in FINAL_STATUSES:
                 for hit in self._open_hits(video.id, vector):
                     best[video.id, None] = hit
-        for value, score in self._index.search(vector, limit * 8, list(numbers)):
-            number, ordinal, slot = split_id(value)
-            video_id = numbers[number]
-            if (video_id, ordinal) not in best:
-                known = self._known[video_id]
-                place = int(np.searchsorted(known.cube_of_row, ordinal)) + slot
-                best[video_id, ordinal] = Hit(video_id, ordinal, known.spans[ordinal], score, known.kinds[place])
+        for one in search_all(self._index, vector, limit, numbers):
+            known = self._known[one.video_id]
+            place = int(np.searchsorted(known.cube_of_row, one.ordinal)) + one.slot
+            hit = Hit(one.video_id, one.ordinal, known.spans[one.ordinal], one.score, known.kinds[place])
+            best[one.video_id, one.ordinal] = hit
         ranked = sorted(best.values(), key=lambda hit: (-hit.score, hit.video_id, hit.span))
         return ranked[:limit]
 

@@ -103,7 +103,7 @@ class Answerer:
         citations = tuple(_citation(one, video.start_utc_s) for one in gathered.cited)
         select_ms = _ms_since(began)
         yield citations
-        memories = [ReadableMemory(one.span, one.tokens, one.notes) for one in gathered.memories]
+        memories = [ReadableMemory(one.hit.span, one.tokens, one.notes) for one in gathered.cited]
         prompt = Prompt(text, gathered.finding.statement, memories)
         final: Worded | None = None
         first_ms = 0.0

@@ -47,7 +47,10 @@ def notes_said(notes: Notes) -> str:
 
 
 def label(topic: str) -> str:
-    """A topic as the subject of a sentence: "cat" -> "a cat", "cars" -> "cars", "APOLLO 11" stays."""
+    """A topic as the subject of a sentence: "cat" -> "a cat", "cars" -> "cars", "APOLLO 11" stays. Several words are
+    quoted as asked: whether they make a phrase is not known."""
+    if " " in topic and not topic[0].isupper():
+        return f'"{topic}"'
     if not topic or topic[0].isupper() or (topic.endswith("s") and not topic.endswith("ss")) or topic[0].isdigit():
         return topic
     return f"{'an' if topic[0].lower() in 'aeiou' else 'a'} {topic}"
@@ -73,12 +76,15 @@ def nothing(question: Question) -> Finding:
     return Finding(f"Nothing {wanted}was found{where}.", False, (), Evidence(0, None, None, ()))
 
 
-def about_thing(question: Question, seen: Sequence[Seen], gap_s: float) -> Finding:
-    """Kinds when, first, last, count, exists and what, over the cubes that answer to the topic."""
+def about_thing(question: Question, seen: Sequence[Seen], gap_s: float, everywhere: Evidence | None = None) -> Finding:
+    """Kinds when, first, last, count, exists and what, over the cubes that answer to the topic. `everywhere` is the
+    evidence of all cubes where `seen` holds only the best of very many: the larger count is told."""
     if not seen:
         return nothing(question)
     ordered = sorted(seen, key=lambda one: one.span.start_s)
     evidence = evidence_of(ordered, gap_s)
+    if everywhere is not None and everywhere.count > evidence.count:
+        evidence = everywhere
     spans = list(evidence.spans)
     subject, verb = _subject(question, ordered)
     said = listed(spoken(span) for span in spans[:MOST_SPANS_SAID])

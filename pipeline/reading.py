@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from encoders.base import Notes
-from memory.records import Hit, TimeSpan
+from memory.records import Hit, PackedTokens, TimeSpan
 
 _WORD = re.compile(r"[^\W_]+")
 CLOSE_ENOUGH = 0.8
@@ -26,6 +26,7 @@ class Seen:
         score: cosine of the best key, or more where the words agree.
         named: the thing or line of the notes that agrees with the question; None where only the keys do.
         span: of the cube, or of the line on the screen where that is what was asked.
+        tokens: of the cube; None for an open one.
     """
 
     hit: Hit
@@ -34,6 +35,7 @@ class Seen:
     score: float
     named: str | None
     by_text: bool = False
+    tokens: PackedTokens | None = None
 
 
 def words(text: str) -> list[str]:

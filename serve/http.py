@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,7 +15,6 @@ from pydantic import BaseModel
 
 from memory.records import VideoRecord
 from pipeline.answer import Answer, AnswerEvent
-from pipeline.errors import MediaNotKept
 
 from . import convert, schemas
 from .errors import NotFound
@@ -121,6 +119,13 @@ async def get_timeline(video_id: str, use: Service = Uses) -> schemas.Timeline:
     return await asyncio.to_thread(look)
 
 
+@router.get("/videos/{video_id}/frames", response_class=Response)
+async def get_frame(video_id: str, time_s: float, use: Service = Uses) -> Response:
+    """The picture at one moment, out of the kept file: the moment a citation is about, not its cube's picture."""
+    picture = await asyncio.to_thread(use.frame_jpeg, video_id, time_s)
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+
 @router.get("/videos/{video_id}/thumbnails/{ordinal}", response_class=Response)
 async def get_thumbnail(video_id: str, ordinal: str, use: Service = Uses) -> Response:
     """A cube's picture; `open` for the open cube, whose picture may change."""
@@ -144,10 +149,8 @@ async def get_thumbnail(video_id: str, ordinal: str, use: Service = Uses) -> Res
 @router.get("/videos/{video_id}/media", response_class=FileResponse)
 async def get_media(video_id: str, use: Service = Uses) -> FileResponse:
     """The file itself, with byte ranges."""
-    record = await asyncio.to_thread(use.store.video, video_id)
-    if record.media is None or not await asyncio.to_thread(Path(record.media).is_file):
-        raise MediaNotKept("the file of this video was not kept")
-    return FileResponse(record.media, headers={"X-Content-Type-Options": "nosniff"})
+    path = await asyncio.to_thread(use.media, video_id)
+    return FileResponse(path, headers={"X-Content-Type-Options": "nosniff"})
 
 
 @router.post("/videos/{video_id}/ask", response_model=schemas.Answer)

@@ -12,12 +12,14 @@ from encoders.base import Notes
 from memory.opening import StoreHold
 from memory.records import Hit, VideoRecord
 from pipeline.answer import AnswerEvent
+from pipeline.closer import frames_at
 from pipeline.config import AnswerConfig
-from pipeline.errors import NotWatchedYet
+from pipeline.errors import MediaNotKept, NotWatchedYet
 from pipeline.library import Identity, new_video_id, register_file, stream_record
 from pipeline.question import parse
+from pipeline.thumbnail import thumbnail_jpeg
 
-from .errors import NotLive
+from .errors import NotFound, NotLive
 from .jobs import Jobs
 from .problems import unwrapped
 from .settings import Settings
@@ -102,6 +104,22 @@ class Service:
         media = None if record.media is None else Path(record.media)
         if media is not None and media.is_relative_to(self.settings.data_dir / "media"):
             media.unlink(missing_ok=True)
+
+    def media(self, video_id: str) -> Path:
+        """The kept file. Raises `MediaNotKept`."""
+        record = self.store.video(video_id)
+        if record.media is None or not Path(record.media).is_file():
+            raise MediaNotKept("the file of this video was not kept")
+        return Path(record.media)
+
+    def frame_jpeg(self, video_id: str, time_s: float) -> bytes:
+        """The picture on screen at a moment, as a JPEG."""
+        path, record = self.media(video_id), self.store.video(video_id)
+        if not 0.0 <= time_s <= record.ingested_s:
+            raise NotFound(f"{time_s:g} s is not within what was watched")
+        damaged = record.error is not None
+        (frame,) = frames_at(path, [time_s], record.media_offset_s, damaged=damaged)
+        return thumbnail_jpeg(frame, max_side_px=960)
 
     async def ask(self, video_id: str, question: str, config: AnswerConfig) -> AsyncIterator[AnswerEvent]:
         """See `pipeline.answer.Answerer.ask`; refusals come before the first event."""

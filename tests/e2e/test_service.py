@@ -95,6 +95,10 @@ def test_timeline_thumbnails_and_media(service: Service, client: Client, sample:
     part = httpx.get(service.url + str(sample.media_url), headers={"Range": "bytes=10-19"})
     assert part.status_code == 206
     assert part.content == SAMPLE.read_bytes()[10:20]
+    moment = httpx.get(f"{service.url}/v1/videos/{sample.id}/frames", params={"time_s": 20.0})
+    assert moment.content.startswith(b"\xff\xd8")
+    late = httpx.get(f"{service.url}/v1/videos/{sample.id}/frames", params={"time_s": 999.0})
+    assert (late.status_code, late.json()["code"]) == (404, "not_found")
 
 
 def test_what_is_no_video_is_refused_with_its_name(client: Client, tmp_path: Path) -> None:

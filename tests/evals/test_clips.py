@@ -38,7 +38,7 @@ def test_dated_questions_on_real_clips(longwatch: Longwatch, clips: Path) -> Non
         answer = asked(longwatch, videos[one["file"]].id, one["question"])
         first = answer.citations[0].span if answer.citations else None
         hit = citation_hit(None if first is None else (first.start_s, first.end_s), [tuple(s) for s in one["spans"]])
-        rows.append((hit, word_hit(answer.text, one["words"]), one["question"], answer.text))
+        rows.append((hit, answer.supported and word_hit(answer.text, one["words"]), one["question"], answer.text))
         ends = [cited.span.end_s for cited in answer.citations]
         assert all(end <= videos[one["file"]].ingested_s + 1e-6 for end in ends), "a citation past the end"
     for hit, word, question, text in rows:

@@ -163,6 +163,7 @@ def test_notes_as_a_phrase(notes: Notes, said: str) -> None:
         ("glass", "a glass"),
         ("APOLLO 11", "APOLLO 11"),
         ("39a", "39a"),
+        ("red car", '"red car"'),
         ("", ""),
     ],
 )
