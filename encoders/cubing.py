@@ -87,9 +87,11 @@ class MomentumCubing:
 
     Momentum as published: m_1 = F_1 - F_0, m_i = alpha (F_i - F_{i-1}) + (1 - alpha) m_{i-1}. Ours: a step's score is
     the mean length of its tokens' momentum over the usual length of the stream's tokens around their mean, so that an
-    offset common to all features does not matter; unrelated pictures score near alpha * sqrt(2). A border needs a
-    score that rises and either stands out from the stream's last scores or says that nearly everything was replaced.
-    Scores that only stay high (a pan, a visitor still walking) are one event.
+    offset common to all features does not matter; unrelated pictures score near alpha * sqrt(2). Steps of one token, or
+    of tokens that are all the same, have no such length: while a stream holds nothing else, only limits end its cubes.
+    A border needs a score that rises and either stands out from the stream's last scores or says that nearly everything
+    was replaced. Scores that only stay high (a pan, a visitor still walking) are one event. After a cut, where nearly
+    everything was replaced, the scores begin anew: what was usual in the scene before says nothing of this one.
     """
 
     def __init__(
@@ -132,7 +134,8 @@ class MomentumCubing:
             n.start_s, n.steps = time_s, n.steps + 1
             return None
         changed = self._changed(score)
-        n.scores = [*n.scores, score][-self.window :]
+        cut = changed and score >= self.replaced
+        n.scores = list(_PRIOR_SCORES) if cut else [*n.scores, score][-self.window :]
         if not changed and time_s - n.start_s < self.max_s:
             n.steps += 1
             return None
@@ -155,7 +158,7 @@ class MomentumCubing:
         last = self._last
         if last is not None and last.shape != tokens.shape:
             raise ValueError(f"a stream holds tokens of one shape: {list(last.shape)} so far, now {list(tokens.shape)}")
-        self._last = tokens
+        self._last = tokens.clone()  # the caller may use its buffer again
         if last is None:
             n.spread = spread
             return None

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from memory.errors import UnknownVideo
 from memory.index import KeyIndex
 from memory.records import F32, FINAL_STATUSES, Evidence, Hit, KeyedSpan, TimeSpan
 from memory.selection import evidence, search_all
@@ -148,14 +149,19 @@ class LocalRecall:
             if video_ids is not None and video.id not in video_ids:
                 continue
             known = self._known.get(video.id)
-            if known is None or len(known.spans) < video.cubes:
-                self.refresh(video.id)
+            try:
+                if known is None or len(known.spans) < video.cubes:
+                    self.refresh(video.id)
+                if video.status not in FINAL_STATUSES:
+                    for hit in self._open_hits(video.id, vector):
+                        best[video.id, None] = hit
+            except UnknownVideo:
+                continue  # deleted since it was listed
             numbers[video.number] = video.id
-            if video.status not in FINAL_STATUSES:
-                for hit in self._open_hits(video.id, vector):
-                    best[video.id, None] = hit
         for one in search_all(self._index, vector, limit, numbers):
-            known = self._known[one.video_id]
+            known = self._known.get(one.video_id)
+            if known is None:
+                continue  # forgotten since it was listed
             place = int(np.searchsorted(known.cube_of_row, one.ordinal)) + one.slot
             hit = Hit(one.video_id, one.ordinal, known.spans[one.ordinal], one.score, known.kinds[place])
             best[one.video_id, one.ordinal] = hit

@@ -76,8 +76,11 @@ class LiveStream:
         self._take_over()
 
     def _take_over(self) -> None:
+        record = self._store.video(self._id)
+        if record.status != "live":  # ended by another since it was looked up; a commit here would make it live again
+            raise ValueError(f"this video is {record.status}, not live")
         self._epoch = self._store.claim(self._id)
-        self._start_utc_s = self._store.video(self._id).start_utc_s
+        self._start_utc_s = record.start_utc_s
         state = self._store.state(self._id)
         self._stored_step = 0
         self._committed_s: float | None = None
@@ -101,8 +104,8 @@ class LiveStream:
         """Takes one picture: capture time in microseconds of Unix UTC, never run back; JPEG or WebP bytes."""
         with self._changed:
             if self._start_utc_s is None:
-                self._start_utc_s = capture_us / 1e6
-                self._store.update_video(self._id, start_utc_s=self._start_utc_s)
+                self._store.update_video(self._id, start_utc_s=capture_us / 1e6)
+                self._start_utc_s = capture_us / 1e6  # after it is stored: else nobody would store it any more
             self._received_s = max(capture_us / 1e6 - self._start_utc_s, self._received_s)
             grid = self._grid(self._received_s)
             if grid > self._last_grid:
@@ -126,6 +129,12 @@ class LiveStream:
         """How many more pictures may be sent now, what was dropped, and how far memory is."""
         with self._changed:
             return self._credit()
+
+    @property
+    def told(self) -> int:
+        """Number of the last event."""
+        with self._changed:
+            return self._number
 
     def _tell(self, kind: str, data: dict[str, Any]) -> None:
         """The lock is held."""

@@ -14,6 +14,7 @@ import asyncio
 import importlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,14 +41,14 @@ class Encoder:
 
     def __init__(self, settings: Settings) -> None:
         self._backend = load_backend(settings)
-        self._turn = threading.Lock()
+        self._turn = ThreadPoolExecutor(1, "encode")  # of its own: those who wait take no threads from questions
 
     async def _run(self, work: Callable[[], T]) -> T:
         def in_turn() -> T:
-            with self._turn, torch.inference_mode():
+            with torch.inference_mode():
                 return work()
 
-        return await asyncio.to_thread(in_turn)
+        return await asyncio.get_running_loop().run_in_executor(self._turn, in_turn)
 
     async def about(self) -> dict[str, Any]:
         """What `serve.remote.remote_backend` needs to stand in for this backend."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import redis
 import redis.asyncio
 
-from memory.redis_link import commits_channel
+from memory.redis_link import commits_channel, translate
 
 LOOK_S = 2.0
 
@@ -24,5 +25,7 @@ async def ticks(url: str, video_id: str) -> AsyncIterator[None]:
             while True:
                 await channel.get_message(ignore_subscribe_messages=True, timeout=LOOK_S)
                 yield
+    except (redis.RedisError, OSError) as error:
+        raise translate(error) from error
     finally:
         await client.aclose()

@@ -74,6 +74,7 @@ class Gateway:
         use = Service(settings, self._hold, encoder, memory, answerer, supervisor)
         self._server = WebServer(new_app(use, page), settings.host, settings.port)
         self._server.start()
+        self._leaving = False
 
     async def url(self) -> str:
         """Where it listens."""
@@ -81,11 +82,12 @@ class Gateway:
 
     async def leave(self) -> None:
         """Answers under way finish, workers checkpoint, then nothing listens any more."""
+        self._leaving = True
         await asyncio.to_thread(self._server.stop)
         await self._supervisor.leave.remote()
         self._hold.close()
 
     def check_health(self) -> None:
         """Ray starts the replica anew when this raises."""
-        if not self._server.alive:
+        if not self._server.alive and not self._leaving:
             raise RuntimeError("the gateway's web server has ended")

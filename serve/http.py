@@ -86,14 +86,18 @@ async def get_events(video_id: str, use: Service = Uses) -> StreamingResponse:
 
 
 async def _progress(use: Service, video_id: str) -> AsyncIterator[str]:
+    try:
+        async for line in _changes(use, video_id):
+            yield line
+    except Exception as error:  # noqa: BLE001 - told to the client and the stream ends
+        yield sse("error", problem_of(error))
+
+
+async def _changes(use: Service, video_id: str) -> AsyncIterator[str]:
     began, began_s = time.monotonic(), None
     shown: VideoRecord | None = None
     async for _ in ticks(use.store_url, video_id):
-        try:
-            record = await asyncio.to_thread(use.store.video, video_id)
-        except Exception as error:  # noqa: BLE001 - told to the client and the stream ends
-            yield sse("error", problem_of(error))
-            return
+        record = await asyncio.to_thread(use.store.video, video_id)
         if record == shown:
             yield ": still here\n\n"  # a comment: the client's timeout begins anew
             continue

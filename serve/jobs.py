@@ -16,6 +16,7 @@ from typing import Any
 
 import redis
 
+from memory.errors import StoreUnavailable
 from memory.redis_link import translated
 
 STREAM = "lw:jobs"
@@ -53,6 +54,12 @@ class Jobs:
         with translated():
             self._client.xadd(STREAM, {"video": video_id})
 
+    def videos(self) -> set[str]:
+        """Ids of the videos that have a job, waiting or leased."""
+        with translated():
+            entries = self._client.xrange(STREAM)
+        return {_video(fields) for _, fields in entries}
+
     def take(self, worker: str, block_s: float) -> Job | None:
         """The next job: one whose lease ran out, else a new one; None when none comes within `block_s`."""
         with translated():
@@ -65,7 +72,7 @@ class Jobs:
             entry, fields = claimed[0]
             pending = self._client.xpending_range(STREAM, GROUP, entry, entry, 1)
         tries = int(pending[0]["times_delivered"]) if pending else 1
-        return Job(_text(entry), _text(fields[b"video"] if b"video" in fields else fields["video"]), tries)
+        return Job(_text(entry), _video(fields), tries)
 
     def renew(self, worker: str, job: Job) -> bool:
         """Holds the lease for another `lease_s`; False when another worker has it or it is done."""
@@ -103,7 +110,11 @@ class Jobs:
 
         def renew() -> None:
             while not leave.wait(self._lease_ms / 4000):
-                if not self.renew(worker, job):
+                try:
+                    mine = self.renew(worker, job)
+                except StoreUnavailable:
+                    continue  # tried again; once the store is back it says whose the job is
+                if not mine:
                     lost.set()
                     return
 
@@ -124,6 +135,10 @@ def _entries(reply: Any) -> list[tuple[Any, dict[Any, Any]]]:
     while entries and isinstance(entries[0], list):
         entries = entries[0]
     return list(entries)
+
+
+def _video(fields: dict[Any, Any]) -> str:
+    return _text(fields[b"video"] if b"video" in fields else fields["video"])
 
 
 def _text(value: Any) -> str:

@@ -16,10 +16,11 @@ from typing import Any
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import ValidationError
 
+from memory.errors import StoreError
 from pipeline.answer import Answer
 
 from . import convert, schemas
-from .errors import BadRequest
+from .errors import BadRequest, NotLive, ServeError, code_of
 from .problems import problem_of, unwrapped
 from .service_parts import Service
 
@@ -27,6 +28,8 @@ router = APIRouter(prefix="/v1")
 SUBPROTOCOL = "longwatch.v1"
 _HEADER = struct.Struct(">q")
 _POLL_S = 10.0
+_PAUSE_S = 0.1
+_LATEST_US = 4_102_444_800_000_000  # the year 2100
 
 
 class _Socket:
@@ -39,6 +42,7 @@ class _Socket:
         self._worker = worker
         self._sending = asyncio.Lock()
         self._asking: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def send(self, kind: str, **data: Any) -> None:
         async with self._sending:
@@ -48,21 +52,32 @@ class _Socket:
         """Until the client says `bye` or leaves."""
         credit = await self._worker.begin.remote()
         await self.send("ready", video_id=self._id, credit=credit["frames"], committed_s=credit["committed_s"])
-        telling = asyncio.create_task(self._tell())
+        telling = asyncio.create_task(self._tell(credit["after"]))
+        reading = asyncio.create_task(self._read())
         try:
-            while await self._take(await self._socket.receive()):
-                pass
+            done, _ = await asyncio.wait([reading, telling], return_when=asyncio.FIRST_COMPLETED)
+            if reading in done or self._stopping:  # a worker that was told to end is not missed
+                await reading
+            else:
+                await telling  # raises what became of the worker
         finally:
-            for task in [telling, *self._asking]:
+            tasks = [reading, telling, *self._asking]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(telling, *self._asking, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _tell(self) -> None:
-        after = 0
+    async def _read(self) -> None:
+        while await self._take(await self._socket.receive()):
+            pass
+
+    async def _tell(self, after: int) -> None:
         while True:
-            for event in await self._worker.events.remote(after, _POLL_S):
+            events = await self._worker.events.remote(after, _POLL_S)
+            for event in events:
                 after = event.number
                 await self.send(event.kind, **event.data)
+            if not events:
+                await asyncio.sleep(_PAUSE_S)  # a stream that is ending answers at once
 
     async def _take(self, message: MutableMapping[str, Any]) -> bool:
         if message["type"] == "websocket.disconnect":
@@ -72,6 +87,9 @@ class _Socket:
                 await self._refuse(BadRequest("a picture needs 8 bytes of capture time before it"))
                 return True
             (capture_us,) = _HEADER.unpack_from(picture)
+            if not 0 <= capture_us < _LATEST_US:
+                await self._refuse(BadRequest("a capture time is microseconds of Unix UTC, before the year 2100"))
+                return True
             await self._worker.push.remote(capture_us, bytes(picture[_HEADER.size :]))
             return True
         return await self._word(message.get("text") or "")
@@ -91,6 +109,8 @@ class _Socket:
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
         elif kind == "bye":
+            self._stopping = True
+            await asyncio.gather(*self._asking, return_exceptions=True)  # what was asked before is answered
             record = await self._use.stop_stream(self._id)
             await self.send("ended", video=convert.video(record).model_dump(mode="json"))
             return False
@@ -120,6 +140,17 @@ class _Socket:
         await self.send("error", code=told.code, detail=told.detail, fatal=False, **which)
 
 
+async def _reason(use: Service, video_id: str, error: Exception) -> Exception:
+    """A worker that is gone because its stream was ended or deleted by somebody else is no mishap."""
+    if code_of(error) != ServeError.code:
+        return error
+    try:
+        record = await asyncio.to_thread(use.store.video, video_id)
+    except StoreError as gone:
+        return gone
+    return error if record.status == "live" else NotLive(f"this video is {record.status}, not live")
+
+
 @router.websocket("/streams/{video_id}/live")
 async def live(socket: WebSocket, video_id: str) -> None:
     """One connection to one stream."""
@@ -132,7 +163,7 @@ async def live(socket: WebSocket, video_id: str) -> None:
     except WebSocketDisconnect:
         return
     except Exception as error:  # noqa: BLE001 - told to the client, then the connection ends
-        told = problem_of(unwrapped(error))
+        told = problem_of(await _reason(use, video_id, unwrapped(error)))
         message = {"type": "error", "code": told.code, "detail": told.detail, "fatal": True}
         with suppress(WebSocketDisconnect, RuntimeError):
             await socket.send_text(json.dumps(message))

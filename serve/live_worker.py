@@ -19,6 +19,7 @@ class LiveWorker:
         self._hold = StoreHold(settings.store_config())
         config = settings.ingest_config()
         self._stream = LiveStream(self._hold.store, remote_backend(encoder), config, video_id, LiveConfig())
+        self._ending = False
         self._thread = threading.Thread(target=self._stream.run, name="live", daemon=True)
         self._thread.start()
 
@@ -27,25 +28,35 @@ class LiveWorker:
         return self._thread.is_alive()
 
     def begin(self) -> dict[str, Any]:
-        """The credit a client begins with."""
-        return self._stream.credit()
+        """The credit a client begins with, and the number of the last event before it."""
+        after = self._stream.told  # before the credit, which then is no older than it
+        return {**self._stream.credit(), "after": after}
 
     def push(self, capture_us: int, picture: bytes) -> None:
         """See `LiveStream.push`."""
+        self._check()
         self._stream.push(capture_us, picture)
 
     def events(self, after: int, timeout_s: float) -> list[LiveEvent]:
         """See `LiveStream.events`."""
+        self._check()
         return self._stream.events(after, timeout_s)
+
+    def _check(self) -> None:
+        """A client of a stream that nobody watches any more is told so; when it comes back, another worker goes on."""
+        if not self._thread.is_alive() and not self._ending:
+            raise RuntimeError("this stream is not watched any more")
 
     def end(self) -> None:
         """The stream is over: what is queued is watched, the open cube closed, the video `ready`."""
+        self._ending = True
         self._stream.leave()
         self._thread.join()
         self._stream.end()
 
     def leave(self) -> None:
         """The service ends, the stream does not: everything is committed."""
+        self._ending = True
         self._stream.leave()
         self._thread.join()
         self._stream.checkpoint()

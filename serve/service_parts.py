@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from encoders.base import Notes
+from memory.errors import UnknownVideo
 from memory.opening import StoreHold
 from memory.records import Hit, VideoRecord
 from pipeline.answer import AnswerEvent
@@ -44,9 +46,10 @@ class Service:
         self._about: dict[str, Any] | None = None
 
     async def start(self) -> None:
-        """Mends what a crash left, makes the queue, removes broken-off uploads."""
+        """Mends what a crash left, makes the queue, queues what has no job, removes broken-off uploads."""
         await asyncio.to_thread(self.store.repair)
         await asyncio.to_thread(self.jobs.prepare)
+        await asyncio.to_thread(self._queue_unfinished)
         shutil.rmtree(self._incoming, ignore_errors=True)
 
     async def ready(self) -> None:
@@ -82,14 +85,33 @@ class Service:
         kept = self.settings.data_dir / "media" / f"{video_id}{Path(received.name).suffix.lower()[:10]}"
         kept.parent.mkdir(parents=True, exist_ok=True)
         named.rename(kept)
-        registered = register_file(self.store, identity, source, kept, received.name, video_id)
+        try:
+            registered = register_file(self.store, identity, source, kept, received.name, video_id)
+        except Exception:
+            kept.unlink()
+            raise
         if registered.known:
             kept.unlink()
         if registered.replaced is not None:
             self._drop_media(registered.replaced)
-        if registered.video.status == "queued":
-            self.jobs.add(registered.video.id)
+        self._queue([registered.video])
         return registered.video
+
+    def _queue_unfinished(self) -> None:
+        """A gateway that died between a video and its job; what `longwatch ask` is watching is not ours."""
+        self._queue([record for record in self.store.videos() if self._kept(record) is not None])
+
+    def _queue(self, records: list[VideoRecord]) -> None:
+        """Gives a job to each unfinished video that has none."""
+        queued = self.jobs.videos()
+        for record in records:
+            if record.status in ("queued", "ingesting") and record.id not in queued:
+                self.jobs.add(record.id)
+
+    def _kept(self, record: VideoRecord) -> Path | None:
+        """The record's file, where it is the service's own."""
+        media = None if record.media is None else Path(record.media)
+        return media if media is not None and media.is_relative_to(self.settings.data_dir / "media") else None
 
     async def delete(self, video_id: str) -> VideoRecord:
         """Forgets a video and everything of it."""
@@ -101,8 +123,8 @@ class Service:
 
     def _drop_media(self, record: VideoRecord) -> None:
         """Removes a kept file; one that was only pointed to (`longwatch ask`) is not ours."""
-        media = None if record.media is None else Path(record.media)
-        if media is not None and media.is_relative_to(self.settings.data_dir / "media"):
+        media = self._kept(record)
+        if media is not None:
             media.unlink(missing_ok=True)
 
     def media(self, video_id: str) -> Path:
@@ -139,7 +161,11 @@ class Service:
             await asyncio.to_thread(self.store.video, video_id)
         vector = await self._encoder.question.remote(parse(query).topic or query)
         hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
-        return [(hit, await asyncio.to_thread(self.notes, hit)) for hit in hits]
+        found = []
+        for hit in hits:
+            with suppress(UnknownVideo):  # deleted since it was found
+                found.append((hit, await asyncio.to_thread(self.notes, hit)))
+        return found
 
     def notes(self, hit: Hit) -> Notes:
         """The notes of a hit's cube."""

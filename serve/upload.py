@@ -92,9 +92,10 @@ class _Parts:
 
 
 def _file_name(name: str) -> str:
-    """The last component, without control characters, at most 200 characters."""
+    """The last component, without control characters, at most 200 bytes, and never only dots."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(char for char in last if char.isprintable())[:200] or "video"
+    short = "".join(char for char in last if char.isprintable()).encode()[:200].decode(errors="ignore")
+    return short if short.strip(".") else "video"
 
 
 def _boundary(content_type: str) -> bytes:

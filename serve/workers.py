@@ -30,6 +30,7 @@ from .wiring import file_source
 log = logging.getLogger("longwatch.workers")
 _BLOCK_S = 1.0
 _LOOK_S = 1.0
+_LIVE_CALLS = 32  # each connection waits for events in one of them, for a while after it was lost too
 
 
 class IngestWorker:
@@ -75,13 +76,20 @@ class IngestWorker:
         with self._jobs.held(self._name, job) as lost:
             try:
                 finished = self._run(job, lost)
-            except (CommitRefused, UnknownVideo) as gone:
-                log.info("left %s: %s", job.video_id, gone)
-                finished = not lost.is_set()
+            except UnknownVideo:
+                finished = True
+            except CommitRefused as refused:
+                log.info("left %s: %s", job.video_id, refused)
+                finished = self._over(job, refused)
         if finished:
             self._jobs.done(job)
-        elif self._leave.is_set():
+        elif self._leave.is_set() and not lost.is_set():  # a lost job is another worker's to give back
             self._jobs.give_back(job)
+
+    def _over(self, job: Job, refused: CommitRefused) -> bool:
+        """Whether a refused commit ends the job: the video was deleted, or is watched for somebody else's job. Where
+        this very job is another worker's now, or a commit's answer was lost, the job stays and its lease runs out."""
+        return refused.reason == "deleted" or (refused.reason == "epoch" and self._jobs.renew(self._name, job))
 
     def _run(self, job: Job, lost: threading.Event) -> bool:
         """Whether the video has reached a final status."""
@@ -119,12 +127,18 @@ class Supervisor:
 
     async def _keep(self) -> None:
         while True:
-            for name in [name for name, worker in self._workers.items() if not await _answers(worker)]:
-                log.warning("ingest worker %s is gone; another is started", name)
-                del self._workers[name]
-            while len(self._workers) < self._settings.ingest_workers:
-                self._start()
+            try:
+                await self._look_after()
+            except Exception:
+                log.exception("looking after the ingest workers failed; it is tried again")
             await asyncio.sleep(_LOOK_S)
+
+    async def _look_after(self) -> None:
+        for name in [name for name, worker in self._workers.items() if not await _answers(worker)]:
+            log.warning("ingest worker %s is gone; another is started", name)
+            del self._workers[name]
+        while len(self._workers) < self._settings.ingest_workers:
+            self._start()
 
     def _start(self) -> None:
         self._count += 1
@@ -141,10 +155,11 @@ class Supervisor:
         from .live_worker import LiveWorker
 
         worker = self._live.get(video_id)
-        if worker is None or not await _answers(worker):
-            actor = ray.remote(LiveWorker).options(num_cpus=0.01, max_concurrency=8)
-            worker = self._live[video_id] = actor.remote(self._settings, self._encoder, video_id)
-        return worker
+        alive = worker is not None and await _answers(worker)
+        if not alive and self._live.get(video_id) is worker:  # else another call has replaced it meanwhile
+            actor = ray.remote(LiveWorker).options(num_cpus=0.01, max_concurrency=_LIVE_CALLS)
+            self._live[video_id] = actor.remote(self._settings, self._encoder, video_id)
+        return self._live.get(video_id, worker)
 
     async def end_live(self, video_id: str) -> None:
         """Forgets a stream's worker after it ended."""
@@ -170,6 +185,6 @@ async def _answers(worker: Any) -> bool:
 async def _leave(worker: Any) -> None:
     try:
         await worker.leave.remote()
-    except (ray.exceptions.RayActorError, StoreError):
-        return
+    except (ray.exceptions.RayActorError, StoreError) as error:
+        log.info("a worker left at once: %s", error)  # dead already, or its video was deleted
     ray.kill(worker)

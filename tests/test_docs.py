@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from serve.cli import parser
 from serve.http import router as rest_routes
@@ -189,3 +190,21 @@ def test_the_answer_shown_is_what_is_answered(tmp_path: Path) -> None:
     assert told(run.stdout) == told(output)
     assert [question for question, *_ in told(output)] == words
     assert all(cited for _, _, cited in told(output))
+
+
+def test_the_compressor_of_contributing_keeps_the_contract() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    code = re.search(r"<!-- compressor -->\n```python\n(.+?)```", text, re.DOTALL)
+    assert code is not None
+    names: dict[str, Any] = {}
+    exec(compile(code[1], "CONTRIBUTING.md", "exec"), names)
+    made = names["OneToken"](16)
+    for step in range(3):
+        made.add(torch.full((1, 12, 4), float(step)), (3, 4), float(step))
+    again = names["OneToken"](16)
+    again.restore(made.state())
+    cube = again.cube()
+    assert cube.tokens.tolist() == [[[1.0, 1.0, 1.0, 1.0]]]
+    assert float(cube.weights.sum()) == 36.0
+    made.reset()
+    assert made.cube().tokens.shape[1] == 0

@@ -25,7 +25,7 @@ def far_seeds(directions: torch.Tensor, weights: torch.Tensor, count: int, round
         take = min(each, count - len(seeds))
         need = (1 - best) * weights
         need[seeds] = -1.0
-        more = need.topk(min(3 * take, len(need))).indices[::3][:take]
+        more = need.topk(min(3 * take, len(need) - len(seeds))).indices[::3][:take]
         if len(more) < take:
             more = need.topk(take).indices
         seeds = torch.cat([seeds, more])

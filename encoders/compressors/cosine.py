@@ -4,8 +4,9 @@ From arXiv 2410.17434 and its code (`longvu/cambrian_arch.py`, `scripts/train_vi
 to its window is at least 0.83 is dropped; (3) in windows of 8 frames the first is kept whole, later frames keep the
 tokens whose cosine with the first frame's token at the same place is below 0.8. Its filter (2) needs the question and
 is left out: what is written must serve every question. Ours: a frame is compared with its window's first frame, since
-the frames to come are not known; tokens are average-pooled so that a whole frame takes half the budget; and where more
-changed than fits, the least changed give way. A dropped token's weight goes to the token it resembled.
+the frames to come are not known; tokens are average-pooled so that a whole frame takes half the budget; at a new window
+only the places that changed begin anew; and where more changed than fits, the least changed give way. A dropped token's
+weight goes to its place's token of the window's first frame.
 """
 
 from __future__ import annotations

@@ -145,6 +145,7 @@ class ProgressiveCompressor:
         length, run_length = tokens.norm(dim=1), cube.mean[0].norm(dim=1)
         products, alike = length * run_length, torch.linalg.vecdot(tokens, cube.mean[0])
         changed = products - alike > self.novelty * products
+        changed |= (products == 0) & (length != run_length)  # from or to a blank place: no direction to compare
         smallest = _SMALLEST_PEAK * float(length.mean())
         steps = peaks((length**2 + run_length**2 - 2 * alike).clamp_min(0).sqrt(), self._grid)
         highest = steps.topk(min(self.peaks_per_step, len(steps)))

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from pipeline.errors import MediaTooLarge, MediaUnsupported
 
@@ -32,7 +32,9 @@ def decode_picture(data: bytes, max_side_px: int = 960) -> npt.NDArray[np.uint8]
                     raise MediaTooLarge(f"a picture of {picture.width} x {picture.height} is too large")
                 picture.draft("RGB", (max_side_px, max_side_px))
                 upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
+    except MediaTooLarge:
+        raise
+    except Exception as error:
         raise MediaUnsupported("this is not a whole JPEG or WebP picture") from error
     upright.thumbnail((max_side_px, max_side_px), Image.Resampling.BILINEAR)
     return np.asarray(upright, dtype=np.uint8)

@@ -192,6 +192,14 @@ def test_what_changes_for_good_takes_few_runs() -> None:
     assert len(compressor._cube.pool_weights) <= 12
 
 
+def test_what_follows_a_blank_picture_is_not_taken_for_it() -> None:
+    frames = noise(100, 8).expand(4, -1, -1).clone()
+    frames[0] = 0.0
+    cube = fed(frames, (10, 10), budget=16).cube()
+    said = (cube.tokens[0] * cube.weights[:, None]).sum(dim=0)
+    torch.testing.assert_close(said, frames.sum(dim=(0, 1)), rtol=1e-4, atol=1e-3)
+
+
 # --- clustering
 
 
@@ -201,6 +209,13 @@ def test_seeds_are_distinct_and_reach_every_far_group() -> None:
     seeds = far_seeds(rows, torch.ones(120), 40)
     assert len(set(seeds.tolist())) == 40
     assert {int(s) // 10 for s in seeds} == set(range(12))
+
+
+@pytest.mark.parametrize("count", [30, 36, 39, 40])
+def test_seeds_are_distinct_where_nearly_every_row_is_one(count: int) -> None:
+    for seed in range(5):
+        rows = torch.nn.functional.normalize(noise(40, 8, seed=seed), dim=1)
+        assert len(set(far_seeds(rows, torch.ones(40), count).tolist())) == count
 
 
 def test_assignment_finds_the_nearest_centre() -> None:

@@ -141,6 +141,18 @@ def test_borders_do_not_depend_on_the_unit_or_on_a_common_offset(
     assert borders(MomentumCubing(), frames * scale + offset) == borders(MomentumCubing(), frames)
 
 
+def test_the_callers_buffer_may_be_used_again() -> None:
+    frames, buffer, cubing = scenes(6, 6), torch.empty(25, 16), MomentumCubing()
+    reasons = [cubing.step(buffer.copy_(frame), float(step)) for step, frame in enumerate(frames)]
+    assert [step for step, reason in enumerate(reasons) if reason] == [6]
+
+
+def test_after_a_cut_a_livelier_scene_is_not_judged_by_the_quiet_one_before() -> None:
+    frames = scenes(40, 20, noise=0.0)
+    frames[44:] += 0.25 * torch.randn(16, 25, 16, generator=torch.Generator().manual_seed(7))
+    assert borders(MomentumCubing(), frames) == [(40, "change")]
+
+
 def test_more_happening_makes_more_cubes() -> None:
     counts = [len(borders(MomentumCubing(), scenes(*[60 // n] * n))) for n in (1, 2, 4, 10)]
     assert counts == [0, 1, 3, 9]

@@ -22,7 +22,6 @@ from pipeline.sources.picture import shrunk_size, square_size
 from pipeline.thumbnail import thumbnail_jpeg
 from tests.pipeline.media import Recipe, cut, hide_beginning, picture, spoil, steady, write_audio_only, write_video
 
-REAL_CLIPS = Path(__file__).parents[3] / "shared" / "data" / "clips"
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:scenecut=0:bframes=3"}
 
 
@@ -304,11 +303,8 @@ def test_thumbnails_are_small_and_repeatable() -> None:
         thumbnail_jpeg(frame, quality=0)
 
 
-@pytest.mark.skipif(
-    not REAL_CLIPS.exists(), reason="the evaluation clips lie beside the repository only in development"
-)
-def test_real_clips_are_watched_whole() -> None:
-    for path in sorted(REAL_CLIPS.glob("*.mp4")):
+def test_real_clips_are_watched_whole(clips: Path) -> None:
+    for path in sorted(clips.glob("*.mp4")):
         source = FileSource(path)
         info = source.probe()
         stamps = [frame.time_s for frame in source.steps(None, choose_mode(info, 1.0))]
