@@ -54,7 +54,8 @@ def _deployment(target: Any, replicas: int, ongoing: int, gpus: float = 0.0) -> 
 
 
 def build(args: AppArguments) -> Any:
-    """The application: handles are injected where they are used."""
+    """The application: handles are injected where they are used. `serve run` hands its YAML over as a plain dict."""
+    args = AppArguments.model_validate(args)
     base = Settings()
     settings = base.model_copy(
         update={"host": args.host or base.host, "port": base.port if args.port is None else args.port}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,6 +124,9 @@ def bench(longwatch: Longwatch, options: argparse.Namespace) -> None:
 
 def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:
     """`longwatch serve`"""
+    # Ray reads this when it is imported: its node address becomes 127.0.0.1, and its own ports listen there only.
+    # (Named after the systems where that is the default.)
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from .service import run  # Ray takes seconds to import
 
     run(longwatch.settings, options.host, options.port)
