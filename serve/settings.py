@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         runtime_dir: sockets.
         redis_url: a Redis or Valkey elsewhere; empty starts the embedded one.
         backend: registry name of the encoder backend.
-        threads: compute threads a process may use; 0 leaves torch's choice.
+        threads: compute threads a process may use; 0: torch's choice for the encoders, one for the language model.
         host, port: where `longwatch serve` listens; loopback only as long as there are no keys.
         max_upload_bytes: largest file taken.
         ingest_workers: videos watched at once.
