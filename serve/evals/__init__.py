@@ -1,0 +1,1 @@
+"""Questions with known answers, and how answers are scored: `longwatch eval` and `longwatch bench answers`."""

@@ -1,0 +1,165 @@
+"""Questions on written timelines and whether an answer to one is exactly right. Pure.
+
+A timeline is what a memory says in words, a line a stretch: ``[0:10-0:17] tabby cat and sofa; the screen says "EXIT"``.
+What it is not: leniency. An answer that names one wrong time, or a thing from another stretch, is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.mentions import counts_in, numbers_in, times_in, without_quotes
+
+_LINE = re.compile(r"\[([\d:]+)-([\d:]+)\] (.*)")
+_SCREEN = re.compile(r'the screen says "([^"]*)"')
+_NO = re.compile(r"\b(?:no|not|nothing|never|none|nobody|cannot|unknown)\b|n['’]t\b", re.IGNORECASE)
+_HALF_A_SECOND = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One line of a timeline: seconds, the names of what is seen, what the screen says."""
+
+    start_s: float
+    end_s: float
+    things: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """A question on a timeline and what an exactly right answer must hold; what is None or empty is not asked for.
+
+    Attributes:
+        times: spans (s) whose starts must be named; no time but their starts and ends may be.
+        words: groups of alternatives; one of each group must be named.
+        count: how often.
+        seconds: how long, in seconds.
+        yes: whether it is there.
+        refuse: the timeline cannot answer it.
+        at_end: nothing comes after it.
+        first, other: of two things, the one to name first.
+    """
+
+    kind: str
+    timeline: tuple[str, ...]
+    question: str
+    times: tuple[tuple[float, float], ...] = ()
+    words: tuple[tuple[str, ...], ...] = ()
+    count: int | None = None
+    seconds: float | None = None
+    yes: bool | None = None
+    refuse: bool = False
+    at_end: bool = False
+    first: str = ""
+    other: str = ""
+
+
+def stretches(timeline: Sequence[str]) -> list[Stretch]:
+    """The lines of a timeline as data. Raises ValueError for a line of another form."""
+    found = []
+    for line in timeline:
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise ValueError(f"not a line of a timeline: {line!r}")
+        start, end, rest = match.groups()
+        seen = "" if "nothing recognised" in rest else _SCREEN.sub("", rest)
+        things = tuple(part for part in re.split(r"\s*(?:;|,| and )\s*", seen) if part)
+        found.append(Stretch(_seconds(start), _seconds(end), things, tuple(_SCREEN.findall(rest))))
+    return found
+
+
+def read_items(path: Path) -> list[TimelineItem]:
+    """A list of items, each with its timeline, or ``{"timelines": {name: …}, "items": […]}`` with names for them."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(document, list):
+        return [_item(one, one["timeline"]) for one in document]
+    return [_item(one, document["timelines"][one["timeline"]]) for one in document["items"]]
+
+
+def exact(item: TimelineItem, answer: str) -> bool:
+    """Whether the answer says all that is wanted and nothing that is wrong."""
+    negative = bool(_NO.search(without_quotes(answer)))
+    if item.refuse or (item.yes is False and not item.first):
+        return negative and not times_in(answer)
+    if item.at_end:
+        return negative or bool(re.search(r"\bend\b", answer))
+    return not negative and _times(item, answer) and _amounts(item, answer) and _words(item, answer)
+
+
+def _times(item: TimelineItem, answer: str) -> bool:
+    if not item.times:
+        return True
+    said, edges = times_in(answer), [edge for span in item.times for edge in span]
+    return all(_near(start, said) for start, _ in item.times) and all(_near(time, edges) for time in said)
+
+
+def _amounts(item: TimelineItem, answer: str) -> bool:
+    if item.count is not None:
+        counts: set[float] = set(counts_in(answer)) or set(numbers_in(answer))
+        return counts == {item.count}
+    return item.seconds is None or _near(item.seconds, times_in(answer))
+
+
+def _words(item: TimelineItem, answer: str) -> bool:
+    if not all(any(_says(answer, word) for word in group) for group in item.words):
+        return False
+    if item.first and _says(answer, item.other) and not _place(answer, item.first) < _place(answer, item.other):
+        return False
+    return not item.words or not any(_says(answer, name) for name in _foreign(item))
+
+
+def _foreign(item: TimelineItem) -> list[str]:
+    """Names of the timeline that neither the question nor the right answer holds."""
+    known = " ".join([item.question, *(word for group in item.words for word in group)])
+    names = {name for one in stretches(item.timeline) for name in (*one.things, *one.texts)}
+    return sorted(name for name in names if not _says(known, name) and not _within(name, item))
+
+
+def _within(name: str, item: TimelineItem) -> bool:
+    """Whether a wanted word is part of the name: "dog" is wanted, "border dog" is seen."""
+    return any(_says(name, word) for group in item.words for word in group)
+
+
+def _says(text: str, word: str) -> bool:
+    return _place(text, word) >= 0
+
+
+def _place(text: str, word: str) -> int:
+    """Where the word stands in the text as words of its own, plural or not; -1 where it does not."""
+    found = re.search(rf"(?<!\w){re.escape(word)}(?:s|es)?(?!\w)", text, re.IGNORECASE)
+    return found.start() if found else -1
+
+
+def _near(time_s: float, others_s: Sequence[float]) -> bool:
+    return any(abs(time_s - other_s) <= _HALF_A_SECOND for other_s in others_s)
+
+
+def _seconds(clock: str) -> float:
+    total = 0.0
+    for part in clock.split(":"):
+        total = 60 * total + float(part)
+    return total
+
+
+def _item(plain: dict[str, Any], timeline: Sequence[str]) -> TimelineItem:
+    spans = [one.split("-") for one in plain.get("times", ())]
+    return TimelineItem(
+        kind=plain["kind"],
+        timeline=tuple(timeline),
+        question=plain["question"],
+        times=tuple((_seconds(start), _seconds(end)) for start, end in spans),
+        words=tuple(tuple(group) for group in plain.get("words", ())),
+        count=plain.get("count"),
+        seconds=plain.get("seconds"),
+        yes=plain.get("yes"),
+        refuse=plain.get("refuse", False),
+        at_end=plain.get("end", False),
+        first=plain.get("first", ""),
+        other=plain.get("other", ""),
+    )
