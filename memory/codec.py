@@ -7,6 +7,9 @@ One blob:
 Everything little-endian. Parts are raw arrays and byte strings, listed in the header's ``parts`` by name, type and
 shape. A blob that was cut, flipped or written by an unknown version raises `CorruptRecord`.
 
+Version 2 is written; version 1 is read too, so that readers go on while `memory.migration` rewrites a store. What
+changed: a cube's header names its tokens' type, and only int8 tokens have scales.
+
 A closed cube is two blobs, so that a search need not read tokens: ``encode_keyed_span`` (span and keys) and
 ``encode_cube`` (the rest). A video record is one JSON text per field, since the store updates fields on their own.
 """
@@ -37,10 +40,12 @@ from memory.records import (
     VideoRecord,
 )
 
-VERSION = 1
+VERSION = 2
+OLDEST = 1
+"""Versions from here on are read."""
 _PREFIX = struct.Struct("<BcI")
 _SUM = struct.Struct("<I")
-_DTYPES = ("<f4", "<f2", "|i1")
+_DTYPES = ("<f4", "<f2", "|i1", "<u2")
 
 Part = npt.NDArray[Any] | bytes
 
@@ -72,8 +77,8 @@ def _open(kind: bytes, blob: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     if zlib.crc32(blob[: -_SUM.size]) != _SUM.unpack(blob[-_SUM.size :])[0]:
         raise CorruptRecord("a record's checksum is wrong")
     version, found, length = _PREFIX.unpack_from(blob)
-    if version != VERSION:
-        raise CorruptRecord(f"a record of schema version {version}; this release reads {VERSION}")
+    if not OLDEST <= version <= VERSION:
+        raise CorruptRecord(f"a record of schema version {version}; this release reads {OLDEST} to {VERSION}")
     if found != kind:
         raise CorruptRecord(f"a record of kind {found!r} where {kind!r} was expected")
     header = json.loads(blob[_PREFIX.size : _PREFIX.size + length])
@@ -116,14 +121,20 @@ def decode_keyed_span(blob: bytes) -> KeyedSpan:
 
 def encode_cube(cube: CubeMemory) -> bytes:
     """A closed cube without span and keys, which `encode_keyed_span` holds."""
-    meta = {"ordinal": cube.ordinal, "boundary": cube.boundary, "notes": dict(cube.notes)}
+    meta = {
+        "ordinal": cube.ordinal,
+        "boundary": cube.boundary,
+        "notes": dict(cube.notes),
+        "tokens": cube.tokens.dtype,
+    }
     parts: dict[str, Part] = {
         "values": cube.tokens.values,
-        "scales": cube.tokens.scales,
         "weights": cube.weights,
         "positions": cube.positions,
         "thumbnail": bytes(cube.thumbnail),
     }
+    if cube.tokens.scales is not None:
+        parts["scales"] = cube.tokens.scales
     return _seal(b"C", meta, parts)
 
 
@@ -137,7 +148,7 @@ def decode_cube(blob: bytes, keyed_span: bytes) -> CubeMemory:
         ordinal=meta["ordinal"],
         span=keyed.span,
         boundary=meta["boundary"],
-        tokens=PackedTokens(parts["values"], parts["scales"]),
+        tokens=PackedTokens(parts["values"], parts.get("scales"), meta.get("tokens", "int8")),
         weights=parts["weights"],
         positions=parts["positions"],
         keys=keyed.keys,
@@ -182,6 +193,18 @@ def decode_state(blob: bytes) -> IngestState:
     return IngestState(**meta, global_memory=memory, components=components)
 
 
+def upgraded(blob: bytes) -> bytes:
+    """A blob of any version that is read, as this version writes it; the same bytes where it is of this version.
+    Raises CorruptRecord."""
+    kind = blob[1:2]
+    meta, parts = _open(kind, blob)
+    if blob[0] == VERSION:
+        return blob
+    if kind == b"C":
+        meta.setdefault("tokens", "int8")
+    return _seal(kind, meta, parts)
+
+
 def encode_video_field(value: object) -> bytes:
     """One field of a video record as JSON."""
     return _json(dataclasses.asdict(value) if isinstance(value, VideoError) else value)
@@ -193,7 +216,9 @@ def encode_video(record: VideoRecord) -> dict[str, bytes]:
 
 
 def decode_video(texts: Mapping[str, bytes]) -> VideoRecord:
-    """The inverse of `encode_video`; other fields are passed over. Raises CorruptRecord where one is missing."""
+    """The inverse of `encode_video`; other fields are passed over. Raises CorruptRecord where one is missing; only
+    `watched_s` may be, which version 1 did not have."""
+    texts = {"watched_s": b"null", **texts}
     try:
         values = {f.name: json.loads(texts[f.name]) for f in dataclasses.fields(VideoRecord)}
         error = values.pop("error")

@@ -13,11 +13,33 @@ class StoreConfig:
     Attributes:
         data_dir: files of the embedded server and index snapshots.
         url: ``redis://``, ``rediss://`` or ``unix://`` of a server elsewhere; None starts the embedded one.
-        cluster: whether `url` is a node of a Redis Cluster.
+        cluster: whether `url` is a node of a Redis Cluster; None asks the server.
         runtime_dir: where the embedded server's socket goes; None for the system's temporary folder.
+        patience_s: how long a worker waits for a store that is away (`memory.patient`).
     """
 
     data_dir: Path
     url: str | None = None
-    cluster: bool = False
+    cluster: bool | None = None
     runtime_dir: Path | None = None
+    patience_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexConfig:
+    """When the key index changes its shape.
+
+    Attributes:
+        flat_up_to: so many keys are searched one by one; with more, an IVF-Flat is trained in the background. None
+            never trains.
+        growth: it is trained again when it holds so many times the keys it was trained with.
+        recall: share of the ten nearest keys that an IVF-Flat has to find, measured when it is trained.
+        gpu: keep a copy to read from on a GPU, where FAISS finds one.
+        gpu_flat_up_to: the same as `flat_up_to` with such a copy.
+    """
+
+    flat_up_to: int | None = 65536
+    growth: float = 4.0
+    recall: float = 0.995
+    gpu: bool = True
+    gpu_flat_up_to: int = 4_000_000

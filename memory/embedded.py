@@ -74,6 +74,11 @@ class EmbeddedValkey:
         """The running server's process id. Raises StoreUnavailable when none runs."""
         return int(str(self._info()["pid"]))
 
+    @property
+    def keeper_pid(self) -> int:
+        """The process id of the server's keeper. Raises StoreUnavailable when none runs."""
+        return int(str(self._info()["keeper"]))
+
     def start(self) -> None:
         """Joins the running server or starts one; returns when it answers. Raises StoreUnavailable."""
         if self._lease is None:

@@ -2,12 +2,14 @@
 
 StoreError
 ├── StoreUnavailable      the store does not answer
+├── SchemaTooNew          a later release wrote the store
 ├── CommitRefused         another worker took over, the step is not the stored one, or the video is gone
 ├── UnknownVideo          no video of that id
 │   └── ImpossibleVideoId also a ValueError: no video can have that id
 ├── UnknownCube           the video has no closed cube of that ordinal
 ├── KeySpaceMismatch      keys of two encoders were to be compared
-└── CorruptRecord         stored bytes are not what was written
+├── CorruptRecord         stored bytes are not what was written
+└── CacheMisuse           a language model's cache was used in a way that would give wrong answers
 """
 
 from __future__ import annotations
@@ -19,6 +21,15 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The store does not answer; nothing is known about what it holds."""
+
+
+class SchemaTooNew(StoreError):
+    """A later release wrote the store in a layout that this one does not know; names both."""
+
+    def __init__(self, stored: int, known: int) -> None:
+        super().__init__(f"the store is of layout {stored}; this release knows layouts up to {known}: update Longwatch")
+        self.stored = stored
+        self.known = known
 
 
 class CommitRefused(StoreError):
@@ -65,3 +76,7 @@ class KeySpaceMismatch(StoreError):
 
 class CorruptRecord(StoreError):
     """Stored bytes are not what was written."""
+
+
+class CacheMisuse(StoreError):
+    """A language model and its cache do not fit together: what came out would be wrong, so nothing does."""

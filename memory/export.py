@@ -5,7 +5,8 @@ exchange format that any language reads. One line a closed cube, then the open c
 and the record. Nothing depends on the time of day, the host or the run: no creation time, commit number, epoch or media
 path, and in the place of the id stands the content's sha256.
 
-Arrays are ``{"dtype", "shape", "base64"}``, raw and little-endian; thumbnails and components are base64.
+Arrays are ``{"dtype", "shape", "base64"}``, raw and little-endian; thumbnails and components are base64. Tokens that
+are not int8 have no scales; those in bfloat16 say so in their dtype.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from memory.records import CubeMemory, GlobalMemory, OpenCube, TimeSpan, VideoRecord
 from memory.store import MemoryStore
 
-_OF_THE_RUN = frozenset({"id", "number", "owner", "created_s", "media", "start_utc_s"})
+_OF_THE_RUN = frozenset({"id", "number", "owner", "created_s", "media", "start_utc_s", "watched_s"})
 """Record fields that say where and when it was watched, not what is remembered."""
 
 
@@ -48,8 +49,8 @@ def _cube(cube: CubeMemory) -> dict[str, Any]:
     return {
         "ordinal": cube.ordinal,
         "boundary": cube.boundary,
-        "values": _array(cube.tokens.values),
-        "scales": _array(cube.tokens.scales),
+        "values": {**_array(cube.tokens.values), "dtype": cube.tokens.dtype},
+        "scales": None if cube.tokens.scales is None else _array(cube.tokens.scales),
         "weights": _array(cube.weights),
         "positions": _array(cube.positions),
         **_seen(cube),

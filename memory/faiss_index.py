@@ -1,33 +1,37 @@
-"""The key index on FAISS: `IndexIDMap2` over `IndexFlatIP`, held in memory, saved as one checked file.
+"""The key index on FAISS: flat up to some tens of thousands of keys, then IVF-Flat, trained in the background.
 
-Exact, and equal to `numpy_index` to the bit: FAISS only finds candidates, all that could be among the best within
-float32's rounding; `exact_scores` ranks them. Flat serves up to about a million
-keys; beyond, an IVF-Flat with the same add and remove would take its place (HNSW cannot remove).
+FAISS only finds candidates; `exact_scores` ranks them. Flat asks for all that could be among the best within float32's
+rounding, and equals `numpy_index` to the bit. IVF-Flat (`memory.ivf`) may miss some; what it finds has the same scores.
+HNSW would not do: it cannot remove.
 
-A cache: it can always be rebuilt from the store, and a snapshot only saves the time. FAISS is optional, imported here.
+While an IVF-Flat is made, what is there is left as it is and goes on answering; new keys go into a small flat index
+beside it, and removed videos are struck from its answers. When the new one has caught up, it takes their place. So
+searches wait for additions and for the exchange (milliseconds), never for a training.
+
+A cache: it can always be rebuilt from the store. FAISS is optional, imported here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import struct
 import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from memory.errors import CorruptRecord, KeySpaceMismatch
-from memory.index import key_id
+from memory import faiss_parts, ivf
+from memory.config import IndexConfig
+from memory.faiss_parts import Ids
+from memory.gpu_replica import GpuReplica, open_replica
+from memory.index import cube_ids
+from memory.ivf import Lists
 from memory.numpy_index import checked_keys, checked_query, ranked
 from memory.records import F32
+from memory.shared_lock import SharedLock
 
-_MAGIC = b"LWIX1"
-_HEADER = struct.Struct("<5s32sI")
+_SPARE = 16
+_CAUGHT_UP = 2048
 
 
 def _faiss() -> Any:
@@ -38,109 +42,233 @@ def _faiss() -> Any:
     return faiss
 
 
-class FaissIndex:
-    """Implements `memory.index.KeyIndex`. Safe to call from several threads, one at a time."""
+class _Frozen:
+    """A part that nobody changes, because an IVF-Flat is being made from it. `struck`: videos removed from it since."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, part: Any) -> None:
+        self.part = part
+        self.struck: set[int] = set()
+
+
+class FaissIndex:
+    """Implements `memory.index.KeyIndex`. Safe to call from several threads; searches run side by side.
+
+    Args:
+        dim: K.
+        config: when it becomes an IVF-Flat, and how good that must be.
+        lists: of an earlier index (`lists()`): it begins as that IVF-Flat, and keys added find their lists by id.
+        loading: many keys are about to be added: nothing is trained before `settle`.
+
+    Attributes:
+        device: ``gpu`` where a copy on a GPU is read, else ``cpu: `` and why.
+    """
+
+    def __init__(
+        self, dim: int, config: IndexConfig | None = None, lists: Lists | None = None, *, loading: bool = False
+    ) -> None:
         self._faiss = _faiss()
         self._dim = dim
-        self._lock = threading.Lock()
-        self._adopt(self._faiss.IndexIDMap2(self._faiss.IndexFlatIP(dim)))
-
-    def _adopt(self, index: Any) -> None:
-        self._index = index
-        self._flat = self._faiss.downcast_index(index.index)
-        ids, rows = self._stored()
-        self._cubes = {int(value) >> 8 for value in ids}
-        self._longest = float(np.linalg.norm(rows, axis=1).max(initial=0.0))
+        self._config = config or IndexConfig()
+        self._lock = SharedLock()
+        self._cubes: set[int] = set()
+        self._longest = 0.0
+        self._replica: GpuReplica | None = None
+        self.device = "cpu: as configured" if lists is None else "cpu: begun with lists"
+        if self._config.gpu and lists is None:
+            self._replica, self.device = open_replica(self._faiss, dim)
+        self._lists, self._loading = lists, loading
+        self._active = faiss_parts.flat(self._faiss, dim) if lists is None else ivf.restore(self._faiss, lists)
+        self._train_at = self._flat_up_to() if lists is None else self._later(len(lists.ids))
+        self._frozen: list[_Frozen] = []  # only while an IVF-Flat is made
+        self._to_remove: set[int] = set()  # videos that the one being made may still hold
+        self._building: threading.Thread | None = None
 
     @property
     def dim(self) -> int:
         return self._dim
 
-    def __len__(self) -> int:
-        return int(self._index.ntotal)
+    @property
+    def kind(self) -> str:
+        """``flat`` or ``ivf``: what answers at present."""
+        return "ivf" if faiss_parts.is_ivf(self._first()) else "flat"
 
-    def _stored(self) -> tuple[npt.NDArray[np.int64], F32]:
-        """Ids [n] and rows [n, K]: views on FAISS's own memory, void after the next change."""
-        count = int(self._index.ntotal)
-        if count == 0:
-            return np.zeros(0, np.int64), np.zeros((0, self._dim), np.float32)
-        rows = self._faiss.rev_swig_ptr(self._flat.get_xb(), count * self._dim).reshape(count, self._dim)
-        return self._faiss.rev_swig_ptr(self._index.id_map.data(), count), rows
+    @property
+    def about(self) -> str:
+        """Its shape, for people."""
+        first = self._first()
+        return f"ivf, {first.nprobe} of {first.nlist} lists a search" if faiss_parts.is_ivf(first) else "flat"
+
+    def _first(self) -> Any:
+        """The part with most of the keys."""
+        return self._frozen[0].part if self._frozen else self._active
+
+    def __len__(self) -> int:
+        with self._lock.shared():
+            return int(self._active.ntotal) + sum(int(one.part.ntotal) - self._struck_keys(one) for one in self._frozen)
+
+    def _struck_keys(self, one: _Frozen) -> int:
+        """Keys of a frozen part that no longer count."""
+        if not one.struck:
+            return 0
+        every = faiss_parts.pieces(self._faiss, one.part)
+        return sum(int(faiss_parts.of_videos(ids, one.struck).sum()) for ids, _ in every)
 
     def add(self, video_number: int, ordinal: int, keys: npt.NDArray[np.floating]) -> None:
         rows = checked_keys(keys, self._dim)
-        first = key_id(video_number, ordinal, 0)
-        key_id(video_number, ordinal, max(len(rows) - 1, 0))
-        with self._lock:
-            if first >> 8 in self._cubes or not len(rows):
+        self.add_many(cube_ids(video_number, ordinal, len(rows)), rows)
+
+    def add_many(self, ids: Ids, keys: npt.NDArray[np.floating]) -> None:
+        rows = checked_keys(keys, self._dim, len(ids))
+        whole = np.ascontiguousarray(ids, np.int64)
+        with self._lock.alone():
+            cubes = set(np.unique(whole >> 8).tolist())
+            if held := cubes & self._cubes:
+                fresh = ~np.isin(whole >> 8, np.array(sorted(held), np.int64))
+                whole, rows = whole[fresh], np.ascontiguousarray(rows[fresh])
+            if not len(whole):
                 return
-            self._index.add_with_ids(rows, np.arange(first, first + len(rows), dtype=np.int64))
-            self._cubes.add(first >> 8)
+            self._cubes |= cubes
             self._longest = max(self._longest, float(np.linalg.norm(rows, axis=1).max()))
+            self._put(whole, rows)
+            self._train_if_grown()
+
+    def _put(self, ids: Ids, rows: F32) -> None:
+        if self._lists is not None and not self._frozen:
+            ivf.put_back(self._faiss, self._active, self._lists, ids, rows)
+            return
+        self._active.add_with_ids(rows, ids)
+        if self._replica is not None and not self._frozen:
+            self._replica.add(rows)
 
     def remove_video(self, video_number: int) -> int:
-        start = video_number << 32
-        selector = self._faiss.IDSelectorRange(start, start + (1 << 32))
-        with self._lock:
+        with self._lock.alone():
             self._cubes = {cube for cube in self._cubes if cube >> 24 != video_number}
-            return int(self._index.remove_ids(selector))
+            removed = faiss_parts.remove(self._faiss, self._active, video_number)
+            if removed and self._replica is not None and not self._frozen:
+                self._replica.replace(faiss_parts.stored(self._faiss, self._active)[1])
+            for one in self._frozen:
+                before = self._struck_keys(one)
+                one.struck.add(video_number)
+                removed += self._struck_keys(one) - before
+                self._to_remove.add(video_number)
+            return removed
 
     def search(
         self, query: npt.NDArray[np.float32], limit: int, videos: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
         vector = checked_query(query, self._dim)
-        with self._lock:
-            ids, rows = self._stored()
-            within = None if videos is None else np.flatnonzero(np.isin(ids >> 32, np.asarray(videos, dtype=np.int64)))
-            count = min(limit, len(ids) if within is None else len(within))
-            if count <= 0:
-                return []
-            near = self._near(vector, count, within)
-            return ranked(ids[near], rows[near], vector, limit)
+        if limit <= 0:
+            return []
+        self._faiss.omp_set_num_threads(1)  # of this thread only: where cores are shared, two wait for each other
+        with self._lock.shared():
+            parts = [*self._frozen, _Frozen(self._active)]
+            found = [self._near(one, vector, limit, videos) for one in parts]
+            ids, rows = (np.concatenate(some) for some in zip(*found, strict=True))
+        return ranked(ids, rows, vector, limit)
 
-    def _near(self, vector: F32, count: int, within: npt.NDArray[np.intp] | None) -> npt.NDArray[np.int64]:
-        """Places of all rows (`within` some of them) that may be among the `count` best, by FAISS."""
-        chosen = None
-        if within is not None:
-            chosen = self._faiss.SearchParameters(sel=self._faiss.IDSelectorBatch(within))
-        best, _ = self._flat.search(vector[None], count, params=chosen)
-        radius = float(best[0, -1]) - self._slack(vector)
-        _, _, places = self._flat.range_search(vector[None], radius, params=chosen)
-        return np.asarray(places, dtype=np.int64)
+    def alone(self, query: F32, limit: int) -> Any:
+        """FAISS's own search, its distances and ids [1, limit]: what `search` is measured against."""
+        self._faiss.omp_set_num_threads(1)
+        with self._lock.shared():
+            return self._active.search(query[None], limit)
+
+    def _near(self, one: _Frozen, vector: F32, limit: int, videos: Sequence[int] | None) -> tuple[Ids, F32]:
+        """Ids and rows of all keys (IVF: of most keys) that may be among the `limit` best of a part."""
+        slack = self._slack(vector)
+        if videos is not None:
+            return faiss_parts.within(self._faiss, one.part, set(videos) - one.struck, vector, limit, slack)
+        replica = self._replica if one.part is self._first() else None
+        wanted = limit + _SPARE
+        while True:
+            count = min(wanted, int(one.part.ntotal))
+            ids, rows, scores, no_more = faiss_parts.best(self._faiss, one.part, replica, vector, count)
+            if one.struck:
+                kept = ~faiss_parts.of_videos(ids, one.struck)
+                ids, rows, scores = ids[kept], rows[kept], scores[kept]
+            if no_more or (len(scores) > limit and scores[-1] < scores[limit - 1] - slack):
+                return ids, rows
+            wanted *= 4
 
     def _slack(self, vector: F32) -> float:
         """More than any two float32 roundings of one inner product differ by: 4 K 2^-24 |query| |key|."""
         return 4 * self._dim * 2.0**-24 * float(np.linalg.norm(vector)) * self._longest + 1e-30
 
-    def save(self, path: Path, key_space: str, applied: Mapping[str, int]) -> None:
-        """Writes a snapshot: old or new, never half. `applied` is each video's commit number that the index holds."""
-        with self._lock:
-            body = bytes(self._faiss.serialize_index(self._index))
-        about = json.dumps({"key_space": key_space, "applied": dict(applied)}, sort_keys=True).encode()
-        digest = hashlib.sha256(about + body).digest()
-        fresh = path.with_name(path.name + ".new")
-        with fresh.open("wb") as out:
-            out.write(_HEADER.pack(_MAGIC, digest, len(about)) + about + body)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(path)
+    def lists(self) -> Lists | None:
+        """What a snapshot keeps of an IVF-Flat beside its keys; None of a flat one."""
+        with self._lock.shared():
+            return ivf.lists_of(self._first()) if faiss_parts.is_ivf(self._first()) else None
 
-    @classmethod
-    def load(cls, path: Path, dim: int, key_space: str) -> tuple[FaissIndex, dict[str, int]]:
-        """A snapshot and what it holds. Raises FileNotFoundError, CorruptRecord, or KeySpaceMismatch; after any of them
-        the index is built again from the store."""
-        blob = path.read_bytes()
-        if len(blob) < _HEADER.size or not blob.startswith(_MAGIC):
-            raise CorruptRecord(f"{path.name} is not an index snapshot")
-        _, digest, length = _HEADER.unpack_from(blob)
-        if hashlib.sha256(blob[_HEADER.size :]).digest() != digest:
-            raise CorruptRecord(f"the checksum of {path.name} is wrong")
-        about = json.loads(blob[_HEADER.size : _HEADER.size + length])
-        if about["key_space"] != key_space:
-            raise KeySpaceMismatch(about["key_space"], key_space)
-        loaded = cls(dim)
-        body = np.frombuffer(blob, np.uint8, offset=_HEADER.size + length)
-        loaded._adopt(loaded._faiss.deserialize_index(body))
-        return loaded, {str(video): int(number) for video, number in about["applied"].items()}
+    def settle(self) -> None:
+        """Loading has ended: keys added from now on are new ones, and training may begin."""
+        with self._lock.alone():
+            self._lists, self._loading = None, False
+            self._train_if_grown()
+
+    def wait(self) -> None:
+        """Returns when nothing is being trained."""
+        while (thread := self._building) is not None and thread.is_alive():
+            thread.join()
+
+    def _flat_up_to(self) -> int | None:
+        at = self._config.flat_up_to
+        return at if at is None or self._replica is None else max(at, self._config.gpu_flat_up_to)
+
+    def _later(self, count: int) -> int | None:
+        """The size at which an index trained on `count` keys is trained again."""
+        at = self._flat_up_to()
+        return None if at is None else max(at, round(self._config.growth * count))
+
+    def _train_if_grown(self) -> None:
+        grown = self._train_at is not None and int(self._active.ntotal) > self._train_at
+        if grown and not self._frozen and not self._loading:
+            self._freeze()
+            self._building = threading.Thread(target=self._build, name="index training", daemon=True)
+            self._building.start()
+
+    def _freeze(self) -> None:
+        self._frozen.append(_Frozen(self._active))
+        self._active = faiss_parts.flat(self._faiss, self._dim)
+
+    def _build(self) -> None:
+        """Makes the IVF-Flat from what nobody changes meanwhile, catches up with what came, and exchanges."""
+        first = self._first()
+        ready: Any | None = None
+        count = int(first.ntotal)
+        try:
+            rows = faiss_parts.run_of(faiss_parts.pieces(self._faiss, first))
+            made = ivf.train(self._faiss, count, rows, self._config.recall)
+            while made is not None and int(self._active.ntotal) > _CAUGHT_UP:
+                self._catch_up(made)
+            ready = made
+        finally:
+            with self._lock.alone():
+                self._exchange(ready, count)
+
+    def _catch_up(self, made: Any) -> None:
+        """What came meanwhile is frozen too and, without the lock, goes into the one being made."""
+        with self._lock.alone():
+            gone, self._to_remove = self._to_remove, set()
+            self._freeze()
+        for number in gone:  # before the frozen part goes in, which may hold such a video anew
+            faiss_parts.remove(self._faiss, made, number)
+        ids, rows = faiss_parts.stored(self._faiss, self._frozen[-1].part)
+        made.add_with_ids(rows, ids)
+
+    def _exchange(self, made: Any | None, count: int) -> None:
+        """The one that was made in the place of all frozen parts; without one, the first of them stays."""
+        first, rest = self._frozen[0], [] if made is not None else self._frozen[1:]
+        chosen = first.part if made is None else made
+        for number in first.struck if made is None else self._to_remove:
+            faiss_parts.remove(self._faiss, chosen, number)
+        for one in [*rest, _Frozen(self._active)]:
+            ids, rows = faiss_parts.stored(self._faiss, one.part)
+            kept = ~faiss_parts.of_videos(ids, one.struck)
+            if kept.any():
+                chosen.add_with_ids(np.ascontiguousarray(rows[kept]), np.ascontiguousarray(ids[kept]))
+        self._active, self._frozen, self._to_remove, self._lists = chosen, [], set(), None
+        if self._replica is not None and not faiss_parts.is_ivf(chosen):
+            self._replica.replace(faiss_parts.stored(self._faiss, chosen)[1])
+        elif self._replica is not None:
+            self._replica, self.device = None, "cpu: too many keys for the copy on the GPU"
+        self._train_at = self._later(count)
+        self._train_if_grown()

@@ -22,6 +22,13 @@ def key_id(video_number: int, ordinal: int, slot: int) -> int:
     return video_number << 32 | ordinal << 8 | slot
 
 
+def cube_ids(video_number: int, ordinal: int, count: int) -> npt.NDArray[np.int64]:
+    """Ids of a cube's `count` keys. Refuses what does not fit with ValueError."""
+    first = key_id(video_number, ordinal, 0)
+    key_id(video_number, ordinal, max(count - 1, 0))
+    return np.arange(first, first + count, dtype=np.int64)
+
+
 def split_id(value: int) -> tuple[int, int, int]:
     """Video number, ordinal, key slot."""
     return value >> 32, value >> 8 & MAX_ORDINAL, value & MAX_SLOT
@@ -39,6 +46,10 @@ class KeyIndex(Protocol):
 
     def add(self, video_number: int, ordinal: int, keys: npt.NDArray[np.floating]) -> None:
         """Adds a cube's keys [R, K]. Adding the same cube again changes nothing."""
+        ...
+
+    def add_many(self, ids: npt.NDArray[np.int64], keys: npt.NDArray[np.floating]) -> None:
+        """Adds whole cubes at once: ids [n] as `key_id` packs them, keys [n, K]. Cubes held already are passed over."""
         ...
 
     def remove_video(self, video_number: int) -> int:

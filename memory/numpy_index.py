@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from memory.index import key_id
+from memory.index import key_id, split_id
 from memory.records import F32
 
 _BLOCK = 4096
@@ -33,11 +33,11 @@ def ranked(ids: npt.NDArray[np.int64], rows: F32, query: F32, limit: int) -> lis
     return [(int(ids[i]), float(scores[i])) for i in order]
 
 
-def checked_keys(keys: npt.NDArray[np.floating], dim: int) -> F32:
-    """Keys as float32 [R, K]. Refuses other widths, NaN and infinity with ValueError."""
+def checked_keys(keys: npt.NDArray[np.floating], dim: int, count: int | None = None) -> F32:
+    """Keys as float32 [R, K]. Refuses other widths, another count, NaN and infinity with ValueError."""
     rows = np.ascontiguousarray(keys, dtype=np.float32)
-    if rows.ndim != 2 or rows.shape[1] != dim or not np.isfinite(rows).all():
-        raise ValueError(f"keys are finite and [R, {dim}], not {rows.shape}")
+    if rows.ndim != 2 or rows.shape[1] != dim or not np.isfinite(rows).all() or count not in (None, len(rows)):
+        raise ValueError(f"keys are finite and [{'R' if count is None else count}, {dim}], not {rows.shape}")
     return rows
 
 
@@ -67,6 +67,14 @@ class NumpyIndex:
         rows = checked_keys(keys, self._dim)
         key_id(video_number, ordinal, max(len(rows) - 1, 0))
         self._cubes.setdefault((video_number, ordinal), rows.copy())
+
+    def add_many(self, ids: npt.NDArray[np.int64], keys: npt.NDArray[np.floating]) -> None:
+        rows = checked_keys(keys, self._dim, len(ids))
+        held = set(self._cubes)
+        for cube in dict.fromkeys(split_id(int(value))[:2] for value in ids):
+            if cube not in held:
+                mine = ids >> 8 == key_id(*cube, 0) >> 8
+                self.add(*cube, rows[mine][np.argsort(ids[mine])])
 
     def remove_video(self, video_number: int) -> int:
         gone = [cube for cube in list(self._cubes) if cube[0] == video_number]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
 from memory.config import StoreConfig
 from memory.embedded import EmbeddedValkey
+from memory.patient import PatientStore
 from memory.redis_link import connect
 from memory.redis_store import RedisStore
 
@@ -17,7 +19,8 @@ class StoreHold:
     """A process's hold on the store. The embedded server is shared by all processes on one data folder and lives as
     long as anyone holds it. Everything is opened on first use; a context manager.
 
-    Raises `StoreUnavailable` on first use when the server does not answer, `StoreError` where it may evict keys.
+    Raises `StoreUnavailable` on first use when the server does not answer, `StoreError` where it may evict keys,
+    `SchemaTooNew` where a later release wrote it.
     """
 
     def __init__(self, config: StoreConfig) -> None:
@@ -37,16 +40,31 @@ class StoreHold:
         """``redis://``, ``rediss://`` or ``unix://``."""
         if self._config.url is not None:
             return self._config.url
-        valkey = EmbeddedValkey(self._config.data_dir / "store", self._config.runtime_dir)
-        return f"unix://{self._stack.enter_context(valkey).socket}"
+        return f"unix://{self._stack.enter_context(self._embedded).socket}"
+
+    @functools.cached_property
+    def _embedded(self) -> EmbeddedValkey:
+        return EmbeddedValkey(self._config.data_dir / "store", self._config.runtime_dir)
+
+    def revive(self) -> None:
+        """Starts the embedded server anew where it is gone with its keeper; does nothing for one elsewhere. Raises
+        `StoreUnavailable`."""
+        if self._config.url is None:
+            self._embedded.ensure()
 
     @functools.cached_property
     def store(self) -> RedisStore:
-        """The store, its server checked."""
-        store = RedisStore.at_url(self.url, cluster=self._config.cluster)
+        """The store, its server checked and its layout the present one."""
+        ours = self._config.url is None
+        store = RedisStore.at_url(self.url, cluster=self._config.cluster, rewrite_on_delete=ours)
         self._stack.callback(store.close)
         store.check_server()
+        store.prepare()
         return store
+
+    def patient(self, stop: Callable[[], bool] = lambda: False) -> PatientStore:
+        """The store as a worker sees it: what it calls waits while the store is away, until `stop()`."""
+        return PatientStore(self.store, self._config.patience_s, stop, self.revive)
 
     def client(self) -> Any:
         """A connection of its own to the same server."""

@@ -1,24 +1,31 @@
 """From a question's vector to the few cubes that answer to it: what the memory owner does, in one process.
 
-`LocalRecall` keeps every video's keys and spans in plain arrays beside the truth (closed cubes never change, so the
-arrays only grow) and multiplies: a search in one video is exact. Across videos the key index answers.
+`LocalRecall` keeps every video's keys and spans in arrays beside the truth (`memory.video_keys`) and multiplies: what
+is asked of one video is exact and up to date. Across videos the key index answers, over all closed cubes taken in so
+far: `sync` compares with the truth, at every search or as often as `compare_s` says.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from memory.errors import UnknownVideo
+from memory.errors import CorruptRecord, UnknownVideo
 from memory.index import KeyIndex
-from memory.records import F32, FINAL_STATUSES, Evidence, Hit, KeyedSpan, TimeSpan
-from memory.selection import evidence, search_all
+from memory.known_video import HeldVideo, KnownVideo
+from memory.records import F32, FINAL_STATUSES, Evidence, Hit, TimeSpan, VideoRecord
+from memory.scored_cubes import ScoredCubes, as_view
+from memory.selection import Order, best_cubes, candidates, evidence
 from memory.store import MemoryStore
+from memory.video_keys import KeysView, VideoKeys
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,9 @@ class RecallRequest:
         threshold: smallest cosine that counts as support.
         span: only cubes that share time with it.
         kinds: only keys of these kinds, for example ``("text",)``.
-        limit: hits handed back at most: the best by score, or an even spread over time without a vector.
+        limit: hits handed back at most; without a vector an even spread over time.
         join_gap_s: appearances closer than this count as one.
+        order: which hits are preferred when there are more than `limit` (`memory.selection.candidates`).
     """
 
     vector: F32 | None
@@ -40,15 +48,21 @@ class RecallRequest:
     kinds: tuple[str, ...] | None = None
     limit: int = 64
     join_gap_s: float = 1.5
+    order: Order = "score"
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """Hits in order of time, and the evidence over *all* cubes above the threshold, however many were handed back."""
+    """Hits in order of time, and the evidence over *all* cubes above the threshold, however many were handed back.
+
+    Attributes:
+        alike: float32 [H, H], cosines between the keys by which the hits were found; None without a vector.
+    """
 
     hits: tuple[Hit, ...]
     evidence: Evidence
     cubes: int
+    alike: F32 | None = None
 
 
 class Recall(Protocol):
@@ -67,162 +81,201 @@ class Recall(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Keys:
-    """One video's keys: rows [n, K], and for each row its cube's place and kind."""
-
-    number: int
-    rows: npt.NDArray[np.float32]
-    cube_of_row: npt.NDArray[np.int64]
-    kinds: list[str] = field(default_factory=list)
-    spans: list[TimeSpan] = field(default_factory=list)
-    ordinals: list[int | None] = field(default_factory=list)
-
-
 class LocalRecall:
-    """Recall over a store and an index in this process. Safe to call from several threads."""
+    """Recall over a store and an index in this process. Safe to call from several threads.
 
-    def __init__(self, store: MemoryStore, index: KeyIndex) -> None:
-        self._store = store
-        self._index = index
-        self._known: dict[str, _Keys] = {}
+    Args:
+        key_space: other videos are left out of searches; None takes all.
+        compare_s: a search across videos compares with the truth when the last comparison is older than this.
+        now: a clock in seconds that never runs back.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        index: KeyIndex,
+        *,
+        key_space: str | None = None,
+        compare_s: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._index = store, index
+        self._key_space, self._compare_s, self._now = key_space, compare_s, now
+        self._known: dict[str, KnownVideo] = {}
+        self._names: dict[int, str] = {}
+        self._growing: frozenset[str] = frozenset()
+        self._damaged: dict[str, str] = {}
+        self._compared_at: float | None = None
         self._lock = threading.Lock()
 
     def refresh(self, video_id: str) -> int:
         """Takes in cubes closed since the last look, in the arrays and in the index; returns how many."""
-        with self._lock:
-            return self._refresh(video_id)
+        return self._refresh(video_id)[1]
 
-    def forget(self, video_id: str) -> None:
-        """Drops a deleted video from the arrays and the index."""
+    def _refresh(self, video_id: str) -> tuple[KeysView, int]:
+        known = self._known.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
+        with known.lock:
+            if known.gone:
+                raise UnknownVideo(video_id)
+            held = len(known.keys.view())
+            fresh = self._store.keyed_spans(video_id, start=held)
+            known.keys.extend(fresh)
+            view = known.keys.view()
+            if fresh:
+                self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
+            return view, len(fresh)
+
+    def _learn(self, record: VideoRecord, keys: VideoKeys) -> KnownVideo:
+        with self._lock:
+            known = self._known.setdefault(record.id, KnownVideo(record, keys))
+            self._names[known.number] = record.id
+            return known
+
+    def forget(self, video_id: str) -> bool:
+        """Drops a deleted video from the arrays and the index; whether it was known."""
         with self._lock:
             known = self._known.pop(video_id, None)
-            if known is not None:
-                self._index.remove_video(known.number)
+            if known is None:
+                return False
+            self._names.pop(known.number, None)
+        with known.lock:
+            known.gone = True
+            self._index.remove_video(known.number)
+        return True
 
-    def _refresh(self, video_id: str) -> int:
-        known = self._known.get(video_id)
-        if known is None:
-            number = self._store.video(video_id).number
-            known = _Keys(number, np.zeros((0, self._index.dim), np.float32), np.zeros(0, np.int64))
-            self._known[video_id] = known
-        fresh = self._store.keyed_spans(video_id, start=len(known.spans))
-        _append(known, fresh)
-        for one in fresh:
-            if one.ordinal is not None:
-                self._index.add(known.number, one.ordinal, one.keys)
-        return len(fresh)
+    def sync(self) -> tuple[int, int]:
+        """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
+        many videos went."""
+        before = set(self._known)
+        listed = {one.id: one for one in self._store.videos() if self._key_space in (None, one.key_space)}
+        gone = [video_id for video_id in before if video_id not in listed]
+        gone += [one.id for one in listed.values() if (known := self._known.get(one.id)) and not known.is_of(one)]
+        went = sum(self.forget(video_id) for video_id in gone)
+        came = sum(self._catch_up(record) for record in listed.values())
+        self._growing = frozenset(one.id for one in listed.values() if one.status not in FINAL_STATUSES)
+        self._compared_at = self._now()
+        return came, went
 
-    def _current(self, video_id: str) -> _Keys:
-        """Closed cubes and, last, the open one."""
-        with self._lock:
-            self._refresh(video_id)
-            known = self._known[video_id]
-            current = _Keys(
-                known.number, known.rows, known.cube_of_row, list(known.kinds), list(known.spans), list(known.ordinals)
-            )
-        opened = self._store.open_cube(video_id)
-        if opened is not None:
-            _append(current, [KeyedSpan(None, opened.span, opened.keys, opened.key_kinds)])
-        return current
+    def _catch_up(self, record: VideoRecord) -> int:
+        known = self._known.get(record.id) or self._learn(record, VideoKeys(self._index.dim))
+        if len(known.keys.view()) >= record.cubes:
+            return 0
+        try:
+            return self.refresh(record.id)
+        except UnknownVideo:
+            return 0  # deleted since it was listed
+        except CorruptRecord as error:
+            self._warn_once(record.id, error)
+            return 0  # what was read of it before stays searchable, and so do all other videos
+
+    def _warn_once(self, video_id: str, error: CorruptRecord) -> None:
+        if self._damaged.get(video_id) != str(error):
+            self._damaged[video_id] = str(error)
+            log.warning("video %s cannot be searched to its end: %s", video_id, error)
+
+    def held(self) -> dict[str, HeldVideo]:
+        """Every video as it is held now, for a snapshot."""
+        found: dict[str, HeldVideo] = {}
+        for video_id, known in list(self._known.items()):
+            try:
+                applied = self._store.applied(video_id)
+                self.refresh(video_id)
+            except UnknownVideo:
+                continue  # deleted meanwhile
+            except CorruptRecord:
+                applied = 0  # whatever could be read is kept
+            found[video_id] = HeldVideo(known.number, known.created_s, applied, known.keys.view())
+        return found
+
+    def adopt(self, video_id: str, held: HeldVideo, record: VideoRecord) -> bool:
+        """Takes a video over from a snapshot, where the truth's record is of the same video and not behind it."""
+        known = KnownVideo(record, VideoKeys.of(held.keys))
+        same = (held.number, held.created_s) == (record.number, record.created_s) and known.is_of(record)
+        if not same or video_id in self._known or self._store.applied(video_id) < held.applied:
+            return False
+        self._index.add_many(held.keys.ids(held.number), held.keys.rows)
+        self._learn(record, known.keys)
+        return True
 
     def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         """See `Recall.recall`."""
-        keys = self._current(video_id)
-        scores, slots = _best_slots(keys, request)
-        allowed = np.isfinite(scores)
-        if request.span is not None:
-            allowed &= np.array([span.overlaps(request.span) for span in keys.spans], dtype=bool)
-        order = np.flatnonzero(allowed)
-        hits = [
-            Hit(video_id, keys.ordinals[i], keys.spans[i], float(scores[i]), keys.kinds[slots[i]] if keys.kinds else "")
-            for i in order
+        parts = [
+            ScoredCubes(video_id, keys, request.vector, request.kinds, request.span) for keys in self._views(video_id)
         ]
-        found = evidence(hits, request.threshold, request.join_gap_s)
-        return Recalled(tuple(_limited(hits, request)), found, len(keys.spans))
+        scores = np.concatenate([part.scores for part in parts])
+        spans = np.concatenate([part.keys.spans for part in parts])
+        order: Order = "time" if request.vector is None else request.order
+        places = candidates(scores, order, request.limit, request.threshold)
+        supported = (scores >= request.threshold) & (scores > -np.inf)
+        closed = len(parts[0].keys)
+        found = [parts[0].found(places[places < closed])]
+        if places.size and places[-1] >= closed:
+            hits, rows = parts[1].found(np.zeros(1, np.intp))
+            found.append(([replace(hits[0], ordinal=None)], rows))
+        hits, keys = [hit for some, _ in found for hit in some], np.concatenate([rows for _, rows in found])
+        alike = None if request.vector is None else np.asarray(keys @ keys.T, np.float32)
+        return Recalled(tuple(hits), evidence(spans[supported], request.join_gap_s), len(spans), alike)
+
+    def _views(self, video_id: str) -> list[KeysView]:
+        """The closed cubes and, where there is one, the open cube as a video of one cube."""
+        keys, _ = self._refresh(video_id)
+        opened = self._store.open_cube(video_id)
+        return [keys] if opened is None else [keys, as_view(opened, self._index.dim)]
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Recall.search`."""
-        numbers: dict[int, str] = {}
-        best: dict[tuple[str, int | None], Hit] = {}
-        for video in self._store.videos():
-            if video_ids is not None and video.id not in video_ids:
-                continue
-            known = self._known.get(video.id)
-            try:
-                if known is None or len(known.spans) < video.cubes:
-                    self.refresh(video.id)
-                if video.status not in FINAL_STATUSES:
-                    for hit in self._open_hits(video.id, vector):
-                        best[video.id, None] = hit
-            except UnknownVideo:
-                continue  # deleted since it was listed
-            numbers[video.number] = video.id
-        for one in search_all(self._index, vector, limit, numbers):
-            known = self._known.get(one.video_id)
-            if known is None:
-                continue  # forgotten since it was listed
-            place = int(np.searchsorted(known.cube_of_row, one.ordinal)) + one.slot
-            hit = Hit(one.video_id, one.ordinal, known.spans[one.ordinal], one.score, known.kinds[place])
-            best[one.video_id, one.ordinal] = hit
-        ranked = sorted(best.values(), key=lambda hit: (-hit.score, hit.video_id, hit.span))
-        return ranked[:limit]
+        if video_ids is not None:
+            found = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
+        else:
+            if self._compared_at is None or self._now() - self._compared_at >= self._compare_s:
+                self.sync()
+            found = [hit for video_id in sorted(self._growing) for hit in self._open_hits(video_id, vector)]
+            found += self._closed_hits(vector, limit)
+        return sorted(found, key=lambda hit: (-hit.score, hit.video_id, hit.span))[: max(limit, 0)]
 
-    def _open_hits(self, video_id: str, vector: F32) -> list[Hit]:
-        opened = self._store.open_cube(video_id)
-        if opened is None or not len(opened.keys):
-            return []
-        scores = opened.keys.astype(np.float32) @ vector
-        slot = int(np.argmax(scores))
-        return [Hit(video_id, None, opened.span, float(scores[slot]), opened.key_kinds[slot])]
+    def _best_of(self, video_id: str, vector: F32, limit: int) -> Iterable[Hit]:
+        """The best of one named video, exact; nothing of an unknown one or of another key space."""
+        try:
+            if self._key_space in (None, self._store.video(video_id).key_space):
+                return self.recall(video_id, RecallRequest(vector, limit=limit)).hits
+        except UnknownVideo:
+            return ()
+        return ()
+
+    def _open_hits(self, video_id: str, vector: F32) -> Iterable[Hit]:
+        """A growing video's open cube, after taking in what closed before it."""
+        try:
+            views = self._views(video_id)
+        except UnknownVideo:
+            return ()
+        except CorruptRecord as error:
+            self._warn_once(video_id, error)
+            return ()
+        part = ScoredCubes(video_id, views[-1], vector, None, None)
+        if len(views) < 2 or part.scores[0] == -np.inf:
+            return ()
+        return [replace(hit, ordinal=None) for hit in part.found(np.zeros(1, np.intp))[0]]
+
+    def _closed_hits(self, vector: F32, limit: int) -> Iterable[Hit]:
+        for one in best_cubes(self._index, vector, limit):
+            video_id = self._names.get(one.number)
+            known = None if video_id is None else self._known.get(video_id)
+            if video_id is None or known is None:
+                continue  # forgotten since it was found
+            keys = known.keys.view()
+            cube = np.array([one.ordinal])
+            yield from keys.hits(video_id, cube, np.array([one.score]), keys.first_row[cube] + one.slot)
 
     def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
         """See `Recall.neighbours`."""
-        keys = self._current(video_id)
-        before = [i for i, one in enumerate(keys.spans) if one.end_s <= span.start_s + 1e-6]
-        after = [i for i, one in enumerate(keys.spans) if one.start_s >= span.end_s - 1e-6]
+        views = self._views(video_id)
+        spans = np.concatenate([keys.spans for keys in views])
 
-        def hit(i: int) -> Hit:
-            return Hit(video_id, keys.ordinals[i], keys.spans[i], 0.0, "")
+        def hit(place: int) -> Hit:
+            if place < len(views[0]):
+                return views[0].hits(video_id, np.array([place]))[0]
+            return replace(views[1].hits(video_id, np.zeros(1, np.intp))[0], ordinal=None)
 
-        return (hit(before[-1]) if before else None), (hit(after[0]) if after else None)
-
-
-def _append(known: _Keys, fresh: Sequence[KeyedSpan]) -> None:
-    if not fresh:
-        return
-    rows, owners = [known.rows], [known.cube_of_row]
-    for one in fresh:
-        rows.append(one.keys.astype(np.float32).reshape(len(one.key_kinds), known.rows.shape[1]))
-        owners.append(np.full(len(one.key_kinds), len(known.spans), np.int64))
-        known.kinds.extend(one.key_kinds)
-        known.spans.append(one.span)
-        known.ordinals.append(one.ordinal)
-    known.rows = np.concatenate(rows)
-    known.cube_of_row = np.concatenate(owners)
-
-
-def _best_slots(keys: _Keys, request: RecallRequest) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Per cube the best score and its row; -inf where no key of the wanted kinds is."""
-    cubes = len(keys.spans)
-    scores = np.full(cubes, -np.inf)
-    slots = np.zeros(cubes, np.int64)
-    if request.vector is None and request.kinds is None:
-        return np.zeros(cubes), slots
-    values = np.zeros(len(keys.rows)) if request.vector is None else (keys.rows @ request.vector).astype(np.float64)
-    if request.kinds is not None:
-        values = np.where(np.isin(np.array(keys.kinds), request.kinds), values, -np.inf)
-    np.maximum.at(scores, keys.cube_of_row, values)
-    best = np.flatnonzero(values == scores[keys.cube_of_row]) if len(values) else np.zeros(0, np.int64)
-    slots[keys.cube_of_row[best[::-1]]] = best[::-1]
-    return scores, slots
-
-
-def _limited(hits: list[Hit], request: RecallRequest) -> list[Hit]:
-    """The best by score, in order of time; without a vector, spread evenly over time."""
-    if len(hits) <= request.limit:
-        return hits
-    if request.vector is None:
-        return [hits[int(i)] for i in np.linspace(0, len(hits) - 1, request.limit).round()]
-    best = sorted(hits, key=lambda hit: (-hit.score, hit.span))[: request.limit]
-    return sorted(best, key=lambda hit: hit.span)
+        before = np.flatnonzero(spans[:, 1] <= span.start_s + 1e-6)
+        after = np.flatnonzero(spans[:, 0] >= span.end_s - 1e-6)
+        return (hit(int(before[-1])) if len(before) else None), (hit(int(after[0])) if len(after) else None)

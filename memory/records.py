@@ -16,6 +16,7 @@ import numpy.typing as npt
 VideoStatus = Literal["queued", "ingesting", "live", "ready", "partial", "failed", "canceled"]
 FINAL_STATUSES: frozenset[VideoStatus] = frozenset({"ready", "partial", "failed", "canceled"})
 Boundary = Literal["change", "limit", "interrupted", "end"]
+TokenType = Literal["int8", "bfloat16", "float32"]
 
 F16 = npt.NDArray[np.float16]
 F32 = npt.NDArray[np.float32]
@@ -46,15 +47,17 @@ class TimeSpan:
 
 @dataclass(frozen=True, slots=True)
 class PackedTokens:
-    """Tokens as stored: int8 with one float16 scale a token (see `memory.packing` for the error bound).
+    """Tokens as stored (see `memory.packing` for the error bounds).
 
     Attributes:
-        values: int8 [S, M, D].
-        scales: float16 [S, M].
+        values: [S, M, D]; int8, the bits of bfloat16 as uint16, or float32.
+        scales: float16 [S, M] for int8, else None.
+        dtype: which of the three.
     """
 
-    values: npt.NDArray[np.int8]
-    scales: F16
+    values: npt.NDArray[np.int8] | npt.NDArray[np.uint16] | F32
+    scales: F16 | None
+    dtype: TokenType = "int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,7 @@ class VideoRecord:
         media: path of the kept file, or None.
         media_offset_s: the first frame's own timestamp in the file.
         start_utc_s: Unix UTC of the stream's first frame; None for recorded files.
+        watched_s: Unix UTC of the last commit, by the store's clock; None before the first.
     """
 
     id: str
@@ -183,6 +187,7 @@ class VideoRecord:
     media_offset_s: float = 0.0
     start_utc_s: float | None = None
     error: VideoError | None = None
+    watched_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ after a crash `repair` finds what is missing or left over. Entries without a rec
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from memory.codec import decode_video, encode_video
 from memory.errors import StoreError, UnknownVideo
+from memory.migration import LAYOUT
 from memory.records import VideoRecord
 from memory.redis_link import CONTENT, DELETING, NUMBERS, VIDEOS, Scripts, VideoKeys, commits_channel, translated
 
@@ -26,6 +29,11 @@ def content_identity(owner: str, sha256: str, key_space: str, sampling: str) -> 
 
 def _identity(record: VideoRecord) -> str:
     return content_identity(record.owner, record.sha256, record.key_space, record.sampling)
+
+
+def _literal(text: str) -> str:
+    """A text as a pattern of SCAN that matches it alone."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", text)
 
 
 def _decoded(texts: dict[bytes, bytes]) -> VideoRecord:
@@ -46,7 +54,7 @@ class Catalog:
             numbered = replace(record, number=int(self._client.incr(NUMBERS)))
         keys = VideoKeys(record.id)
         fields: list[Any] = [part for pair in encode_video(numbered).items() for part in pair]
-        fields += ["epoch", 0, "next_step", 0, "commits", 0]
+        fields += ["epoch", 0, "next_step", 0, "commits", 0, "layout", LAYOUT]
         if not self._scripts.run("create", [keys.video], [numbered.number, *fields]):
             raise StoreError(f"a video {record.id!r} exists already")
         holder = self._hold_content(numbered)
@@ -103,41 +111,63 @@ class Catalog:
             value = self._client.hget(CONTENT, identity)
         return value.decode() if value is not None and self.get(value.decode()) is not None else None
 
-    def delete(self, video_id: str) -> VideoRecord:
-        """Removes a video from everywhere; goes on where an earlier attempt ended. Raises UnknownVideo."""
+    def doom(self, video_id: str) -> VideoRecord:
+        """Begins a deletion, or finds one begun: from now on nobody but `doomed` and `delete` finds the video. Raises
+        UnknownVideo where nothing is left of its record."""
         keys = VideoKeys(video_id)
         with translated():
             self._client.sadd(DELETING, video_id)
-            doomed = self._scripts.run("doom", [keys.video])
-            texts = self._client.hgetall(keys.video) if doomed else {}
-        if texts:
-            record = _decoded(texts)
-            self._scripts.run("swap", [CONTENT], [_identity(record), video_id, ""])
+            texts = self._client.hgetall(keys.video) if self._scripts.run("doom", [keys.video]) else {}
+            if not texts:
+                self._remove(video_id)
+                raise UnknownVideo(video_id)
+        return _decoded(texts)
+
+    def doomed(self) -> Iterator[VideoRecord]:
+        """Records of videos whose deletion has begun and not ended."""
+        for video_id in sorted(self._dying(self._scanned())):
+            with suppress(UnknownVideo):  # it had come as far as the record itself; now the rest is gone too
+                yield self.doom(video_id)
+
+    def delete(self, video_id: str) -> VideoRecord:
+        """Removes a video from everywhere; goes on where an earlier attempt ended. Raises UnknownVideo."""
+        record = self.doom(video_id)
+        self._scripts.run("swap", [CONTENT], [_identity(record), video_id, ""])
+        self._remove(video_id)
+        return record
+
+    def _remove(self, video_id: str) -> None:
+        """All keys of a video, those included that others have put beside ours; the mark last."""
+        keys = VideoKeys(video_id)
         with translated():
             self._client.zrem(VIDEOS, video_id)
-            self._scripts.run("remove", keys.all, [commits_channel(video_id)])
+            beside = {key.decode() for key in self._client.scan_iter(match=f"{_literal(keys[''])}*", count=1000)}
+            self._scripts.run("remove", [*keys.all, *sorted(beside - set(keys.all))], [commits_channel(video_id)])
             self._client.srem(DELETING, video_id)
-        if not texts:
-            raise UnknownVideo(video_id)
-        return record
+
+    def _scanned(self) -> set[str]:
+        """Ids of which any key is left, by a scan of the whole keyspace."""
+        with translated():
+            return {
+                key.decode()[4:].rpartition("}:")[0] for key in self._client.scan_iter(match="lw:{*}:*", count=1000)
+            }
+
+    def _dying(self, scanned: set[str]) -> set[str]:
+        """Ids whose deletion has begun, or whose record is gone while something else is left."""
+        with translated():
+            marked = {value.decode() for value in self._client.smembers(DELETING)}
+        ids = sorted(scanned)
+        return marked | {i for i, record in zip(ids, self._records(ids), strict=True) if record is None}
 
     def repair(self) -> int:
         """Finishes deletions and derives the lists again; returns how many entries were mended."""
-        with translated():
-            doomed = {value.decode() for value in self._client.smembers(DELETING)}
-            scanned = {key.decode()[4:-7] for key in self._client.scan_iter(match="lw:{*}:video", count=1000)}
-        living = {record.id: record for record in self._records(sorted(scanned)) if record is not None}
-        doomed |= scanned - living.keys()
-        for video_id in sorted(doomed):
-            self._finish(video_id)
-        alive = [record for video_id, record in sorted(living.items()) if video_id not in doomed]
-        return len(doomed) + self._mend(alive) + self._drop_leftovers()
-
-    def _finish(self, video_id: str) -> None:
-        try:
-            self.delete(video_id)
-        except UnknownVideo:
-            return  # the deletion had come as far as the record itself; now the rest is gone too
+        scanned = self._scanned()
+        dying = self._dying(scanned)
+        for video_id in sorted(dying):
+            with suppress(UnknownVideo):  # it had come as far as the record itself; now the rest is gone too
+                self.delete(video_id)
+        alive = (record for record in self._records(sorted(scanned - dying)) if record is not None)
+        return len(dying) + self._mend(list(alive)) + self._drop_leftovers()
 
     def _mend(self, records: Iterable[VideoRecord]) -> int:
         mended = highest = 0

@@ -4,17 +4,20 @@ Not the store: `memory.redis_store` and `memory.redis_catalog` say what is writt
 
 Keys of one video (they share a hash tag, so on a cluster they live together; ids may not hold braces):
 
-    lw:{<id>}:video    hash: the record, one JSON text a field, and epoch, next_step, commits, gone
+    lw:{<id>}:video    hash: the record, one JSON text a field, and epoch, next_step, commits, mark, layout, gone
     lw:{<id>}:state    the last full IngestState
     lw:{<id>}:open     the open cube, where there is one
     lw:{<id>}:cubes    hash ordinal -> closed cube without its keys
     lw:{<id>}:keys     hash ordinal -> span and keys
     lw:{<id>}:commits  a channel, not a key: commit numbers; ``deleted`` at the end
 
-Keys across videos (derivable, mended by `RedisStore.repair`):
+Whatever else is called ``lw:{<id>}:…`` goes with the video too.
+
+Keys across videos (derivable, mended by `RedisStore.repair`; the schema by `memory.migration`):
 
     lw:videos    sorted set of ids by creation        lw:content   hash content identity -> id
     lw:numbers   the last video number given out      lw:deleting  set of ids whose deletion has begun
+    lw:schema    hash: the layout's version, and an identity given once
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ VIDEOS = "lw:videos"
 CONTENT = "lw:content"
 NUMBERS = "lw:numbers"
 DELETING = "lw:deleting"
+SCHEMA = "lw:schema"
 
 _AWAY = (
     redis.ConnectionError,
@@ -106,17 +110,28 @@ def _retry() -> Retry:
     return Retry(ExponentialBackoff(cap=0.5, base=0.05), 5, supported_errors=(redis.ConnectionError,))
 
 
-def connect(url: str, *, timeout_s: float = 10.0, cluster: bool = False) -> Any:
-    """A client for ``redis://``, ``rediss://`` or ``unix://``; `cluster` for a cluster's seed node."""
+def connect(url: str, *, timeout_s: float = 10.0, cluster: bool | None = False) -> Any:
+    """A client for ``redis://``, ``rediss://`` or ``unix://``; `cluster` for a cluster's node, None asks the server."""
     with translated():
-        if cluster:
+        if cluster or (cluster is None and _is_cluster(url, timeout_s)):
             return RedisCluster.from_url(url, socket_timeout=timeout_s, retry=_retry())
         return redis.Redis.from_url(url, socket_timeout=timeout_s, retry=_retry())
+
+
+def _is_cluster(url: str, timeout_s: float) -> bool:
+    with redis.Redis.from_url(url, socket_timeout=timeout_s, retry=_retry()) as node:
+        return bool(node.info("cluster")["cluster_enabled"])
 
 
 def connect_socket(path: Path, *, timeout_s: float = 10.0) -> Any:
     """A client for a unix socket, such as `EmbeddedValkey.socket`."""
     return redis.Redis(unix_socket_path=str(path), socket_timeout=timeout_s, retry=_retry())
+
+
+SCRIPTS = (
+    *("create", "claim", "commit", "update", "doom", "remove", "swap", "raise"),
+    *("rewrite", "restart", "settle", "schema"),
+)
 
 
 class Scripts:
@@ -131,8 +146,7 @@ class Scripts:
 
     @cached_property
     def _registered(self) -> dict[str, Any]:
-        names = ("create", "claim", "commit", "update", "doom", "remove", "swap", "raise")
-        return {name: self._load(name) for name in names}
+        return {name: self._load(name) for name in SCRIPTS}
 
     def run(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Any:
         """Runs one script; loads it again where the server forgot it."""

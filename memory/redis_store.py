@@ -1,8 +1,8 @@
 """The store on Redis or Valkey (7.0 or later), alone or as a cluster: the truth about every video.
 
 Implements `memory.store.MemoryStore`. One Lua script makes a commit all-or-nothing; it refuses unless the worker's
-epoch, its step and its cubes' ordinals are the ones that follow. Key names and errors: `memory.redis_link`. What spans
-videos: `memory.redis_catalog`. Thread-safe; a client may be shared.
+epoch, its step and its cubes' ordinals are the ones that follow, and knows a commit that is sent again. Key names and
+errors: `memory.redis_link`. What spans videos: `memory.redis_catalog`. Thread-safe; a client may be shared.
 
 Every commit and every change of a record publishes the video's commit number on `commits_channel(id)`; notifications
 may get lost, so a listener also compares `applied`.
@@ -10,36 +10,24 @@ may get lost, so a listener also compares `applied`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import redis
-from redis.cluster import RedisCluster
-
 from memory import codec
-from memory.errors import CommitRefused, CorruptRecord, StoreError, UnknownCube, UnknownVideo
+from memory.errors import CommitRefused, CorruptRecord, UnknownCube, UnknownVideo
+from memory.migration import migrate
 from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, VideoRecord
 from memory.redis_catalog import Catalog, content_identity
-from memory.redis_link import Scripts, VideoKeys, commits_channel, connect, connect_socket, translated
+from memory.redis_link import SCHEMA, Scripts, VideoKeys, commits_channel, connect, connect_socket, translated
+from memory.redis_server import ServerReport, check_servers, rewrite_log
 from memory.store import Commit
 
 UPDATABLE = frozenset({"name", "status", "error", "duration_s", "media", "media_offset_s", "start_utc_s"})
 """Fields that `update_video` may change; the others are fixed at creation or move with commits."""
 _CUBES_A_READ = 32
 _SPANS_A_READ = 512
-_REWRITE_PATIENCE_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServerReport:
-    """What was found of one server. `append_only` False means that a power cut can lose commits."""
-
-    version: str
-    eviction: str
-    append_only: bool
 
 
 class RedisStore:
@@ -53,9 +41,9 @@ class RedisStore:
         self._catalog = Catalog(client, self._scripts)
 
     @classmethod
-    def at_url(cls, url: str, *, cluster: bool = False) -> RedisStore:
-        """A store on a server elsewhere."""
-        return cls(connect(url, cluster=cluster))
+    def at_url(cls, url: str, *, cluster: bool | None = False, rewrite_on_delete: bool = False) -> RedisStore:
+        """A store on the server at `url`; `cluster` None asks it what it is."""
+        return cls(connect(url, cluster=cluster), rewrite_on_delete=rewrite_on_delete)
 
     @classmethod
     def at_socket(cls, path: Path) -> RedisStore:
@@ -72,17 +60,17 @@ class RedisStore:
 
     def check_server(self) -> list[ServerReport]:
         """One report a server. Raises StoreError where one may evict keys, which would lose memories silently."""
+        return check_servers(self._client)
+
+    def prepare(self) -> int:
+        """Brings an older store to the present layout; returns how many videos were moved. Raises SchemaTooNew."""
+        return migrate(self._client, self._scripts)
+
+    def identity(self) -> str:
+        """What tells this store from any other; given once, by `prepare`, and empty before."""
         with translated():
-            if isinstance(self._client, RedisCluster):
-                nodes: list[Any] = self._client.get_primaries()  # type: ignore[no-untyped-call]
-                infos = [self._client.info(target_nodes=node) for node in nodes]
-            else:
-                infos = [self._client.info()]
-        reports = [ServerReport(_version(i), str(i["maxmemory_policy"]), bool(i["aof_enabled"])) for i in infos]
-        for report in reports:
-            if report.eviction != "noeviction":
-                raise StoreError(f"the server's maxmemory-policy is {report.eviction}; set it to noeviction")
-        return reports
+            value = self._client.hget(SCHEMA, "identity")
+        return "" if value is None else str(value.decode())
 
     def create_video(self, record: VideoRecord) -> VideoRecord:
         """Adds a video under a new number. Where a living video already holds the same content (owner, sha256, key
@@ -102,16 +90,23 @@ class RedisStore:
     def find_content(self, owner: str, sha256: str, key_space: str, sampling: str) -> str | None:
         return self._catalog.find_content(content_identity(owner, sha256, key_space, sampling)) if sha256 else None
 
-    def update_video(self, video_id: str, **fields: object) -> VideoRecord:
+    def update_video(self, video_id: str, *, while_epoch: int | None = None, **fields: object) -> VideoRecord:
         """Changes some of `UPDATABLE`; others are refused with ValueError."""
         if not fields or fields.keys() - UPDATABLE:
             raise ValueError(f"of a video one may update {sorted(UPDATABLE)}, not {sorted(fields)}")
-        args: list[Any] = [commits_channel(video_id)]
+        args: list[Any] = [commits_channel(video_id), "" if while_epoch is None else while_epoch]
         for name, value in fields.items():
             args += [name, codec.encode_video_field(value)]
-        if not self._scripts.run("update", [VideoKeys(video_id).video], args):
+        answer = self._scripts.run("update", [VideoKeys(video_id).video], args)
+        if isinstance(answer, bytes):
+            raise CommitRefused(answer.decode())
+        if not answer:
             raise UnknownVideo(video_id)
         return self.video(video_id)
+
+    def epoch(self, video_id: str) -> int:
+        _, epoch = self._read(video_id, "hget", "video", "epoch")
+        return int(epoch)
 
     def claim(self, video_id: str) -> int:
         epoch = int(self._scripts.run("claim", [VideoKeys(video_id).video]))
@@ -121,7 +116,8 @@ class RedisStore:
 
     def commit(self, video_id: str, commit: Commit) -> int:
         """See `MemoryStore.commit`. A full commit's state must carry the ordinal that follows its closed cubes; a light
-        one (no state) cannot close cubes (ValueError)."""
+        one (no state) cannot close cubes (ValueError). The same commit sent again, its first answer lost, is answered
+        with the number it has and changes nothing."""
         answer = self._scripts.run("commit", VideoKeys(video_id).all, _commit_args(video_id, commit))
         if isinstance(answer, bytes):
             raise CommitRefused(answer.decode())
@@ -167,6 +163,20 @@ class RedisStore:
             keyed = self._blobs(video_id, "keys", wanted)
             yield from map(codec.decode_cube, payloads, keyed)
 
+    def cubes_at(self, video_id: str, ordinals: Sequence[int]) -> list[CubeMemory]:
+        """Some closed cubes, in the order asked for. Raises UnknownCube."""
+        found: list[CubeMemory] = []
+        for first in range(0, len(ordinals), _CUBES_A_READ):
+            wanted = list(ordinals[first : first + _CUBES_A_READ])
+            count, payloads = self._read(video_id, "hmget", "cubes", wanted)
+            if unknown := [ordinal for ordinal in wanted if not 0 <= ordinal < count]:
+                raise UnknownCube(video_id, unknown[0])
+            keyed = self._blobs(video_id, "keys", wanted)
+            if None in payloads:
+                raise CorruptRecord(f"video {video_id!r} has lost cube {wanted[payloads.index(None)]}")
+            found += map(codec.decode_cube, payloads, keyed)
+        return found
+
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
         count, _ = self._read(video_id, "hlen", "keys")
         found: list[KeyedSpan] = []
@@ -175,48 +185,31 @@ class RedisStore:
             found += map(codec.decode_keyed_span, self._blobs(video_id, "keys", wanted))
         return found
 
-    def _blobs(self, video_id: str, part: str, ordinals: range) -> list[bytes]:
+    def _blobs(self, video_id: str, part: str, ordinals: Sequence[int]) -> list[bytes]:
         """Blobs of closed cubes. Raises UnknownVideo where the video was deleted meanwhile, else CorruptRecord."""
         _, blobs = self._read(video_id, "hmget", part, list(ordinals))
         if None in blobs:
             raise CorruptRecord(f"video {video_id!r} has lost cube {ordinals[blobs.index(None)]}")
         return list(blobs)
 
+    def doom_video(self, video_id: str) -> VideoRecord:
+        return self._catalog.doom(video_id)
+
+    def doomed_videos(self) -> list[VideoRecord]:
+        return list(self._catalog.doomed())
+
     def delete_video(self, video_id: str) -> VideoRecord:
         """Removes everything of it and returns what it was; afterwards no key or value names it. What died half-way is
         finished by calling again or by `repair`."""
         record = self._catalog.delete(video_id)
         if self._rewrite:
-            self._rewrite_log()
+            rewrite_log(self._client)
         return record
-
-    def _rewrite_log(self) -> bool:
-        """Has the server rewrite its append-only file. False where an earlier rewrite went on for more than 5 s; the
-        server rewrites by itself once the file has doubled."""
-        deadline = time.monotonic() + _REWRITE_PATIENCE_S
-        with translated():
-            while int(self._client.info("persistence")["aof_rewrite_in_progress"]):
-                if time.monotonic() > deadline:
-                    return False
-                time.sleep(0.02)
-            try:
-                self._client.bgrewriteaof()
-            except redis.ResponseError as error:
-                if "in progress" not in str(error):
-                    raise
-                return False
-        return True
 
     def repair(self) -> int:
         """Finishes deletions that died half-way and derives the lists across videos again, by a scan. Safe beside
         running workers; returns how many entries were mended."""
         return self._catalog.repair()
-
-
-def _version(info: dict[str, Any]) -> str:
-    """Valkey reports the Redis version it is compatible with beside its own."""
-    own = info.get("valkey_version")
-    return f"Valkey {own}" if own else f"Redis {info['redis_version']}"
 
 
 def _commit_args(video_id: str, commit: Commit) -> list[Any]:
@@ -231,9 +224,18 @@ def _commit_args(video_id: str, commit: Commit) -> list[Any]:
         record["error"] = commit.error
     args: list[Any] = [commit.epoch, commit.expected_step, commits_channel(video_id)]
     args += ["", "", ""] if state is None else [codec.encode_state(state), state.next_step, state.next_ordinal]
-    args += [b"" if commit.open_cube is None else codec.encode_open_cube(commit.open_cube), len(record)]
+    args.append(b"" if commit.open_cube is None else codec.encode_open_cube(commit.open_cube))
+    rest: list[Any] = [len(record)]
     for name, value in record.items():
-        args += [name, codec.encode_video_field(value)]
+        rest += [name, codec.encode_video_field(value)]
     for cube in commit.closed:
-        args += [cube.ordinal, codec.encode_cube(cube), codec.encode_keyed_span(cube)]
-    return args
+        rest += [cube.ordinal, codec.encode_cube(cube), codec.encode_keyed_span(cube)]
+    return [*args, _mark([*args, *rest]), *rest]
+
+
+def _mark(args: list[Any]) -> str:
+    """By what a commit is known when it is sent again: a digest of all of it, epoch and step included."""
+    digest = hashlib.sha256()
+    for arg in args:
+        digest.update((raw := arg if isinstance(arg, bytes) else str(arg).encode()) + len(raw).to_bytes(8, "little"))
+    return digest.hexdigest()[:32]

@@ -1,135 +1,172 @@
-"""From a question's vectors to a constant number of memories in order of time, and to a count. Pure functions.
+"""From scores to a constant number of memories in order of time, and to a count. Pure functions on arrays.
 
-What it is not: a store or an index; keys come in as `KeyedSpan`s, scores go out as `Hit`s. Scores that are not numbers
-(a damaged key) never count as support. The top-k control of VideoStreaming's adaptive selection (arXiv 2405.16009):
-a fixed budget, and what is chosen is put back in order of time.
+What it is not: a store or an index; `memory.recall` brings the keys, `pipeline.gather` the words. Scores that are not
+numbers (a damaged key) never count as support. After VideoStreaming's adaptive selection (arXiv 2405.16009: the V best
+by cosine, V = 4, put back in order of time); diversity is Maximal Marginal Relevance (Carbonell and Goldstein, SIGIR
+1998), training-free, and 0 gives the plain V best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from memory.index import KeyIndex, split_id
-from memory.records import F32, Evidence, Hit, KeyedSpan, TimeSpan
+from memory.records import F32, Evidence, TimeSpan
+from memory.video_keys import KeysView
 
 Order = Literal["score", "first", "last", "time"]
+"""Which of the supported are preferred when there are too many: the best, the earliest, the latest, an even spread."""
 MOST_SPANS = 20
 
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is looked for in one video.
-
-    Attributes:
-        vectors: float32 [Q, K], unit rows; a cube's score is the best over them. Q = 0 asks by time alone: score 0.
-        threshold: the smallest score that counts as support; not applied when Q = 0.
-        spans: only cubes that share time with one of them; None for the whole video.
-        order: which supported cubes are preferred when the budget binds: the best, the earliest, the latest, or an
-            even spread over time.
-        cubes, tokens: budgets; both bind.
-    """
-
-    vectors: F32
-    threshold: float = 0.0
-    spans: tuple[TimeSpan, ...] | None = None
-    order: Order = "score"
-    cubes: int = 4
-    tokens: int = 256
-
-    def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or not np.isfinite(self.vectors).all():
-            raise ValueError(f"query vectors are finite and [Q, K], not {self.vectors.shape}")
-        if self.cubes < 0 or self.tokens < 0:
-            raise ValueError("a budget cannot be negative")
+F64 = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 
 
-def hits(query: Query, video_id: str, keyed_spans: Iterable[KeyedSpan]) -> list[Hit]:
-    """Every cube that the query's spans allow and that can be compared, with its best slot, in order of time; also
-    those below the threshold. Ties between slots go to the first."""
-    found = (_hit(query, video_id, one) for one in keyed_spans if _allowed(query, one.span))
-    return sorted((hit for hit in found if hit is not None), key=lambda hit: hit.span)
+def row_scores(keys: KeysView, vector: F32 | None, kinds: Sequence[str] | None) -> F64:
+    """A score for each row: its inner product with `vector` (0 without one); -inf for other kinds and for what is not a
+    number."""
+    scores = np.zeros(len(keys.rows)) if vector is None else (keys.rows @ vector).astype(np.float64)
+    if kinds is not None:
+        wanted = np.array([name in kinds for name in keys.kind_names], bool)
+        scores[~wanted[keys.kinds]] = -np.inf
+    scores[~np.isfinite(scores)] = -np.inf
+    return scores
 
 
-def _allowed(query: Query, span: TimeSpan) -> bool:
-    return query.spans is None or any(span.overlaps(one) for one in query.spans)
+def cube_scores(keys: KeysView, scores: F64) -> F64:
+    """The best row's score for each cube [C]; -inf where a cube has no rows."""
+    best = np.full(len(keys), -np.inf)
+    filled = np.flatnonzero(np.diff(keys.first_row))
+    if len(filled):
+        best[filled] = np.maximum.reduceat(scores, keys.first_row[filled])
+    return best
 
 
-def _hit(query: Query, video_id: str, one: KeyedSpan) -> Hit | None:
-    if not len(query.vectors):
-        return Hit(video_id, one.ordinal, one.span, 0.0, "")
-    if not len(one.keys):
-        return None
-    scores = (one.keys.astype(np.float32) @ query.vectors.T).max(axis=1)
-    scores = np.where(np.isfinite(scores), scores, -np.inf)
-    slot = int(np.argmax(scores))
-    if scores[slot] == -np.inf:
-        return None
-    return Hit(video_id, one.ordinal, one.span, float(scores[slot]), one.key_kinds[slot])
+def best_rows(keys: KeysView, scores: F64, best: F64, cubes: Places) -> Places:
+    """The first best row of each of some cubes, which have one; `best` as `cube_scores` gives it."""
+    starts = keys.first_row[cubes]
+    counts = keys.first_row[cubes + 1] - starts
+    whose = np.repeat(np.arange(len(cubes)), counts)
+    rows = np.arange(len(whose)) + (starts - np.cumsum(counts) + counts)[whose]
+    equal = np.flatnonzero(scores[rows] == best[cubes][whose])
+    return rows[equal[np.unique(whose[equal], return_index=True)[1]]]
 
 
-def select(query: Query, found: Sequence[Hit], tokens_a_cube: int) -> list[Hit]:
-    """At most as many supported hits as both budgets allow, where a cube costs `tokens_a_cube` (at least 1); in order
-    of time."""
-    room = min(query.cubes, query.tokens // max(tokens_a_cube, 1))
-    supported = [hit for hit in found if not len(query.vectors) or hit.score >= query.threshold]
-    supported.sort(key=lambda hit: hit.span)
-    return sorted(_preferred(query.order, supported, room), key=lambda hit: hit.span)
+def overlapping(spans: F64, span: TimeSpan) -> npt.NDArray[np.bool_]:
+    """`TimeSpan.overlaps` for each of [n, 2]."""
+    starts, ends = spans[:, 0], spans[:, 1]
+    if span.seconds == 0:
+        return np.asarray((starts <= span.start_s) & (span.start_s < ends) | (starts == span.start_s), np.bool_)
+    shares = (starts < span.end_s) & (span.start_s < ends)
+    moment = (span.start_s <= starts) & (starts < span.end_s)
+    return np.asarray(np.where(starts == ends, moment, shares), np.bool_)
 
 
-def _preferred(order: Order, supported: list[Hit], room: int) -> list[Hit]:
-    if room == 0 or len(supported) <= room:
-        return supported[:room]
-    if order == "first":
-        return supported[:room]
-    if order == "last":
-        return supported[-room:]
+def candidates(scores: F64, order: Order, limit: int, threshold: float) -> Places:
+    """Places of at most `limit` scores, ascending; places run in order of time. By score: the best, the earlier of
+    equals. `first` and `last` fill half with the earliest or latest of at least `threshold`, the rest by score;
+    `time` is an even spread. -inf is never taken."""
+    allowed = np.flatnonzero(scores > -np.inf)
+    if len(allowed) <= limit:
+        return allowed
+    if limit <= 0:
+        return allowed[:0]
     if order == "time":
-        return [supported[(2 * i + 1) * len(supported) // (2 * room)] for i in range(room)]
-    return sorted(supported, key=lambda hit: (-hit.score, hit.span))[:room]
+        return allowed[np.linspace(0, len(allowed) - 1, limit).round().astype(np.intp)]
+    edge = allowed[:0]
+    if order in ("first", "last"):
+        supported = allowed[scores[allowed] >= threshold]
+        edge = supported[: limit // 2] if order == "first" else supported[len(supported) - limit // 2 :]
+    rest = np.setdiff1d(allowed, edge, assume_unique=True)
+    return np.sort(np.concatenate([edge, _best(scores, rest, limit - len(edge))]))
 
 
-def evidence(found: Iterable[Hit], threshold: float, gap_s: float) -> Evidence:
-    """Counts separate appearances: hits at or above the threshold, joined where the pause between them is at most
-    `gap_s` seconds. The spans kept are the first 20."""
+def _best(scores: F64, among: Places, count: int) -> Places:
+    """The `count` best of `among`, the earlier of equals, in no order that means anything."""
+    least = np.partition(scores[among], -count)[-count]
+    near = among[scores[among] >= least]
+    return np.asarray(near[np.argsort(-scores[near], kind="stable")[:count]], np.intp)
+
+
+def select(
+    scores: F64, room: int, order: Order = "score", alike: F32 | None = None, diversity: float = 0.0
+) -> list[int]:
+    """Places of at most `room` scores, ascending; places run in order of time.
+
+    Args:
+        alike: cosines [n, n] between what the places hold; needed for diversity.
+        diversity: lambda, 0 to 1, of (1 - lambda) score - lambda (likeness to the most alike chosen), picked one by
+            one; the earlier of equals.
+    """
+    if not 0 <= diversity <= 1:
+        raise ValueError(f"diversity is between 0 and 1, not {diversity}")
+    count = len(scores)
+    if count <= room:
+        return list(range(count))
+    if room <= 0:
+        return []
+    if order == "first":
+        return list(range(room))
+    if order == "last":
+        return list(range(count - room, count))
+    if order == "time":
+        return [(2 * i + 1) * count // (2 * room) for i in range(room)]
+    nearest = np.zeros(count) if alike is None else np.full(count, -1.0)
+    chosen: list[int] = []
+    left = np.ones(count, bool)
+    for _ in range(room):
+        worth = (1 - diversity) * scores - diversity * nearest
+        chosen.append(int(np.argmax(np.where(left, worth, -np.inf))))
+        left[chosen[-1]] = False
+        if alike is not None:
+            nearest = np.maximum(nearest, alike[chosen[-1]])
+    return sorted(chosen)
+
+
+def evidence(spans: F64, gap_s: float) -> Evidence:
+    """Counts separate appearances: spans [n, 2] joined where the pause between them is at most `gap_s` seconds. The
+    spans kept are the first 20."""
     if not gap_s >= 0:
         raise ValueError(f"a gap of {gap_s} s")
-    joined: list[TimeSpan] = []
-    for span in sorted(hit.span for hit in found if hit.score >= threshold):
-        if joined and span.start_s - joined[-1].end_s <= gap_s:
-            joined[-1] = TimeSpan(joined[-1].start_s, max(joined[-1].end_s, span.end_s))
-        else:
-            joined.append(span)
-    if not joined:
+    if not len(spans):
         return Evidence(0, None, None, ())
-    return Evidence(len(joined), joined[0].start_s, joined[-1].end_s, tuple(joined[:MOST_SPANS]))
+    if (np.diff(spans[:, 0]) < 0).any():
+        spans = spans[np.lexsort((spans[:, 1], spans[:, 0]))]
+    starts, ends = spans[:, 0], np.maximum.accumulate(spans[:, 1])
+    first = np.concatenate([[0], 1 + np.flatnonzero(starts[1:] - ends[:-1] > gap_s)])
+    last = np.append(first[1:], len(starts)) - 1
+    kept = tuple(
+        TimeSpan(float(starts[a]), float(ends[b])) for a, b in zip(first[:MOST_SPANS], last[:MOST_SPANS], strict=True)
+    )
+    return Evidence(len(first), float(starts[0]), float(ends[-1]), kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A closed cube found across videos: its best key's slot and score."""
 
-    video_id: str
+    number: int
     ordinal: int
     slot: int
     score: float
 
 
-def search_all(index: KeyIndex, vector: F32, limit: int, videos: Mapping[int, str]) -> list[Found]:
-    """The `limit` best closed cubes over many videos, best first, each once; `videos` maps video number to id, and only
-    these are searched."""
-    if limit <= 0 or not videos:
+def best_cubes(index: KeyIndex, vector: F32, limit: int) -> list[Found]:
+    """The `limit` best closed cubes of the index, best first, each once."""
+    if limit <= 0:
         return []
     asked = 4 * limit
     while True:
-        keys = index.search(vector, asked, list(videos))
+        keys = index.search(vector, asked)
         best: dict[tuple[int, int], Found] = {}
         for key, score in keys:
             number, ordinal, slot = split_id(key)
-            best.setdefault((number, ordinal), Found(videos[number], ordinal, slot, score))
+            best.setdefault((number, ordinal), Found(number, ordinal, slot, score))
         if len(best) >= limit or len(keys) < asked:
             return list(best.values())[:limit]
         asked *= 2

@@ -62,8 +62,9 @@ class MemoryStore(Protocol):
         """Id of the video that already holds this content's memory, if any."""
         ...
 
-    def update_video(self, video_id: str, **fields: object) -> VideoRecord:
-        """Changes descriptive fields (name, status, error, duration_s, media …); never epoch or state."""
+    def update_video(self, video_id: str, *, while_epoch: int | None = None, **fields: object) -> VideoRecord:
+        """Changes descriptive fields (name, status, error, duration_s, media …); never epoch or state. With
+        `while_epoch` raises `CommitRefused` where the video was claimed since that epoch."""
         ...
 
     def claim(self, video_id: str) -> int:
@@ -71,7 +72,12 @@ class MemoryStore(Protocol):
         ...
 
     def commit(self, video_id: str, commit: Commit) -> int:
-        """Writes all of it or nothing; returns the video's commit number (1, 2, 3 …). Raises `CommitRefused`."""
+        """Writes all of it or nothing; returns the video's commit number (1, 2, 3 …). Raises `CommitRefused`. After a
+        `StoreUnavailable` nobody knows whether it was written; sent again it is, once."""
+        ...
+
+    def epoch(self, video_id: str) -> int:
+        """The last epoch handed out; 0 before the first claim."""
         ...
 
     def state(self, video_id: str) -> IngestState | None:
@@ -84,6 +90,10 @@ class MemoryStore(Protocol):
         """Closed cubes in order of ordinal."""
         ...
 
+    def cubes_at(self, video_id: str, ordinals: Sequence[int]) -> list[CubeMemory]:
+        """Some closed cubes, in the order asked for, read together. Raises `UnknownCube`."""
+        ...
+
     def open_cube(self, video_id: str) -> OpenCube | None: ...
 
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
@@ -92,6 +102,15 @@ class MemoryStore(Protocol):
 
     def applied(self, video_id: str) -> int:
         """The video's last commit number."""
+        ...
+
+    def doom_video(self, video_id: str) -> VideoRecord:
+        """Begins a deletion: nobody finds the video any more and workers are refused, but its record is kept until
+        `delete_video`, so that what lies outside the store can be removed first, again after a crash."""
+        ...
+
+    def doomed_videos(self) -> list[VideoRecord]:
+        """Videos whose deletion has begun and not ended."""
         ...
 
     def delete_video(self, video_id: str) -> VideoRecord:

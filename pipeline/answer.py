@@ -3,6 +3,7 @@
     parse()      the question's own time, kind and topic      pipeline/question.py
     gather()     candidates from the memory, notes read       pipeline/gather.py
     find         what was found, with times, as a statement   pipeline/findings.py
+    of()         what the model reads besides, if many cubes  pipeline/surroundings.py
     generate()   the model words the statement                pipeline/language/
     worded()     words that are not in the memory are dropped pipeline/grounding.py
 
@@ -23,11 +24,12 @@ from memory.store import MemoryStore
 from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
 from pipeline.findings import notes_said
-from pipeline.gather import Gatherer
+from pipeline.gather import Gatherer, Rerank
 from pipeline.grounding import Worded, worded
-from pipeline.language.base import Generation, LanguageModel, Prompt, ReadableMemory
+from pipeline.language.base import Generation, LanguageModel, Prompt
 from pipeline.question import parse
 from pipeline.reading import Seen
+from pipeline.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,20 @@ class Answerer:
     """Answers questions about one video from its memory."""
 
     def __init__(
-        self, store: MemoryStore, recall: Recall, keys: KeyEncoder, model: LanguageModel, config: AnswerConfig
+        self,
+        store: MemoryStore,
+        recall: Recall,
+        keys: KeyEncoder,
+        model: LanguageModel,
+        config: AnswerConfig,
+        rerank: Rerank | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
         self._model = model
         self._config = config
-        self._gatherer = Gatherer(store, recall, keys, config)
+        self._gatherer = Gatherer(store, recall, keys, config, rerank)
+        self._surroundings = Surroundings(store, recall, model)
 
     def ask(self, video_id: str, text: str, config: AnswerConfig | None = None) -> Iterator[AnswerEvent]:
         """Yields the citations, then the answer's words as they come, then the whole `Answer`.
@@ -103,8 +112,9 @@ class Answerer:
         citations = tuple(_citation(one, video.start_utc_s) for one in gathered.cited)
         select_ms = _ms_since(began)
         yield citations
-        memories = [ReadableMemory(one.hit.span, one.tokens, one.notes) for one in gathered.cited]
-        prompt = Prompt(text, gathered.finding.statement, memories)
+        statement = gathered.finding.statement
+        memories, reading = self._surroundings.of(video, gathered.read, config, spoken=not _LIST.search(statement))
+        prompt = Prompt(text, statement, memories, reading)
         final: Worded | None = None
         first_ms = 0.0
         for piece in self._words(prompt, config.answer_tokens):
@@ -117,7 +127,7 @@ class Answerer:
             raise RuntimeError("the language model ended without an account of itself")
         made = final.generation
         usage = Usage(
-            memory_cubes=len(memories),
+            memory_cubes=len(memories) + len(reading.held if reading else ()),
             memory_tokens=sum(one.tokens.values.shape[1] for one in memories if one.tokens is not None),
             prompt_tokens=made.prompt_tokens,
             answer_tokens=made.answer_tokens,

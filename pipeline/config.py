@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memory.records import TokenType
+
 
 @dataclass(frozen=True, slots=True)
 class IngestConfig:
@@ -14,6 +16,7 @@ class IngestConfig:
         commit_steps: steps between two full commits.
         cubing, compressor, propagator: registry names.
         cube_tokens: M, tokens a cube is compressed to.
+        token_type: as what they are stored; `memory.packing` states the error of each.
         same_picture: two neighbouring steps whose sketches differ by at most this share one encoding.
         screen_text: whether the screen is read at all.
         screen_text_every_s: it is read at most this often, and only where the picture changed.
@@ -24,8 +27,9 @@ class IngestConfig:
     commit_steps: int = 16
     cubing: str = "momentum"
     compressor: str = "progressive"
-    propagator: str = "none"
+    propagator: str = "merging"
     cube_tokens: int = 16
+    token_type: TokenType = "int8"
     same_picture: float = 0.002
     screen_text: bool = True
     screen_text_every_s: float = 2.0
@@ -35,7 +39,8 @@ class IngestConfig:
     def sampling(self) -> str:
         """Everything that shapes a memory besides the backend; part of a content's identity."""
         text = f"text{self.screen_text_every_s:g}s" if self.screen_text else "notext"
-        return f"{self.fps:g}fps/{self.cubing}/{self.compressor}{self.cube_tokens}/{self.propagator}/{text}"
+        stored = "" if self.token_type == "int8" else f"/{self.token_type}"
+        return f"{self.fps:g}fps/{self.cubing}/{self.compressor}{self.cube_tokens}/{self.propagator}/{text}{stored}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class AnswerConfig:
         answer_tokens: longest answer of the language model.
         join_gap_s: hits closer than this are one appearance.
         candidates: hits whose notes are read before selecting.
+        diversity: 0 cites what answers best; towards 1, what differs most from what is cited already.
     """
 
     cubes: int = 4
@@ -54,3 +60,4 @@ class AnswerConfig:
     answer_tokens: int = 96
     join_gap_s: float = 1.5
     candidates: int = 64
+    diversity: float = 0.0

@@ -1,43 +1,41 @@
-"""One stream of steps becoming cubes: encode, cube, compress, pool, describe. Files and cameras both run through here.
+"""One stream of steps becoming cubes: see, look, keep. Files and cameras both run through here.
+
+    Seeing       frames -> tokens, evidence, borders of cubes      pipeline/seeing.py
+    Glimpsing    colours, words on the screen                      pipeline/glimpsing.py
+    CubeStream   compress, pool, describe -> closed cubes          here
 
 What it is: the state machine between frames and closed cubes. What it is not: decoding (`pipeline.sources`), storing
-(`pipeline.ingest`, `pipeline.live`), or any model. Its whole state fits in an `IngestState`, and a restored stream fed
-the same frames in the same groups gives the same cubes to the bit.
+(`pipeline.ingest`, `pipeline.live`), or any model. The three stages may run in threads of their own, each ahead of the
+next: what a stage needs to go on travels with the steps it passes on. The whole state fits in an `IngestState`, and a
+restored stream fed the same frames, in whatever groups, gives the same cubes to the bit.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from encoders.base import Backend, BoundaryReason, Compressor, Cubing, Frame, Keys
 from encoders.compressors import default_compressors
 from encoders.cubing import default_cubings
-from encoders.sketch import change, sketch
+from encoders.sketch import change
+from encoders.streaming.backend import KEY_KIND, StreamingBackend
 from memory.packing import pack_tokens
 from memory.propagation import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from pipeline.config import IngestConfig
 from pipeline.description import DescriptionPool
+from pipeline.glimpsing import Glimpsing
+from pipeline.prefetch import Line
+from pipeline.seeing import Part, Seeing, Seen, Sketch
+from pipeline.streaming_memory import PROPAGATOR, clip_parts
 from pipeline.thumbnail import thumbnail_jpeg
 
-Sketch = npt.NDArray[np.uint8]
-
-
-@dataclass(slots=True)
-class _Encoded:
-    """A group of steps after the models: tokens [S, T, N, D], evidence [T, E], one sketch a step."""
-
-    tokens: torch.Tensor
-    grid: tuple[int, int]
-    evidence: torch.Tensor
-    sketches: list[Sketch]
+_PARTS_AHEAD = 2
 
 
 class CubeStream:
@@ -47,20 +45,21 @@ class CubeStream:
         self, backend: Backend, cubing: Cubing, compressor: Compressor, propagator: Propagator, config: IngestConfig
     ) -> None:
         self._backend = backend
-        self._cubing = cubing
+        self._seeing = Seeing(backend, cubing, config.same_picture)
+        self._glimpsing = Glimpsing(backend.describer, config)
         self._compressor = compressor
         self._propagator = propagator
         self._config = config
         self._pool = backend.keys.pool()
         self._description = DescriptionPool()
-        self._global = GlobalMemory.empty(backend.frames.dim)
+        self._global = GlobalMemory.empty(propagator.dim)
         self._steps = 0
         self._ordinal = 0
         self._start_s = 0.0
         self._last_s: float | None = None
         self._thumbnail = b""
         self._sketch: Sketch | None = None
-        self._read: tuple[float, Sketch] | None = None
+        self._states = {**self._seeing.state(), "glimpsing": self._glimpsing.state()}
 
     @property
     def steps(self) -> int:
@@ -73,62 +72,50 @@ class CubeStream:
         return self._last_s
 
     def take(self, frames: Sequence[Frame]) -> list[CubeMemory]:
-        """Watches a group of frames, in order of time; returns the cubes that closed meanwhile."""
-        if not frames:
-            return []
-        encoded = self._encode(frames)
+        """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile."""
+        parts = self._seeing.parts(frames, max(len(frames), 1))
+        return self.keep([self._glimpsing.looked(part) for part in parts])
+
+    @contextmanager
+    def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
+        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding and looking run ahead in threads of
+        their own, until the block is left; an error in one is raised here, after the whole groups before it."""
+        with Line() as line:
+            decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
+            seen = line.ahead(self._seeing.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
+            yield _groups(line.ahead(map(self._glimpsing.looked, seen), _PARTS_AHEAD, "look"))
+
+    def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
+        """Takes steps that were seen and looked at; returns the cubes that closed meanwhile."""
         closed: list[CubeMemory] = []
-        for i, frame in enumerate(frames):
-            reason = self._cubing.step(encoded.tokens[0, i], frame.time_s)
-            if reason is not None and self._description.steps:
-                closed.append(self._close(reason, frame.time_s))
-            self._step(frame, encoded, i)
+        for step in (step for part in parts for step in part.steps):
+            if step.border is not None and self._description.steps:
+                closed.append(self._close(step.border, step.small.time_s))
+            self._step(step)
+        self._states = parts[-1].states if parts else self._states
         return closed
 
     def finish(self, reason: BoundaryReason, end_s: float) -> list[CubeMemory]:
         """Closes the open cube, if there is one, at `end_s`."""
+        self._glimpsing.begin_cube()
+        self._states = {**self._states, "glimpsing": self._glimpsing.state()}
         return [self._close(reason, end_s)] if self._description.steps else []
 
-    def _encode(self, frames: Sequence[Frame]) -> _Encoded:
-        """Runs the models once for every picture that differs from the one before it in this group."""
-        sketches = [sketch(frame.rgb) for frame in frames]
-        source, kept = [0], [0]
-        for i in range(1, len(frames)):
-            if change(sketches[kept[-1]], sketches[i]) > self._config.same_picture:
-                kept.append(i)
-            source.append(len(kept) - 1)
-        distinct = [frames[i] for i in kept]
-        tokens = self._backend.frames.encode(distinct)
-        evidence = self._backend.keys.evidence(distinct, tokens)
-        rows = torch.tensor(source)
-        return _Encoded(tokens.tokens[:, rows], tokens.grid, evidence[rows], sketches)
-
-    def _step(self, frame: Frame, encoded: _Encoded, i: int) -> None:
-        seen = encoded.sketches[i]
+    def _step(self, step: Seen) -> None:
+        if step.glimpse is None:
+            raise ValueError("a step is kept after it was looked at")
+        time_s = step.small.time_s
         if self._description.steps == 0:
-            self._start_s = frame.time_s
+            self._start_s = time_s
         if self._description.steps < 2:  # the second step shows a cube better: the first is often still in transition
-            self._thumbnail = thumbnail_jpeg(frame)
-        self._compressor.add(encoded.tokens[:, i], encoded.grid, frame.time_s)
-        self._pool.add(encoded.evidence[i])
-        read = self._reading_due(frame.time_s, seen)
-        glimpse = self._backend.describer.look(frame, read_screen=read)
-        if read:
-            self._read = (frame.time_s, seen)
-        motion = None if self._sketch is None else change(self._sketch, seen)
-        self._description.add(glimpse, motion, frame.time_s)
-        self._sketch = seen
-        self._last_s = frame.time_s
+            self._thumbnail = thumbnail_jpeg(step.small)
+        self._compressor.add(step.tokens, step.grid, time_s)
+        self._pool.add(step.evidence)
+        motion = None if self._sketch is None else change(self._sketch, step.sketch)
+        self._description.add(step.glimpse, motion, time_s)
+        self._sketch = step.sketch
+        self._last_s = time_s
         self._steps += 1
-
-    def _reading_due(self, time_s: float, seen: Sketch) -> bool:
-        if not self._config.screen_text:
-            return False
-        if self._read is None or self._description.steps == 0:
-            return True
-        when_s, picture = self._read
-        due = time_s - when_s >= self._config.screen_text_every_s
-        return due and change(picture, seen) > self._config.same_picture
 
     def _words_and_keys(self) -> tuple[dict[str, object], Keys]:
         summary = self._pool.summary()
@@ -139,12 +126,14 @@ class CubeStream:
     def _close(self, reason: BoundaryReason, end_s: float) -> CubeMemory:
         notes, keys = self._words_and_keys()
         compressed = self._compressor.cube()
+        if compressed.key is not None:
+            keys = Keys(compressed.key.numpy()[None], (KEY_KIND,))
         span = TimeSpan(self._start_s, max(end_s, self._start_s))
         cube = CubeMemory(
             ordinal=self._ordinal,
             span=span,
             boundary=reason,
-            tokens=pack_tokens(compressed.tokens.numpy()),
+            tokens=pack_tokens(compressed.tokens.numpy(), self._config.token_type),
             weights=compressed.weights.numpy(),
             positions=compressed.positions.numpy(),
             keys=keys.vectors.astype(np.float16),
@@ -180,10 +169,9 @@ class CubeStream:
             "start_s": self._start_s,
             "thumbnail": base64.b64encode(self._thumbnail).decode(),
             "sketch": _picture(self._sketch),
-            "read": None if self._read is None else [self._read[0], _picture(self._read[1])],
         }
         components = {
-            "cubing": self._cubing.state(),
+            **self._states,
             "compressor": self._compressor.state(),
             "evidence": self._pool.state(),
             "description": self._description.state(),
@@ -194,18 +182,30 @@ class CubeStream:
     def restore(self, state: IngestState) -> None:
         """Goes on where `state` was taken."""
         own = json.loads(state.components["stream"])
-        self._cubing.restore(state.components["cubing"])
+        self._states = {name: state.components[name] for name in self._states}
+        self._seeing.restore(self._states)
+        self._glimpsing.restore(self._states["glimpsing"])
         self._compressor.restore(state.components["compressor"])
         self._pool.restore(state.components["evidence"])
         self._description = DescriptionPool.restored(state.components["description"])
         self._start_s = own["start_s"]
         self._thumbnail = base64.b64decode(own["thumbnail"])
         self._sketch = _sketch(own["sketch"])
-        self._read = None if own["read"] is None else (own["read"][0], np.asarray(_sketch(own["read"][1])))
         self._steps = state.next_step
         self._ordinal = state.next_ordinal
         self._last_s = state.resume_after_s
         self._global = state.global_memory
+
+
+def _groups(parts: Iterator[Part]) -> Iterator[list[Part]]:
+    group: list[Part] = []
+    for part in parts:
+        group.append(part)
+        if part.whole:
+            yield group
+            group = []
+    if group:  # the last new picture was the last of its part, and of the file
+        yield group
 
 
 def _picture(seen: Sketch | None) -> str | None:
@@ -220,7 +220,9 @@ def _sketch(text: str | None) -> Sketch | None:
 
 
 def new_cube_stream(backend: Backend, config: IngestConfig) -> CubeStream:
-    """A stream at its beginning, with the parts that `config` names."""
+    """A stream at its beginning, with the parts that `config` names; with a streaming encoder, the clip's own parts."""
+    if config.propagator == PROPAGATOR and isinstance(backend, StreamingBackend):
+        return CubeStream(backend, *clip_parts(backend), config)
     return CubeStream(
         backend,
         default_cubings().get(config.cubing)(),

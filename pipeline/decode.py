@@ -1,7 +1,8 @@
 """Which frames of a video are taken, at what time and in what mode: the rules, free of any container or codec.
 
-What it is: settings, limits, the choice between decoding everything and decoding key frames, the presentation clock
-and the sampler. What it is not: reading files (`pipeline.sources.file`).
+What it is: settings, limits (of media, and of the child process that decodes it), the choice between decoding
+everything and decoding key frames, the presentation clock and the sampler. What it is not: reading files
+(`pipeline.sources.file`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pipeline.sources.base import DecodeMode, MediaInfo
 
 _TINY_STEPS = 1e-6
 """Forgives rounding in container time bases: 0.9999999 s is second 1."""
+
+_LONGEST_CPU_S = 10**7
 
 _GAP_SLACK = 0.02
 """A key frame every 1.02 s still serves one frame a second."""
@@ -47,10 +50,39 @@ class DecodeLimits:
     Attributes:
         max_pixels: of one picture as coded; the default lets 8K pass.
         max_seconds: of video; the default is 24 hours.
+        max_work_pixels: pictures times pixels of the whole video; the default lets 24 hours of 4K at 60 pictures a
+            second pass.
     """
 
     max_pixels: int = 8192 * 4608
     max_seconds: float = 24 * 3600.0
+    max_work_pixels: float = 5e13
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxConfig:
+    """Limits of a decoding child.
+
+    Attributes:
+        memory_bytes: of address space. 8K pictures of ten bits need about 2 GB.
+        cpu_s: processor time for looking at a file, and on top of what its length allows for watching it.
+        cpu_pixels_per_s: watching gets one more second of processor time for so many claimed pixels; usual decoders
+            do ten times as many.
+        stall_s: a child that reads nothing for so long while its parent waits is ended.
+        look_s: looking at a file, or jumping to a few times of it, is ended after so long.
+        slots: pictures decoded ahead of the parent.
+    """
+
+    memory_bytes: int = 3 << 30
+    cpu_s: float = 120.0
+    cpu_pixels_per_s: float = 1e7
+    stall_s: float = 30.0
+    look_s: float = 120.0
+    slots: int = 4
+
+    def cpu_for(self, work_pixels: float) -> int:
+        """Processor time (s) for watching a video of so many pictures times pixels."""
+        return min(_LONGEST_CPU_S, round(self.cpu_s + work_pixels / self.cpu_pixels_per_s))
 
 
 def choose_mode(info: MediaInfo, fps: float) -> DecodeMode:

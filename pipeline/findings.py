@@ -27,12 +27,15 @@ class Finding:
         supported: whether a memory holds it; False where nothing answers to the question.
         cited: the cubes the statement rests on, in order of time.
         evidence: for questions about a thing, every appearance; else None.
+        context: further cubes that a model should read beside the cited ones, such as the one a neighbour stands next
+            to; not cited.
     """
 
     statement: str
     supported: bool
     cited: tuple[Seen, ...]
     evidence: Evidence | None = None
+    context: tuple[Seen, ...] = ()
 
 
 def notes_said(notes: Notes) -> str:
@@ -154,13 +157,14 @@ def written(question: Question, seen: Sequence[Seen]) -> Finding:
     return Finding(f"The screen says {listed(parts)}.", True, tuple(one for one in seen if one.notes.texts))
 
 
-def beside(question: Question, anchor: TimeSpan, neighbours: Sequence[Seen]) -> Finding:
-    """Kinds before and after: what stands next to the anchor in time."""
+def beside(question: Question, anchor: TimeSpan, neighbours: Sequence[Seen], anchors: Sequence[Seen] = ()) -> Finding:
+    """Kinds before and after: what stands next to the anchor in time. `anchors`: the cubes of that appearance."""
+    held = tuple(one for one in anchors if one.span.overlaps(anchor))
     if not neighbours:
         edge = "start" if question.kind == "before" else "end"
         where = spoken(anchor)
-        return Finding(f"{_capital(label(question.topic))} is at the {edge}, from {where}.", True, ())
+        return Finding(f"{_capital(label(question.topic))} is at the {edge}, from {where}.", True, (), context=held)
     one = neighbours[0]
     side = "Before" if question.kind == "before" else "After"
     statement = f"{side} {label(question.topic)} ({spoken(anchor)}): {notes_said(one.notes)} from {spoken(one.span)}."
-    return Finding(statement, True, (one,))
+    return Finding(statement, True, (one,), context=held)

@@ -1,17 +1,20 @@
 """READ FIRST: how a recorded video becomes memory. Decode -> encode -> cube -> compress -> propagate -> commit.
 
-    source.steps()  one frame a step, by presentation time          pipeline/sources, in a thread of its own
-    stream.take()   frames -> tokens -> cubes                       pipeline/cube_stream.py
-    store.commit()  closed cubes, open cube and state, all or none  memory/store.py
+    source.steps()     one frame a step, by presentation time          pipeline/sources
+    stream.watching()  frames -> tokens, borders, words                pipeline/cube_stream.py
+    stream.keep()      compressed, pooled, described: cubes            the same
+    store.commit()     closed cubes, open cube and state, all or none  memory/store.py
+
+Decoding, encoding and looking at the screen each have a thread and run a bounded number of steps ahead of the commits,
+so the slowest of them sets the pace and memory stays flat.
 
 Every `commit_steps` steps everything a restarted worker needs is committed together. A worker that dies loses at most
-the steps since then, and the next one watches exactly those again: same groups, same frames, same bytes.
+the steps since then, and the next one watches exactly those again: same frames, same bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 from encoders.base import Backend
 from memory.records import FINAL_STATUSES, CubeMemory, IngestState, VideoError, VideoRecord, VideoStatus
@@ -20,7 +23,6 @@ from pipeline.config import IngestConfig
 from pipeline.cube_stream import CubeStream, new_cube_stream
 from pipeline.decode import choose_mode
 from pipeline.errors import BackendMismatch, MediaDamaged
-from pipeline.prefetch import prefetched
 from pipeline.sources.base import DecodeMode, FrameSource
 
 OnCommit = Callable[[VideoRecord, Sequence[CubeMemory]], None]
@@ -52,10 +54,11 @@ class Ingest:
             stream.restore(state)
         mode = choose_mode(source.probe(), self._config.fps) if state is None else _mode(state)
         steps = source.steps(state.resume_after_s if state else None, mode)
-        with prefetched(steps, self._config.prefetch_steps) as frames:
-            while not stop() and (group := list(islice(frames, self._config.commit_steps))):
-                closed = stream.take(group)
-                self._commit(video_id, epoch, stream, source, mode, len(group), closed)
+        with stream.watching(steps) as groups:
+            while not stop() and (group := next(groups, None)) is not None:
+                before = stream.steps
+                closed = stream.keep(group)
+                self._commit(video_id, epoch, stream, source, mode, before, closed)
         if stop():
             return self._store.video(video_id)
         return self._finish(video_id, epoch, stream, mode, source)
@@ -73,12 +76,11 @@ class Ingest:
         stream: CubeStream,
         source: FrameSource,
         mode: DecodeMode,
-        taken: int,
+        before: int,
         closed: Sequence[CubeMemory],
     ) -> None:
         state = stream.state(mode)
         watched_s = (stream.last_s or 0.0) + 1.0 / self._config.fps
-        before = stream.steps - taken
         error = _damage(source)
         commit = Commit(epoch, before, state, closed, stream.open_cube(), watched_s, "ingesting", error)
         self._store.commit(video_id, commit)

@@ -8,6 +8,9 @@ Commits: the open cube at least once a second while pictures come; the full stat
 closes, and when no picture came for a second. Only pictures up to the last *full* commit are acknowledged
 (`committed_s`): a client keeps what is after it and sends it again after a lost connection. A stream taken up again
 after a crash closes the cube that was open as `interrupted`.
+
+With a store that waits (`memory.patient`) a store that is away only holds the stream up: no commit, so no new credit,
+while pictures queue; when it is back the same commit goes through.
 """
 
 from __future__ import annotations
@@ -73,6 +76,8 @@ class LiveStream:
         self._ending = False
         self._dropped = 0
         self._received_s = 0.0
+        self._closing = threading.Lock()
+        self._ended = False
         self._take_over()
 
     def _take_over(self) -> None:
@@ -81,6 +86,7 @@ class LiveStream:
             raise ValueError(f"this video is {record.status}, not live")
         self._epoch = self._store.claim(self._id)
         self._start_utc_s = record.start_utc_s
+        self._start_stored = record.start_utc_s is not None
         state = self._store.state(self._id)
         self._stored_step = 0
         self._committed_s: float | None = None
@@ -104,8 +110,7 @@ class LiveStream:
         """Takes one picture: capture time in microseconds of Unix UTC, never run back; JPEG or WebP bytes."""
         with self._changed:
             if self._start_utc_s is None:
-                self._store.update_video(self._id, start_utc_s=capture_us / 1e6)
-                self._start_utc_s = capture_us / 1e6  # after it is stored: else nobody would store it any more
+                self._start_utc_s = capture_us / 1e6  # stored before the first commit: here nothing waits for the store
             self._received_s = max(capture_us / 1e6 - self._start_utc_s, self._received_s)
             grid = self._grid(self._received_s)
             if grid > self._last_grid:
@@ -179,6 +184,9 @@ class LiveStream:
         self._commit(closed, full=bool(closed) or due or self._stored_step == 0)
 
     def _commit(self, closed: Sequence[CubeMemory], *, full: bool, status: VideoStatus = "live") -> None:
+        if not self._start_stored and self._start_utc_s is not None:
+            self._store.update_video(self._id, while_epoch=self._epoch, start_utc_s=self._start_utc_s)
+            self._start_stored = True
         state = self._stream.state("push") if full else None
         last_s = self._stream.last_s
         watched_s = (last_s + 1.0 / self._config.fps) if last_s is not None else 0.0
@@ -202,15 +210,21 @@ class LiveStream:
             self._changed.notify_all()
 
     def end(self) -> None:
-        """After `run` returned: closes the open cube and the video, which becomes `ready`."""
-        last_s = self._stream.last_s
-        closed = [] if last_s is None else self._stream.finish("end", last_s + 1.0 / self._config.fps)
-        self._commit(closed, full=True, status="ready")
+        """After `run` returned: closes the open cube and the video, which becomes `ready`. Whoever calls second waits
+        for the first and does nothing; after an error the next call tries nothing again, since the cube is closed."""
+        with self._closing:
+            if self._ended:
+                return
+            self._ended = True
+            last_s = self._stream.last_s
+            closed = [] if last_s is None else self._stream.finish("end", last_s + 1.0 / self._config.fps)
+            self._commit(closed, full=True, status="ready")
 
     def checkpoint(self) -> None:
-        """After `run` returned: commits everything and leaves the stream live."""
-        if self._stream.steps > self._stored_step:
-            self._commit([], full=True)
+        """After `run` returned: commits everything and leaves the stream live, unless it has ended."""
+        with self._closing:
+            if not self._ended and self._stream.steps > self._stored_step:
+                self._commit([], full=True)
 
 
 def _told(start_s: float, end_s: float, notes: Any, ordinal: int | None) -> dict[str, Any]:

@@ -1,14 +1,23 @@
-"""Runs an iterator in a thread of its own, a bounded number of items ahead: decoding overlaps with encoding."""
+"""Iterators that run in threads of their own, each a bounded number of items ahead of who takes from it.
+
+A line of them is a pipeline: the slowest sets the pace, and no more than the bounds allow waits in memory. Leaving
+ends all of them at once, also those that wait for one another.
+"""
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class _Left(Exception):
+    """The line was left: whoever still waits in it ends."""
 
 
 class _End:
@@ -16,57 +25,86 @@ class _End:
         self.error = error
 
 
-class _Ahead(Generic[T]):
-    def __init__(self, items: Iterator[T], depth: int) -> None:
-        self._items = items
-        self._queue: queue.Queue[T | _End] = queue.Queue(maxsize=depth)
-        self._leave = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
-        self._thread.start()
+class _Waiting(Generic[T]):
+    """Items between a thread and who takes them."""
 
-    def _run(self) -> None:
+    def __init__(self, depth: int) -> None:
+        self.items: deque[T | _End] = deque()
+        self.depth = depth
+
+
+class Line:
+    """A context manager around threads that feed one another; leaving it stops, closes and joins all of them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._left = False
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._left = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def ahead(self, items: Iterator[T], depth: int, name: str = "prefetch") -> Iterator[T]:
+        """`items` in order, taken in a thread of that name, at most `depth` of them waiting. The thread closes `items`;
+        an error inside is raised where the taker stands, after what came before it."""
+        waiting: _Waiting[T] = _Waiting(depth)
+        thread = threading.Thread(target=self._run, args=(items, waiting), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return self._taken(waiting)
+
+    def _run(self, items: Iterator[T], waiting: _Waiting[T]) -> None:
         error: BaseException | None = None
         try:
-            for item in self._items:
-                self._offer(item)
-                if self._leave.is_set():
-                    break
-        except BaseException as caught:  # noqa: BLE001 - handed to the consumer, which raises it
-            error = caught
-        finally:
-            close = getattr(self._items, "close", None)
-            if close is not None:
-                close()
-        self._offer(_End(error))
-
-    def _offer(self, item: T | _End) -> None:
-        while not self._leave.is_set():
             try:
-                self._queue.put(item, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+                for item in items:
+                    self._put(waiting, item)
+            finally:
+                close = getattr(items, "close", None)
+                if close is not None:
+                    close()
+        except _Left:
+            return
+        except BaseException as caught:  # noqa: BLE001 - handed to the taker, who raises it
+            error = caught
+        with self._changed:
+            waiting.items.append(_End(error))
+            self._changed.notify_all()
 
-    def __iter__(self) -> Iterator[T]:
+    def _put(self, waiting: _Waiting[T], item: T) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._left or len(waiting.items) < waiting.depth)
+            if self._left:
+                raise _Left
+            waiting.items.append(item)
+            self._changed.notify_all()
+
+    def _taken(self, waiting: _Waiting[T]) -> Iterator[T]:
         while True:
-            item = self._queue.get()
+            with self._changed:
+                self._changed.wait_for(lambda: self._left or len(waiting.items) > 0)
+                if self._left:
+                    raise _Left
+                item = waiting.items.popleft()
+                self._changed.notify_all()
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
                 return
             yield item
 
-    def stop(self) -> None:
-        self._leave.set()
-        self._thread.join()
-
 
 @contextmanager
 def prefetched(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
-    """Items of `items` in order, at most `depth` of them waiting. Leaving the block stops the thread and closes the
-    iterator; an error inside `items` is raised where the consumer stands."""
-    ahead = _Ahead(items, depth)
-    try:
-        yield iter(ahead)
-    finally:
-        ahead.stop()
+    """One iterator in a line of its own."""
+    with Line() as line:
+        yield line.ahead(items, depth)

@@ -36,17 +36,25 @@ _FRAME_WORDS = frozenset(
     begin begins start starts end ends video clip film movie footage recording stream scene scenes
     picture pictures frame frames screen camera second seconds minute minutes hour hours right now then next
     previous again s t re one ones thing things something
-    anything object
+    anything object whole entire everything everyone anyone anybody somebody someone kind sort type mention mentioned
+    turn turns turned up once gone leave leaves earliest latest final finally follow follows followed precede precedes
+    preceded count counts appearance appearances number hear hears heard pass passes passed drive drives drove use uses
+    used stay stays stayed get gets got let tell told watch watched view viewed own miss missed present
     """.split()
 )
+_A_FRAME_THING = re.compile(r"\b(?:an?|any) (camera|screen|picture|frame|clip)\b", re.IGNORECASE)
 _TEXT_WORDS = re.compile(
     r"\b(text|caption|captions|title|written|writing|words?|say|says|said|sign|signs|read|reads|label|logo)\b",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"“”«»']([^\"“”«»']{2,80})[\"“”«»'](?!\w)")
-_COUNT = re.compile(r"\bhow (?:many|often)\b", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\bhow often\b|\bhow many\b(?! (?:seconds|minutes|hours)\b)|\b(?:count|number of) (?:the |all )?"
+    r"(?:appearances|times|occurrences)\b",
+    re.IGNORECASE,
+)
 _EXISTS = re.compile(
-    r"^\s*(?:is|are|was|were|do|does|did|can|could|has|have)\b.*|\b(?:is|are|was|were) there\b", re.IGNORECASE
+    r"^\s*any\b|^\s*(?:is|are|was|were|do|does|did|can|could|has|have)\b.*|\b(?:is|are|was|were) there\b", re.IGNORECASE
 )
 _SUMMARY = re.compile(
     r"\b(summar\w*|overview|describe (?:the|this) (?:video|clip|film|stream)|what (?:happens|happened|is happening|"
@@ -54,6 +62,9 @@ _SUMMARY = re.compile(
     re.IGNORECASE,
 )
 _ORDER = re.compile(r"\b(?:right |just |shortly |immediately |directly )?(before|after)\s+(.+)$", re.IGNORECASE)
+_FOLLOWS = re.compile(r"\b(?:what|which \w+|who) (?:comes? |came )?follow(?:s|ed)\s+(.+)$", re.IGNORECASE)
+_GONE = re.compile(r"\bonce\s+(.+?)\s+(?:had|has|was|is) (?:gone|left|over)\b", re.IGNORECASE)
+_PRECEDES = re.compile(r"\bpreced(?:es|ed|ing)\s+(.+)$", re.IGNORECASE)
 _RECENT = re.compile(
     r"\b(?:in|during|over|within)?\s*the (?:last|past)\s+(\d+(?:\.\d+)?|[a-z]+)?\s*(seconds?|minutes?|hours?)",
     re.IGNORECASE,
@@ -107,8 +118,11 @@ def times_named(text: str) -> list[float]:
 
 def topic_of(text: str) -> str:
     """The words that name a thing, without the question around them, times and punctuation."""
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", _TIME.sub(" ", text))
+    untimed = _TIME.sub(lambda match: " " if match[0].strip() else match[0], text)
+    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", untimed)
     kept = [word for word in words if re.sub(r"['’]s$", "", word.lower()) not in _FRAME_WORDS]
+    if not kept and (thing := _A_FRAME_THING.search(untimed)):
+        return thing[1]  # "a camera" is a thing to look for, "on camera" is not
     return " ".join(re.sub(r"['’]s$", "", word) for word in kept)
 
 
@@ -151,11 +165,15 @@ def _kind(
         return "count", text
     if (order := _ORDER.search(text)) and not times_named(order.group(2)):
         return ("before" if order.group(1).lower() == "before" else "after"), order.group(2)
+    if order := _FOLLOWS.search(text) or _GONE.search(text):
+        return "after", order.group(1)
+    if order := _PRECEDES.search(text):
+        return "before", order.group(1)
     if _EXISTS.search(text) and (topic_of(text) or not timed):
         return "exists", text
-    if re.search(r"\bfirst\b", lower) and not about_text:
+    if re.search(r"\b(first|earliest)\b", lower) and not about_text:
         return "first", text
-    if re.search(r"\b(last|latest|most recently)\b", lower) and not about_text:
+    if re.search(r"\b(last|latest|final|most recently)\b", lower) and not about_text:
         return "last", text
     if re.search(r"\b(when|what time|which (?:second|minute|moment)|at what)\b", lower):
         return "when", text

@@ -27,6 +27,7 @@ class Seen:
         named: the thing or line of the notes that agrees with the question; None where only the keys do.
         span: of the cube, or of the line on the screen where that is what was asked.
         tokens: of the cube; None for an open one.
+        worth: what a re-ranker makes of it, by which it is chosen instead of the score; None without one.
     """
 
     hit: Hit
@@ -36,6 +37,7 @@ class Seen:
     named: str | None
     by_text: bool = False
     tokens: PackedTokens | None = None
+    worth: float | None = None
 
 
 def words(text: str) -> list[str]:

@@ -20,7 +20,8 @@ from pipeline.errors import PipelineError
 
 from . import local, render
 from .bench import NAMES
-from .errors import SettingsInvalid, code_of, detail_of
+from .errors import ServeError, SettingsInvalid, code_of, detail_of
+from .evals.arguments import add_arguments as add_eval_arguments
 from .settings import Settings, check_environment, settings_said
 from .wiring import Longwatch
 
@@ -52,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
     search.add_argument("--limit", type=int, default=10)
     search.add_argument("--video", action="append", metavar="ID", help="only in this video (may be given again)")
     add("timeline", local.timeline, "what was seen when", video)
-    add("delete", local.delete, "forget a video and everything of it", video)
+    delete = add("delete", local.delete, "forget a video and everything of it")
+    which = delete.add_mutually_exclusive_group(required=True)
+    which.add_argument("video", nargs="?", metavar="ID", help="a video's id (see: longwatch videos)")
+    which.add_argument("--older-than", type=float, metavar="DAYS", help="all to which nothing was added for so long")
     export = add("export", local.export, "write a video's memory as JSON lines", video)
     export.add_argument("--canonical", action="store_true", help="without what depends on the day or the machine")
     add("doctor", local.doctor, "check that everything needed is there and works")
@@ -61,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--quick", action="store_true", help="a smaller run of the same thing, under 60 s")
     bench.add_argument("--clips", type=Path, help="a folder of real clips with events.json")
+    add_eval_arguments(add("eval", local.evaluate, "ask a set of questions with known answers, and score"))
     serve = add("serve", local.serve, "start the service: REST, websockets and the page")
     serve.add_argument("--host", default=None)
     serve.add_argument("--port", type=int, default=None)
@@ -79,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Longwatch(settings) as longwatch:
             result = options.run(longwatch, options)
-    except (PipelineError, StoreError, EncoderError) as error:
+    except (PipelineError, StoreError, EncoderError, ServeError) as error:
         return _refuse(code_of(error), detail_of(error), as_json=options.json)
     except KeyboardInterrupt:
         return 130

@@ -21,7 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import EvidencePool, Frame, FrameTokens, Glimpse, Keys, Thing
+from encoders.base import EvidencePool, Frame, FrameTokens, Glimpse, Keys, KeySpace, Thing
+from memory.announcements import CommitAnnouncements
+from memory.index_keeper import IndexKeeper
 from memory.opening import StoreHold
 from memory.recall import LocalRecall, Recalled, RecallRequest
 from memory.records import F32, Hit, TimeSpan
@@ -31,7 +33,7 @@ from pipeline.config import AnswerConfig
 
 from .remote import RemoteKeys, RemoteRecall
 from .settings import Settings
-from .wiring import load_backend, load_language_model, new_index
+from .wiring import kept_recall, load_backend, load_language_model
 
 T = TypeVar("T")
 
@@ -86,21 +88,29 @@ class Encoder:
 
 
 class MemoryOwner:
-    """Recall over all videos; refreshed from the store at every look, so a lost notification costs nothing."""
+    """Recall over all videos: begins from a snapshot, follows the store, saves snapshots (`memory.index_keeper`)."""
 
     def __init__(self, settings: Settings, encoder: Any) -> None:
         self._hold = StoreHold(settings.store_config())
         self._settings = settings
         self._encoder = encoder
-        self._recall: LocalRecall | None = None
+        self._keeper: IndexKeeper | None = None
         self._starting = asyncio.Lock()
 
     async def _ready(self) -> LocalRecall:
+        return (await self._kept()).recall
+
+    async def _kept(self) -> IndexKeeper:
         async with self._starting:
-            if self._recall is None:
+            if self._keeper is None:
                 about = await self._encoder.about.remote()
-                self._recall = LocalRecall(self._hold.store, new_index(about["space"].dim))
-            return self._recall
+                self._keeper = await asyncio.to_thread(self._begin, about["space"])
+            return self._keeper
+
+    def _begin(self, space: KeySpace) -> IndexKeeper:
+        keeper, _ = kept_recall(self._settings, self._hold.store, space, owner=True)
+        keeper.follow(CommitAnnouncements(self._hold.client()))
+        return keeper
 
     async def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         owner = await self._ready()
@@ -116,10 +126,14 @@ class MemoryOwner:
 
     async def forget(self, video_id: str) -> None:
         """Drops a deleted video."""
-        (await self._ready()).forget(video_id)
+        await asyncio.to_thread((await self._kept()).forget, video_id)
 
     def __del__(self) -> None:
-        self._hold.close()
+        try:
+            if self._keeper is not None:
+                self._keeper.stop()
+        finally:
+            self._hold.close()
 
 
 class Answerer:

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ def examine(longwatch: Longwatch) -> dict[str, Any]:
         _check("packages", lambda: ", ".join(f"{name} {version(name)}" for name in _PACKAGES)),
         _check("device", _device),
         _check("disk", lambda: _disk(longwatch)),
+        _check("decoding", lambda: _decoding(longwatch)),
         _check("store", lambda: _store(longwatch)),
         _check("index", lambda: _index(longwatch)),
         _check("backend", lambda: _backend(longwatch)),
@@ -52,6 +54,18 @@ def _disk(longwatch: Longwatch) -> str:
     return f"{free / 1e9:.0f} GB free for {longwatch.settings.data_dir}"
 
 
+def _decoding(longwatch: Longwatch) -> str:
+    """Starts a decoding child on an ordinary file, this one, and says what it has given up."""
+    from pipeline.sandbox import guards
+
+    sandbox = longwatch.settings.sandbox_config()
+    if sandbox is None:
+        return "in the same process: the settings trust all media"
+    took = guards(Path(__file__), sandbox)
+    network = "without a network" if {"namespace", "seccomp"} & set(took) else "WITH the network"
+    return f"in a child process {network}, {sandbox.memory_bytes >> 20} MB; {', '.join(took) or 'limits only'}"
+
+
 def _store(longwatch: Longwatch) -> str:
     longwatch.store.ping()
     where = longwatch.settings.redis_url or "embedded Valkey"
@@ -61,7 +75,8 @@ def _store(longwatch: Longwatch) -> str:
 def _index(longwatch: Longwatch) -> str:
     from .wiring import new_index
 
-    return f"{type(new_index(8)).__name__} works"
+    index = new_index(8)
+    return f"{type(index).__name__} works, on {index.device}"
 
 
 def _backend(longwatch: Longwatch) -> str:

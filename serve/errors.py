@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from encoders.errors import UnknownName, WeightsUnavailable
-from memory.errors import CommitRefused, CorruptRecord, KeySpaceMismatch, StoreUnavailable, UnknownCube, UnknownVideo
+from memory.errors import (
+    CommitRefused,
+    CorruptRecord,
+    KeySpaceMismatch,
+    SchemaTooNew,
+    StoreUnavailable,
+    UnknownCube,
+    UnknownVideo,
+)
 from pipeline.errors import (
     BackendMismatch,
     BackendUnavailable,
@@ -84,6 +92,7 @@ TABLE: dict[type[Exception], Told] = {
     UnknownCube: Told(HTTPStatus.NOT_FOUND, "not_found"),
     KeySpaceMismatch: Told(HTTPStatus.CONFLICT, BackendMismatch.code),
     StoreUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "store.unavailable"),
+    SchemaTooNew: Told(HTTPStatus.SERVICE_UNAVAILABLE, "store.too_new"),
     CommitRefused: Told(HTTPStatus.CONFLICT, "ingest.superseded"),
     CorruptRecord: Told(HTTPStatus.INTERNAL_SERVER_ERROR, "memory.corrupt"),
 }

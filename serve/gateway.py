@@ -32,6 +32,7 @@ def new_app(use: Service, page: Any | None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await use.start()
         yield
+        use.end()
 
     app = FastAPI(title="Longwatch", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.service = use

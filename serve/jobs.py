@@ -98,6 +98,14 @@ class Jobs:
             pipe.xdel(STREAM, job.id)
             pipe.execute()
 
+    def forget(self, video_id: str) -> None:
+        """Removes every job of a video, leased ones too: their workers learn of it when they renew."""
+        with translated():
+            mine = [entry for entry, fields in self._client.xrange(STREAM) if _video(fields) == video_id]
+            for entry in mine:
+                self._client.xdel(STREAM, entry)
+                self._client.xack(STREAM, GROUP, entry)
+
     def waiting(self) -> int:
         """Jobs in the queue, those being worked on included."""
         with translated():

@@ -17,8 +17,9 @@ class LiveWorker:
 
     def __init__(self, settings: Settings, encoder: Any, video_id: str) -> None:
         self._hold = StoreHold(settings.store_config())
-        config = settings.ingest_config()
-        self._stream = LiveStream(self._hold.store, remote_backend(encoder), config, video_id, LiveConfig())
+        self._leaving = threading.Event()
+        store = self._hold.patient(self._leaving.is_set)
+        self._stream = LiveStream(store, remote_backend(encoder), settings.ingest_config(), video_id, LiveConfig())
         self._ending = False
         self._thread = threading.Thread(target=self._stream.run, name="live", daemon=True)
         self._thread.start()
@@ -55,8 +56,10 @@ class LiveWorker:
         self._stream.end()
 
     def leave(self) -> None:
-        """The service ends, the stream does not: everything is committed."""
+        """The service ends, the stream does not: everything is committed, or lost unacknowledged where the store is
+        away: then nobody waits for it."""
         self._ending = True
+        self._leaving.set()
         self._stream.leave()
         self._thread.join()
         self._stream.checkpoint()

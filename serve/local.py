@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,9 @@ def watch(longwatch: Longwatch, path: Path) -> VideoRecord:
             progress.show(record.ingested_s, record.cubes)
 
         try:
-            video = Ingest(longwatch.store, backend, config, on_commit).run(video.id, source)
+            video = Ingest(longwatch.patient_store(), backend, config, on_commit).run(video.id, source)
         except (PipelineError, EncoderError):
-            longwatch.store.delete_video(video.id)
+            longwatch.removal.delete(video.id)
             raise
     longwatch.recall.refresh(video.id)
     return video
@@ -73,7 +74,8 @@ def search(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
     """`longwatch search WORDS`"""
     words = " ".join(options.query)
     vector = longwatch.backend.keys.question(parse(words).topic or words)
-    hits = longwatch.recall.search(vector, options.limit, options.video)
+    recall = longwatch.recall_everywhere if options.video is None else longwatch.recall
+    hits = recall.search(vector, options.limit, options.video)
     found = [convert.search_hit(hit, notes_of(longwatch, hit)) for hit in hits]
     return schemas.SearchResult(hits=found).model_dump(mode="json")
 
@@ -95,8 +97,12 @@ def timeline(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any
 
 
 def delete(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
-    """`longwatch delete ID`"""
-    return {"deleted": _dump(longwatch.store.delete_video(options.video))}
+    """`longwatch delete ID`, `longwatch delete --older-than DAYS`"""
+    longwatch.removal.resume()
+    if options.older_than is None:
+        return {"deleted": _dump(longwatch.removal.delete(options.video))}
+    old = longwatch.removal.delete_older_than(options.older_than, time.time())
+    return {"forgotten": [_dump(record) for record in old]}
 
 
 def export(longwatch: Longwatch, options: argparse.Namespace) -> None:
@@ -120,6 +126,13 @@ def bench(longwatch: Longwatch, options: argparse.Namespace) -> None:
     if not options.json:
         sys.stdout.write("\n".join(table(figures)) + "\n")
     sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def evaluate(longwatch: Longwatch, options: argparse.Namespace) -> None:
+    """`longwatch eval`: a table, and one JSON document on the last line."""
+    from .evals.command import evaluate as run  # imports what it asks with
+
+    run(longwatch, options)
 
 
 def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:

@@ -20,6 +20,8 @@ def text(command: str, result: dict[str, Any]) -> str:
         return "\n".join(_video(video) for video in result["videos"]) or "nothing is remembered yet"
     if "deleted" in result:
         return f"forgotten: {_video(result['deleted'])}"
+    if "forgotten" in result:
+        return "\n".join(f"forgotten: {_video(video)}" for video in result["forgotten"]) or "nothing is that old"
     if "checks" in result:
         return "\n".join(
             f"{'ok  ' if one['ok'] else 'FAIL'} {one['name']}: {one['detail']}" for one in result["checks"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from encoders.base import Notes
-from memory.errors import UnknownVideo
+from memory.errors import StoreError, StoreUnavailable, UnknownVideo
 from memory.opening import StoreHold
 from memory.records import Hit, VideoRecord
 from pipeline.answer import AnswerEvent
@@ -24,9 +26,16 @@ from pipeline.thumbnail import thumbnail_jpeg
 from .errors import NotFound, NotLive
 from .jobs import Jobs
 from .problems import unwrapped
+from .removal import Removal
 from .settings import Settings
 from .upload import Received, receive
 from .wiring import file_source
+
+log = logging.getLogger("longwatch.service")
+HOUSE_S = 3600.0
+"""How often what is too old or left over is looked for."""
+STORE_S = 2.0
+"""How often the embedded store is looked after."""
 
 
 class Service:
@@ -39,18 +48,51 @@ class Service:
         self.store = hold.store
         self.store_url = hold.url
         self.jobs = Jobs(hold.client(), settings.lease_s)
+        self.removal = Removal(self.store, self.jobs, settings.data_dir)
         self._encoder = encoder
         self._memory = memory
         self._answerer = answerer
         self.supervisor = supervisor
         self._about: dict[str, Any] | None = None
+        self._hold = hold
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Mends what a crash left, makes the queue, queues what has no job, removes broken-off uploads."""
-        await asyncio.to_thread(self.store.repair)
+        await asyncio.to_thread(self.removal.resume)
         await asyncio.to_thread(self.jobs.prepare)
         await asyncio.to_thread(self._queue_unfinished)
         shutil.rmtree(self._incoming, ignore_errors=True)
+        self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._keep_store())]
+
+    def end(self) -> None:
+        """Nothing is swept and no store revived any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _keep_store(self) -> None:
+        """An embedded store that was killed with its keeper comes back although nobody watches anything."""
+        while True:
+            await asyncio.sleep(STORE_S)
+            with suppress(StoreUnavailable):  # who asks meanwhile is told so
+                await asyncio.to_thread(self._hold.revive)
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self.keep_house(time.time())
+            except StoreError as error:
+                log.warning("the store was not swept: %s", error)
+            await asyncio.sleep(HOUSE_S)
+
+    async def keep_house(self, now_s: float) -> None:
+        """Finishes deletions, removes files of no video, deletes what is older than `retention_days`."""
+        await asyncio.to_thread(self.removal.resume)
+        await asyncio.to_thread(self.removal.sweep, now_s)
+        days = self.settings.retention_days
+        for record in await asyncio.to_thread(self.removal.expired, days, now_s) if days else []:
+            with suppress(UnknownVideo):  # deleted by somebody meanwhile
+                await self.delete(record.id)
 
     async def ready(self) -> None:
         """Returns when a question would be answered; raises what is in the way."""
@@ -93,13 +135,13 @@ class Service:
         if registered.known:
             kept.unlink()
         if registered.replaced is not None:
-            self._drop_media(registered.replaced)
+            self.removal.drop_outside(registered.replaced)
         self._queue([registered.video])
         return registered.video
 
     def _queue_unfinished(self) -> None:
         """A gateway that died between a video and its job; what `longwatch ask` is watching is not ours."""
-        self._queue([record for record in self.store.videos() if self._kept(record) is not None])
+        self._queue([record for record in self.store.videos() if self.removal.kept(record) is not None])
 
     def _queue(self, records: list[VideoRecord]) -> None:
         """Gives a job to each unfinished video that has none."""
@@ -108,24 +150,14 @@ class Service:
             if record.status in ("queued", "ingesting") and record.id not in queued:
                 self.jobs.add(record.id)
 
-    def _kept(self, record: VideoRecord) -> Path | None:
-        """The record's file, where it is the service's own."""
-        media = None if record.media is None else Path(record.media)
-        return media if media is not None and media.is_relative_to(self.settings.data_dir / "media") else None
-
     async def delete(self, video_id: str) -> VideoRecord:
         """Forgets a video and everything of it."""
-        record = await asyncio.to_thread(self.store.delete_video, video_id)
+        record = await asyncio.to_thread(self.store.doom_video, video_id)
         await self.supervisor.end_live.remote(video_id)
         await self._memory.forget.remote(video_id)
-        await asyncio.to_thread(self._drop_media, record)
+        with suppress(UnknownVideo):  # the sweep was quicker
+            await asyncio.to_thread(self.removal.delete, video_id)
         return record
-
-    def _drop_media(self, record: VideoRecord) -> None:
-        """Removes a kept file; one that was only pointed to (`longwatch ask`) is not ours."""
-        media = self._kept(record)
-        if media is not None:
-            media.unlink(missing_ok=True)
 
     def media(self, video_id: str) -> Path:
         """The kept file. Raises `MediaNotKept`."""
@@ -139,8 +171,8 @@ class Service:
         path, record = self.media(video_id), self.store.video(video_id)
         if not 0.0 <= time_s <= record.ingested_s:
             raise NotFound(f"{time_s:g} s is not within what was watched")
-        damaged = record.error is not None
-        (frame,) = frames_at(path, [time_s], record.media_offset_s, damaged=damaged)
+        damaged, sandbox = record.error is not None, self.settings.sandbox_config()
+        (frame,) = frames_at(path, [time_s], record.media_offset_s, damaged=damaged, sandbox=sandbox)
         return thumbnail_jpeg(frame, max_side_px=960)
 
     async def ask(self, video_id: str, question: str, config: AnswerConfig) -> AsyncIterator[AnswerEvent]:

@@ -13,7 +13,9 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory.config import StoreConfig
+from memory.records import TokenType
 from pipeline.config import AnswerConfig, IngestConfig
+from pipeline.decode import SandboxConfig
 
 PREFIX = "LONGWATCH_"
 
@@ -41,11 +43,17 @@ class Settings(BaseSettings):
         runtime_dir: sockets.
         redis_url: a Redis or Valkey elsewhere; empty starts the embedded one.
         backend: registry name of the encoder backend.
-        threads: compute threads a process may use; 0: torch's choice for the encoders, one for the language model.
+        threads: compute threads a process may use; 0: half the cores for the encoders, one for the language model.
+        sandbox: whether media is decoded in a child process without network and files; off only for trusted media.
+        sandbox_memory_mb: address space of that child; 8K pictures of ten bits fit.
         host, port: where `longwatch serve` listens; loopback only as long as there are no keys.
         max_upload_bytes: largest file taken.
         ingest_workers: videos watched at once.
         lease_s: a worker that has not been heard of for so long has lost its job.
+        token_type: as what new cubes' tokens are stored: int8, bfloat16 or float32.
+        store_patience_s: how long watching waits for a store that is away; questions never wait.
+        retention_days: the service deletes videos that nothing was added to for so long; 0 keeps them for ever.
+        cache_slots: slots of the language model's key-value cache; more memories are read through it than it holds.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -60,19 +68,36 @@ class Settings(BaseSettings):
     screen_text: bool = True
     cubing: str = "momentum"
     compressor: str = "progressive"
+    sandbox: bool = True
+    sandbox_memory_mb: int = Field(default=3072, ge=512)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
     ingest_workers: int = Field(default=1, ge=1)
     lease_s: float = Field(default=10.0, gt=0)
+    token_type: TokenType = "int8"
+    store_patience_s: float = Field(default=600.0, ge=0)
+    retention_days: float = Field(default=0.0, ge=0)
+    cache_slots: int = Field(default=1024, ge=768)
 
     def store_config(self) -> StoreConfig:
         """Where memories are kept."""
-        return StoreConfig(self.data_dir, self.redis_url or None, runtime_dir=self.runtime_dir)
+        patience_s = self.store_patience_s
+        return StoreConfig(self.data_dir, self.redis_url or None, runtime_dir=self.runtime_dir, patience_s=patience_s)
+
+    def sandbox_config(self) -> SandboxConfig | None:
+        """Limits of the decoding child; None to decode in the same process."""
+        return SandboxConfig(memory_bytes=self.sandbox_memory_mb << 20) if self.sandbox else None
 
     def ingest_config(self) -> IngestConfig:
         """How videos are watched."""
-        return IngestConfig(fps=self.fps, screen_text=self.screen_text, cubing=self.cubing, compressor=self.compressor)
+        return IngestConfig(
+            fps=self.fps,
+            screen_text=self.screen_text,
+            cubing=self.cubing,
+            compressor=self.compressor,
+            token_type=self.token_type,
+        )
 
     def answer_config(self) -> AnswerConfig:
         """How questions are answered."""

@@ -109,8 +109,8 @@ def _boundary(content_type: str) -> bytes:
 async def receive(chunks: AsyncIterator[bytes], content_type: str, part: Path, limit_bytes: int) -> Received:
     """Writes the part named `file` to `part`. Raises `BadRequest`, `UploadTooLarge` or `DiskFull`."""
     boundary = _boundary(content_type)
-    part.parent.mkdir(parents=True, exist_ok=True)
     try:
+        part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as out:
             parts = _Parts(out, limit_bytes)
             parser = MultipartParser(boundary, parts.callbacks())

@@ -6,32 +6,45 @@ Everything heavy is made on first use, so `longwatch videos` never loads a model
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from types import TracebackType
 
 import torch
 
-from encoders.base import Backend
+from encoders.base import Backend, KeySpace
 from encoders.errors import WeightsUnavailable
 from encoders.registry import default_backends
-from memory.index import KeyIndex
+from memory.config import IndexConfig
+from memory.faiss_index import FaissIndex
+from memory.index_keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
+from memory.index_snapshot import Snapshot
 from memory.opening import StoreHold
+from memory.patient import PatientStore
 from memory.recall import LocalRecall
 from memory.redis_store import RedisStore
 from pipeline.answer import Answerer
 from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendUnavailable
 from pipeline.language.base import LanguageModel
+from pipeline.sandbox import SandboxedSource
+from pipeline.sources.base import FrameSource
 from pipeline.sources.file import FileSource
 
+from .jobs import Jobs
+from .removal import Removal
 from .settings import Settings
+
+_WORTH_SAVING_CUBES = 2000
+_SIDE_WITHOUT_TEXT_PX = 480
 
 
 def load_backend(settings: Settings) -> Backend:
-    """The encoder backend the settings name. Raises `BackendUnavailable` with the command that mends it."""
-    limit_threads(settings)
+    """The encoder backend the settings name, on half the cores unless `threads` says otherwise: decoding runs beside
+    it. Raises `BackendUnavailable` with the command that mends it."""
+    threads = settings.threads or max(1, (os.cpu_count() or 1) // 2)
     try:
-        return default_backends().get(settings.backend)(threads=settings.threads or None)
+        return default_backends().get(settings.backend)(threads=threads)
     except WeightsUnavailable as missing:
         raise BackendUnavailable(str(missing)) from missing
 
@@ -43,25 +56,35 @@ def load_language_model(settings: Settings) -> LanguageModel:
     from pipeline.language.pocket import PocketLanguageModel  # its libraries take seconds to import
 
     torch.set_num_threads(settings.threads or 1)
-    return PocketLanguageModel(settings.cache_dir / "weights")
+    return PocketLanguageModel(settings.cache_dir / "weights", cache_slots=settings.cache_slots)
 
 
-def limit_threads(settings: Settings) -> None:
-    """Applies `threads`; 0 leaves torch's own choice."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-
-
-def new_index(dim: int) -> KeyIndex:
-    """The fast index."""
-    from memory.faiss_index import FaissIndex  # faiss is an extra: the error names it
-
+def new_index(dim: int) -> FaissIndex:
+    """The fast index. FAISS is an extra: without it the error names it."""
     return FaissIndex(dim)
 
 
-def file_source(settings: Settings, path: Path) -> FileSource:
-    """A source that samples as the settings say."""
-    return FileSource(path, DecodeConfig(fps=settings.fps))
+def kept_recall(settings: Settings, store: RedisStore, space: KeySpace, *, owner: bool) -> tuple[IndexKeeper, Began]:
+    """Recall over all videos of a key space, from its snapshot on. The owner follows the store and trains its index; a
+    single command's search compares once and trains nothing."""
+    name, identity = str(space), store.identity()
+    path = snapshot_path(settings.data_dir, name)
+    config = IndexConfig() if owner else IndexConfig(flat_up_to=None)
+
+    def make(snapshot: Snapshot | None) -> FaissIndex:
+        return FaissIndex(space.dim, config, None if snapshot is None else snapshot.lists, loading=True)
+
+    recall, index, began = begin(store, path, name, identity, make, 2 * COMPARE_S if owner else 0.0)
+    return IndexKeeper(recall, index, path, name, identity), began
+
+
+def file_source(settings: Settings, path: Path) -> FrameSource:
+    """A source that samples as the settings say, decoded in a child process unless they trust all media. Pictures are
+    as large as who looks at them needs: small lettering wants more than the pocket encoder."""
+    small = settings.backend == "pocket" and not settings.screen_text
+    config = DecodeConfig(fps=settings.fps, max_side_px=_SIDE_WITHOUT_TEXT_PX if small else DecodeConfig().max_side_px)
+    sandbox = settings.sandbox_config()
+    return FileSource(path, config) if sandbox is None else SandboxedSource(path, config, sandbox=sandbox)
 
 
 class Longwatch:
@@ -82,8 +105,18 @@ class Longwatch:
     @functools.cached_property
     def store(self) -> RedisStore:
         """The truth, with what a crash left half-done mended."""
-        self._hold.store.repair()
+        self.removal.resume()
         return self._hold.store
+
+    @functools.cached_property
+    def removal(self) -> Removal:
+        """Forgets videos, with their jobs and kept files."""
+        jobs = Jobs(self._hold.client(), self.settings.lease_s)
+        return Removal(self._hold.store, jobs, self.settings.data_dir)
+
+    def patient_store(self) -> PatientStore:
+        """The store for watching: it waits while the server is away."""
+        return self._hold.patient()
 
     @functools.cached_property
     def backend(self) -> Backend:
@@ -97,8 +130,17 @@ class Longwatch:
 
     @functools.cached_property
     def recall(self) -> LocalRecall:
-        """Exact in one video, the index across videos."""
-        return LocalRecall(self.store, new_index(self.backend.keys.space.dim))
+        """Exact in one video, the index across videos. What is asked of one video reads only that one."""
+        space = self.backend.keys.space
+        return LocalRecall(self.store, new_index(space.dim), key_space=str(space))
+
+    @functools.cached_property
+    def recall_everywhere(self) -> LocalRecall:
+        """Recall over all videos, from a snapshot where there is one; saved anew where much had to be read."""
+        keeper, began = kept_recall(self.settings, self.store, self.backend.keys.space, owner=False)
+        if began.replayed >= _WORTH_SAVING_CUBES:
+            keeper.save()
+        return keeper.recall
 
     @functools.cached_property
     def answerer(self) -> Answerer:

@@ -17,6 +17,7 @@ import ray
 
 from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVideo
 from memory.opening import StoreHold
+from memory.patient import PatientStore
 from memory.records import FINAL_STATUSES, VideoError
 from pipeline.errors import PipelineError
 from pipeline.ingest import Ingest
@@ -67,7 +68,7 @@ class IngestWorker:
                 if job is not None:
                     self._watch(job)
             except StoreUnavailable:
-                self._leave.wait(_BLOCK_S)  # the job stays leased or queued; ingest waits and goes on
+                self._leave.wait(_BLOCK_S)  # for longer than patience lasts; the job stays leased or queued
             except Exception:
                 log.exception("ingest worker %s ends; the supervisor starts another", self._name)
                 raise
@@ -88,30 +89,37 @@ class IngestWorker:
 
     def _over(self, job: Job, refused: CommitRefused) -> bool:
         """Whether a refused commit ends the job: the video was deleted, or is watched for somebody else's job. Where
-        this very job is another worker's now, or a commit's answer was lost, the job stays and its lease runs out."""
+        this very job is another worker's now, it stays that one's."""
         return refused.reason == "deleted" or (refused.reason == "epoch" and self._jobs.renew(self._name, job))
 
     def _run(self, job: Job, lost: threading.Event) -> bool:
         """Whether the video has reached a final status."""
-        store = self._hold.store
-        record = store.video(job.video_id)
+
+        def stop() -> bool:
+            return self._leave.is_set() or lost.is_set()
+
+        store = self._hold.patient(stop)
+        record, epoch = store.video(job.video_id), store.epoch(job.video_id)
         if record.status in FINAL_STATUSES:
             return True
         if job.tries > MOST_TRIES or record.media is None:
-            self._fail(job.video_id, VideoError("ingest.failed", "this file could not be watched to its end"))
+            fail(store, job.video_id, epoch, VideoError("ingest.failed", "this file could not be watched to its end"))
             return True
         source = file_source(self._settings, self._path(record.media))
         ingest = Ingest(store, self._backend, self._settings.ingest_config(), lambda record, closed: None)
         try:
-            record = ingest.run(job.video_id, source, lambda: self._leave.is_set() or lost.is_set())
+            record = ingest.run(job.video_id, source, stop)
         except PipelineError as error:
-            self._fail(job.video_id, VideoError(code_of(error), detail_of(error)))
+            fail(store, job.video_id, epoch, VideoError(code_of(error), detail_of(error)))
             return True
         return record.status in FINAL_STATUSES
 
-    def _fail(self, video_id: str, error: VideoError) -> None:
-        status = "partial" if self._hold.store.video(video_id).cubes else "failed"
-        self._hold.store.update_video(video_id, status=status, error=error)
+
+def fail(store: PatientStore, video_id: str, epoch: int, error: VideoError) -> None:
+    """Gives a video up. Raises `CommitRefused` where somebody else has claimed it since this worker did, or since
+    `epoch` where it never did: then it is not this worker's to give up."""
+    status = "partial" if store.video(video_id).cubes else "failed"
+    store.update_video(video_id, while_epoch=store.claimed.get(video_id, epoch), status=status, error=error)
 
 
 class Supervisor:

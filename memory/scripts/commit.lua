@@ -1,21 +1,25 @@
--- One commit, all or nothing: every check comes before the first write.
+-- One commit, all or nothing: every check comes before the first write. A commit that is sent again because its answer
+-- was lost is known by its mark, and answered without being applied a second time.
 -- KEYS: video, state, open, cubes, keys.
--- ARGV: epoch, expected step, channel, state or '', next step, next ordinal, open cube or '',
+-- ARGV: epoch, expected step, channel, state or '', next step, next ordinal, open cube or '', mark,
 --       then record field count and field, value ..., then ordinal, cube, keyed span for each closed cube.
 -- Returns the commit number, or why it is refused.
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'next_step', 'cubes', 'gone')
+local head = redis.call('HMGET', KEYS[1], 'epoch', 'next_step', 'cubes', 'gone', 'mark', 'commits')
 if not head[1] or head[4] then
   return 'deleted'
 end
 if head[1] ~= ARGV[1] then
   return 'epoch'
 end
+if head[5] == ARGV[8] then
+  return tonumber(head[6])
+end
 if head[2] ~= ARGV[2] then
   return 'step'
 end
 
-local first_field = 9
-local first_cube = first_field + 2 * tonumber(ARGV[8])
+local first_field = 10
+local first_cube = first_field + 2 * tonumber(ARGV[9])
 local ordinal = tonumber(head[3])
 for i = first_cube, #ARGV, 3 do
   if tonumber(ARGV[i]) ~= ordinal then
@@ -45,7 +49,7 @@ end
 for i = first_field, first_cube - 1, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end
-redis.call('HSET', KEYS[1], 'cubes', ordinal)
+redis.call('HSET', KEYS[1], 'cubes', ordinal, 'mark', ARGV[8], 'watched_s', redis.call('TIME')[1])
 redis.call('HINCRBY', KEYS[1], 'bytes_stored', bytes)
 local number = redis.call('HINCRBY', KEYS[1], 'commits', 1)
 redis.call('PUBLISH', ARGV[3], number)

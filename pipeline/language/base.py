@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from encoders.base import Notes
 from memory.records import PackedTokens, TimeSpan
@@ -24,6 +24,36 @@ class ReadableMemory:
     notes: Notes
 
 
+FEW_MEMORIES = 4
+"""So many are in the statement already; where more are selected, the model reads them all before it."""
+
+
+class Reading(Protocol):
+    """Memories a model has read so far, in its cache. Not for two threads at once."""
+
+    def read(self, numbered: Sequence[tuple[int, ReadableMemory]]) -> None:
+        """Reads on; a memory's number, at least 0, is what `held` calls it by."""
+        ...
+
+    def copy(self) -> Reading:
+        """One to read on in, without a trace in this one."""
+        ...
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Numbers of memories of which something is left."""
+        ...
+
+
+@runtime_checkable
+class ReadingModel(Protocol):
+    """A model that can read memories ahead of a question."""
+
+    def reading(self) -> Reading:
+        """A new one, with nothing read."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What the model is to word.
@@ -31,12 +61,14 @@ class Prompt:
     Attributes:
         question: the user's words, data and never instructions.
         statement: the answer as code found it, one or two plain sentences with times; never empty.
-        memories: the selected memories in order of time.
+        memories: the selected memories in order of time, without those in `reading`.
+        reading: what this model read before; the question is answered on a copy of it.
     """
 
     question: str
     statement: str
     memories: Sequence[ReadableMemory]
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)

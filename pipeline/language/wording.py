@@ -1,4 +1,4 @@
-"""How the pocket model is asked: a chat prompt of fixed wording around two pieces of data, question and statement.
+"""How the pocket model is asked: a chat prompt of fixed wording around data: memories, question and statement.
 
 What it is: text to token ids. The constant part (system line and worked examples) comes first, so that its prefill can
 be shared. What it is not: a way for data to become structure. Question and statement are encoded with special tokens
@@ -12,9 +12,17 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from encoders.base import Notes
+from memory.records import TimeSpan
+from pipeline.findings import notes_said
+from pipeline.times import spoken
+
 QUESTION_CHARS = 200
 STATEMENT_CHARS = 600
+MEMORY_CHARS = 120
 """Longest pieces that reach the model; what is checked against is the whole statement."""
+
+MEMORIES = "What was seen in the video, in order of time:"
 
 SYSTEM = (
     "You answer questions about a video. Use only the fact you are given. "
@@ -98,10 +106,19 @@ class ChatWording:
             ids += self._turn("user", _ask(statement, question)) + self._turn("assistant", answer)
         return ids
 
-    def question(self, question: str, statement: str) -> list[int]:
+    def memories(self) -> list[int]:
+        """Opens a turn that lists memories; `question` closes it."""
+        return [self._start, *self._text(f"system\n{MEMORIES}\n")]
+
+    def memory(self, span: TimeSpan, notes: Notes) -> list[int]:
+        """One memory, a line: its time and its words."""
+        return self._text(f"{spoken(span)}: {plain(notes_said(notes), MEMORY_CHARS)}\n")
+
+    def question(self, question: str, statement: str, *, after_memories: bool = False) -> list[int]:
         """The part that differs, up to where the model's answer begins."""
         asked = _ask(plain(statement, STATEMENT_CHARS), plain(question, QUESTION_CHARS))
-        return [*self._turn("user", asked), self._start, *self._text("assistant\n")]
+        closing = [self._end, *self._text("\n")] if after_memories else []
+        return [*closing, *self._turn("user", asked), self._start, *self._text("assistant\n")]
 
     def _turn(self, role: str, text: str) -> list[int]:
         return [self._start, *self._text(f"{role}\n{text}"), self._end, *self._text("\n")]

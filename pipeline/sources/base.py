@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from encoders.base import Frame
+from encoders.frame import Frame
 
 DecodeMode = Literal["full", "keyframes", "push"]
 """Every picture is decoded; only key frames are; pictures arrive already decoded. Decided once and stored."""

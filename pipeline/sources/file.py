@@ -10,22 +10,22 @@ the file is decoded from its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from itertools import chain
-from pathlib import Path
 
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from encoders.base import Frame
+from encoders.frame import Frame
 from pipeline.decode import Clock, DecodeConfig, DecodeLimits, Sampler
-from pipeline.errors import MediaDamaged, MediaTooLarge
+from pipeline.errors import MediaTooLarge
 from pipeline.sources.base import DecodeMode, MediaInfo
 from pipeline.sources.damage import Damage
-from pipeline.sources.opening import OpenVideo, open_video, refuse_large_picture
-from pipeline.sources.picture import PictureReader
-from pipeline.sources.probe import Probed, probe_file
+from pipeline.sources.opening import MediaFile, OpenVideo, open_video, refuse_large_picture
+from pipeline.sources.picture import Packed, PictureReader
+from pipeline.sources.probe import Probed, no_picture, probe_file
 
 _SEEK_MARGINS_S = (0.0, 1.0, 5.0, 20.0, 80.0)
 """Containers that seek by decoding time may land late: then the seek is tried again from further back."""
@@ -48,11 +48,21 @@ class _SeekMissed(Exception):
 class FileSource:
     """Frames of one file. Each `steps` opens the file anew and closes it when the iterator ends or is closed."""
 
-    def __init__(self, path: Path, config: DecodeConfig | None = None, limits: DecodeLimits | None = None) -> None:
-        self._path = path
+    def __init__(
+        self,
+        media: MediaFile,
+        config: DecodeConfig | None = None,
+        limits: DecodeLimits | None = None,
+        *,
+        probed: Probed | None = None,
+        on_read: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`probed` is what an earlier look at the same file found; `on_read` is called for every packet read."""
+        self._media = media
         self._config = config or DecodeConfig()
         self._limits = limits or DecodeLimits()
-        self._probed: Probed | None = None
+        self._probed = probed
+        self._on_read = on_read
         self._damage: str | None = None
         self._losses = Damage()
 
@@ -61,33 +71,41 @@ class FileSource:
         return self._damage or self._losses.sentence(None)  # while it runs: what was lost so far
 
     def probe(self) -> MediaInfo:
-        return self._look().info
+        return self.look().info
+
+    def look(self) -> Probed:
+        """What `probe` says and the numbers behind it; looked up once. Raises as `probe` does."""
+        if self._probed is None:
+            self._probed = probe_file(self._media, self._limits, self._config.threads)
+        return self._probed
 
     def steps(self, resume_after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
         """See `FrameSource.steps`. `mode` is ``full`` or ``keyframes``; ValueError otherwise."""
         if mode not in ("full", "keyframes"):
             raise ValueError(f"a file cannot be decoded in mode {mode!r}")
-        return self._steps(resume_after_s, mode)
+        return self._frames(resume_after_s, mode)
 
     def at(self, times_s: Sequence[float]) -> list[Frame]:
         """The picture on screen at each time: the last one not after it (the first one for times before that).
 
         One seek a time, exact in every container; `time_s` of the result is the picture's own.
         """
-        return [self._on_screen(time_s) for time_s in times_s]
+        return [self.packed_at(time_s).frame() for time_s in times_s]
 
-    def _look(self) -> Probed:
-        if self._probed is None:
-            self._probed = probe_file(self._path, self._limits, self._config.threads)
-        return self._probed
+    def _frames(self, after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
+        with closing(self.packed_steps(after_s, mode)) as pictures:
+            for picture in pictures:
+                yield picture.frame()
 
-    def _steps(self, after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
+    def packed_steps(self, after_s: float | None, mode: DecodeMode) -> Generator[Packed]:
+        """`steps`, with pictures as bytes."""
         sampler, reader = Sampler(self._config.fps), self._reader()
         for picture, time_s in self._walk(mode, after_s):
             if sampler.take(time_s) and (after_s is None or time_s > after_s):
-                yield Frame(rgb=reader.rgb(picture), time_s=time_s)
+                yield reader.packed(picture, time_s)
 
-    def _on_screen(self, wanted_s: float) -> Frame:
+    def packed_at(self, wanted_s: float) -> Packed:
+        """`at` for one time, as bytes."""
         best: tuple[av.VideoFrame, float] | None = None
         for picture, time_s in self._walk("full", max(0.0, wanted_s)):
             if best is not None and time_s > wanted_s + SAME_INSTANT_S:
@@ -95,11 +113,11 @@ class FileSource:
             if best is None or time_s >= best[1]:
                 best = picture, time_s
         if best is None:
-            raise MediaDamaged(f"{self._path.name} is damaged: not one picture of it can be decoded.")
-        return Frame(rgb=self._reader().rgb(best[0]), time_s=best[1])
+            raise no_picture(self._media.name)
+        return self._reader().packed(*best)
 
     def _reader(self) -> PictureReader:
-        return PictureReader(self._look().aspect, self._config.max_side_px)
+        return PictureReader(self.look().aspect, self._config.max_side_px)
 
     def _walk(self, mode: DecodeMode, near_s: float | None) -> Iterator[Timed]:
         """Every picture and its time, from one at or before `near_s` on, else from the first."""
@@ -113,14 +131,14 @@ class FileSource:
 
     def _run(self, mode: DecodeMode, near_s: float | None) -> Iterator[Timed]:
         """One pass over the file, from a key frame at or before `near_s`. Raises `_SeekMissed` if there is none."""
-        probed, damage = self._look(), Damage()
+        probed, damage = self.look(), Damage()
         self._damage, self._losses = None, damage
         clock = Clock(probed.start_pts, probed.time_base, probed.frame_s)
-        with open_video(self._path, self._limits, self._config.threads, strict=probed.strict) as video:
+        with open_video(self._media, self._limits, self._config.threads, strict=probed.strict) as video:
             if mode == "keyframes":
                 video.stream.codec_context.skip_frame = "NONKEY"
             packets = _packets(video) if near_s is None else _packets_from(video, clock, near_s)
-            pictures = _timed(packets, clock, damage, wait_for_key=probed.info.key_interval_s is not None)
+            pictures = _timed(self._told(packets), clock, damage, wait_for_key=probed.info.key_interval_s is not None)
             try:
                 yield from self._checked(pictures if near_s is None else _landed(pictures, near_s), damage)
                 self._damage = damage.sentence(probed.end_s)
@@ -128,19 +146,38 @@ class FileSource:
                 self._damage = damage.sentence(None)
                 raise
 
+    def _told(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+        for packet in packets:
+            self._on_read()
+            yield packet
+
     def _checked(self, pictures: Iterator[Timed], damage: Damage) -> Iterator[Timed]:
         newest_s: float | None = None
-        for picture, time_s in pictures:
-            refuse_large_picture(picture.width, picture.height, self._limits, self._path.name)
+        for picture, time_s in self._bounded(pictures):
             if time_s > self._limits.max_seconds:
-                raise MediaTooLarge(f"{self._path.name} is longer than the {self._limits.max_seconds:.0f} s allowed.")
+                damage.wild += 1
+                continue
             if newest_s is not None and time_s < newest_s:
                 damage.stuck += 1
             newest_s = time_s if newest_s is None else max(newest_s, time_s)
             damage.read_s = max(damage.read_s, newest_s)
             yield picture, time_s
         if newest_s is None:
-            raise MediaDamaged(f"{self._path.name} is damaged: not one picture of it can be decoded.")
+            raise no_picture(self._media.name, starved=damage.starved)
+
+    def _bounded(self, pictures: Iterator[Timed]) -> Iterator[Timed]:
+        """The pictures, counted. Raises `MediaTooLarge` for one too large, too many of them, or more time than allowed
+        in a file that claims no length (in one that does, such a time is damage)."""
+        name, limits, work = self._media.name, self._limits, 0
+        endless = self.probe().duration_s is None
+        for picture, time_s in pictures:
+            refuse_large_picture(picture.width, picture.height, limits, name)
+            work += picture.width * picture.height
+            if work > limits.max_work_pixels:
+                raise MediaTooLarge(f"{name} has more than the {limits.max_work_pixels:.1e} pixels allowed in all.")
+            if endless and time_s > limits.max_seconds:
+                raise MediaTooLarge(f"{name} is longer than the {limits.max_seconds:.0f} s allowed.")
+            yield picture, time_s
 
 
 def _timed(
@@ -168,8 +205,8 @@ def _decoded(packet: Packet[VideoStream], damage: Damage) -> list[av.VideoFrame]
     try:
         if not packet.is_corrupt:
             return packet.decode()
-    except av.FFmpegError:
-        pass  # counted below, and told when the run is over
+    except av.FFmpegError as error:
+        damage.starved = damage.starved or isinstance(error, MemoryError)  # counted below, told when the run is over
     damage.lost += 1
     return None
 

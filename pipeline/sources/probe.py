@@ -5,11 +5,11 @@ What it is not: watching (`pipeline.sources.file`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 
 import av
 from av.packet import Packet
@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from pipeline.decode import DecodeLimits
 from pipeline.errors import MediaDamaged, MediaTooLarge
 from pipeline.sources.base import MediaInfo
-from pipeline.sources.opening import OpenVideo, open_video
+from pipeline.sources.opening import MediaFile, OpenVideo, open_video
 from pipeline.sources.picture import display_matrix, is_mirrored, is_sideways, square_size
 
 _PACKETS_LOOKED_AT = 1500
@@ -40,6 +40,7 @@ class Probed:
         aspect: width of a coded pixel over its height, or None.
         stream_start_s: the stream's claimed start, in the file's own time.
         frame_s: average time between two pictures.
+        work_pixels: pictures times pixels, by the file's own claims; None without any.
         strict: whether a decoder that refuses damaged pictures accepts the file's beginning; some encoders break their
             standard in harmless ways all the time.
         end_s: where the video stream ends by its own claim, in seconds since the first picture; None without one.
@@ -53,23 +54,33 @@ class Probed:
     stream_start_s: float
     frame_s: float
     end_s: float | None
+    work_pixels: float | None = None
     strict: bool = False
 
 
-def probe_file(path: Path, limits: DecodeLimits, threads: int) -> Probed:
+def probe_file(media: MediaFile, limits: DecodeLimits, threads: int) -> Probed:
     """Opens the file twice: for its first picture and key frames, and to see how strictly it can be decoded.
 
     Raises as `FrameSource.probe` does.
     """
-    with open_video(path, limits, threads) as video:
-        probed = _describe(video, _first_picture(video, path.name))
-    with open_video(path, limits, threads, strict=True) as video:
+    with open_video(media, limits, threads) as video:
+        probed = _describe(video, _first_picture(video, media.name))
+    with open_video(media, limits, threads, strict=True) as video:
         probed = replace(probed, strict=_bears_strictness(video))
-    if probed.info.duration_s is not None and probed.info.duration_s > limits.max_seconds:
-        raise MediaTooLarge(
-            f"{path.name} is {probed.info.duration_s:.0f} s long; at most {limits.max_seconds:.0f} s are allowed."
-        )
+    _refuse_long(probed, limits, media.name)
     return probed
+
+
+def _refuse_long(probed: Probed, limits: DecodeLimits, name: str) -> None:
+    """Raises `MediaTooLarge` for more seconds, or more pictures times pixels, than allowed, as far as is claimed."""
+    seconds = probed.info.duration_s
+    if seconds is not None and seconds > limits.max_seconds:
+        raise MediaTooLarge(f"{name} is {seconds:.0f} s long; at most {limits.max_seconds:.0f} s are allowed.")
+    if probed.work_pixels is not None and probed.work_pixels > limits.max_work_pixels:
+        raise MediaTooLarge(
+            f"{name} has {probed.work_pixels:.1e} pixels in all its pictures; "
+            f"at most {limits.max_work_pixels:.1e} are allowed."
+        )
 
 
 def stream_time_base(stream: VideoStream) -> Fraction:
@@ -77,19 +88,27 @@ def stream_time_base(stream: VideoStream) -> Fraction:
     return stream.time_base or Fraction(1, 1000)
 
 
+def no_picture(name: str, *, starved: bool = False) -> MediaDamaged | MediaTooLarge:
+    """The error for a file without one good picture; `starved`: for want of memory."""
+    if starved:
+        return MediaTooLarge(f"{name} takes more memory to decode than allowed.")
+    return MediaDamaged(f"{name} is damaged: not one picture of it can be decoded.")
+
+
 def _first_picture(video: OpenVideo, name: str) -> av.VideoFrame:
-    packets = video.container.demux(video.stream)
+    starved = False
     try:
-        for packet in packets:
+        for packet in video.container.demux(video.stream):
             try:
                 frames = packet.decode()
-            except av.FFmpegError:
+            except av.FFmpegError as error:
+                starved = starved or isinstance(error, MemoryError)
                 continue
             if frames:
                 return frames[0]
     except av.FFmpegError as error:
-        raise MediaDamaged(f"{name} is damaged: not one picture of it can be decoded.") from error
-    raise MediaDamaged(f"{name} is damaged: not one picture of it can be decoded.")
+        raise no_picture(name, starved=starved) from error
+    raise no_picture(name, starved=starved)
 
 
 def _describe(video: OpenVideo, first: av.VideoFrame) -> Probed:
@@ -120,7 +139,17 @@ def _describe(video: OpenVideo, first: av.VideoFrame) -> Probed:
         stream_start_s=float((start_pts if stream.start_time is None else stream.start_time) * time_base),
         frame_s=float(1 / rate) if rate else _DEFAULT_FRAME_S,
         end_s=end_s,
+        work_pixels=_work_pixels(video, info.duration_s, float(rate) if rate else 1 / _DEFAULT_FRAME_S),
     )
+
+
+def _work_pixels(video: OpenVideo, duration_s: float | None, fps: float) -> float | None:
+    codec, pictures = video.stream.codec_context, video.stream.frames
+    if pictures <= 0:
+        if duration_s is None:
+            return None
+        pictures = math.ceil(duration_s * fps)
+    return float(codec.width) * codec.height * pictures
 
 
 def _end_s(video: OpenVideo, offset_s: float) -> float | None:
@@ -149,7 +178,8 @@ def _clock_seconds(text: str) -> float | None:
         hours, minutes, seconds = (float(part) for part in parts)
     except ValueError:
         return None
-    return hours * 3600 + minutes * 60 + seconds
+    total_s = hours * 3600 + minutes * 60 + seconds
+    return total_s if math.isfinite(total_s) else None
 
 
 def _key_interval_s(video: OpenVideo) -> float | None:

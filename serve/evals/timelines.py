@@ -115,10 +115,13 @@ def _words(item: TimelineItem, answer: str) -> bool:
 
 
 def _foreign(item: TimelineItem) -> list[str]:
-    """Names of the timeline that neither the question nor the right answer holds."""
-    known = " ".join([item.question, *(word for group in item.words for word in group)])
-    names = {name for one in stretches(item.timeline) for name in (*one.things, *one.texts)}
-    return sorted(name for name in names if not _says(known, name) and not _within(name, item))
+    """Names from stretches that hold nothing of the right answer, unless the question names them."""
+    found: set[str] = set()
+    for one in stretches(item.timeline):
+        names = (*one.things, *one.texts)
+        if not any(_within(name, item) for name in names):
+            found.update(name for name in names if not _says(item.question, name))
+    return sorted(found)
 
 
 def _within(name: str, item: TimelineItem) -> bool:

@@ -1,4 +1,4 @@
-"""Real servers for the store's contract: the embedded Valkey, Debian's Redis, and a cluster of one node."""
+"""Real servers for the store's contract: the embedded Valkey, Debian's Redis, and a cluster of three nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,11 @@ from memory.embedded import EmbeddedValkey, server_binary
 from memory.redis_link import connect, connect_socket
 from memory.redis_store import RedisStore
 
+NODES = 3
+
 
 def _await(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 15.0
+    deadline = time.monotonic() + 30.0
     while True:
         try:
             if ready():
@@ -28,7 +30,7 @@ def _await(ready: Callable[[], bool], what: str) -> None:
             pass
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not get ready")
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -41,10 +43,12 @@ def _server(command: list[str]) -> Iterator[None]:
         process.wait(timeout=10)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 @contextmanager
@@ -68,19 +72,31 @@ def _debian_redis(folder: Path) -> Iterator[RedisStore]:
 
 @contextmanager
 def _cluster(folder: Path) -> Iterator[RedisStore]:
-    port = _free_port()
-    options = ["--cluster-enabled", "yes", "--cluster-port", str(_free_port()), "--save", "", "--dir", str(folder)]
-    with _server([str(server_binary()), "--port", str(port), "--bind", "127.0.0.1", *options]):
-        with redis.Redis(port=port) as node:
-            _await(lambda: bool(node.ping()), "the cluster's node")
-            node.execute_command("CLUSTER ADDSLOTSRANGE 0 16383")
-            _await(lambda: b"cluster_state:ok" in _info(node), "the cluster")
-        yield RedisStore(connect(f"redis://127.0.0.1:{port}", cluster=True))
+    """Three nodes on loopback, a third of the slots each; found from the first."""
+    ports = _free_ports(2 * NODES)
+    ports, buses = ports[:NODES], ports[NODES:]
+    with ExitStack() as stack:
+        for port, bus in zip(ports, buses, strict=True):
+            (home := folder / str(port)).mkdir()
+            where = ["--port", str(port), "--cluster-port", str(bus), "--bind", "127.0.0.1", "--dir", str(home)]
+            stack.enter_context(_server([str(server_binary()), "--cluster-enabled", "yes", "--save", "", *where]))
+        nodes = [stack.enter_context(redis.Redis(port=port)) for port in ports]
+        for number, node in enumerate(nodes):
+            _await(lambda node=node: bool(node.ping()), "a node")
+            first, last = (16384 * n // NODES for n in (number, number + 1))
+            node.execute_command("CLUSTER ADDSLOTSRANGE", first, last - 1)
+            node.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+            if number:
+                node.execute_command("CLUSTER MEET", "127.0.0.1", ports[0], buses[0])
+        for node in nodes:
+            _await(lambda node=node: _agrees(node), "the cluster")
+        yield RedisStore(connect(f"redis://127.0.0.1:{ports[0]}", cluster=None))
 
 
-def _info(node: redis.Redis) -> bytes:
+def _agrees(node: redis.Redis) -> bool:
     node.set_response_callback("CLUSTER INFO", bytes)
-    return bytes(node.execute_command("CLUSTER INFO"))
+    info = bytes(node.execute_command("CLUSTER INFO"))
+    return all(wanted in info for wanted in (b"cluster_state:ok", b"cluster_size:%d" % NODES))
 
 
 SERVERS = {"valkey": _valkey, "redis": _debian_redis, "cluster": _cluster}

@@ -10,11 +10,20 @@ import pytest
 from hypothesis import given, settings
 
 from memory.faiss_index import FaissIndex
-from memory.index import MAX_ORDINAL, KeyIndex, key_id, split_id
+from memory.index import MAX_ORDINAL, KeyIndex, cube_ids, key_id, split_id
+from memory.ivf import Lists
 from memory.numpy_index import NumpyIndex
 
 DIM = 6
-MAKERS: dict[str, Callable[[int], KeyIndex]] = {"numpy": NumpyIndex, "faiss": FaissIndex}
+
+
+def trained(dim: int) -> FaissIndex:
+    """An empty IVF-Flat whose four lists are all looked into."""
+    centroids = np.eye(dim, dtype=np.float32)[:4]
+    return FaissIndex(dim, lists=Lists(centroids, 4, np.zeros(0, np.int64), np.zeros(0, np.int32)))
+
+
+MAKERS: dict[str, Callable[[int], KeyIndex]] = {"numpy": NumpyIndex, "faiss": FaissIndex, "ivf": trained}
 
 # Few distinct values, so that ties are the rule.
 rows = st.lists(st.lists(st.sampled_from([-1.0, 0.0, 0.5, 1.0]), min_size=DIM, max_size=DIM), min_size=1, max_size=4)
@@ -44,17 +53,18 @@ def unit(*hot: int) -> np.ndarray:
 def test_both_give_the_same_after_any_history(
     steps: list, query: list[float], among: list[int] | None, limit: int
 ) -> None:
-    oracle, fast = NumpyIndex(DIM), FaissIndex(DIM)
+    oracle, flat, ivf = NumpyIndex(DIM), FaissIndex(DIM), trained(DIM)
     for what, value in steps:
         if what == "add":
             number, ordinal, keys = value
-            for one in (oracle, fast):
+            for one in (oracle, flat, ivf):
                 one.add(number, ordinal, np.array(keys, np.float16))
         else:
-            assert oracle.remove_video(value) == fast.remove_video(value)
-    assert len(oracle) == len(fast)
+            assert oracle.remove_video(value) == flat.remove_video(value) == ivf.remove_video(value)
+    assert len(oracle) == len(flat) == len(ivf)
     vector = np.array(query, np.float32)
-    assert fast.search(vector, limit, among) == oracle.search(vector, limit, among)
+    assert flat.search(vector, limit, among) == oracle.search(vector, limit, among)
+    assert ivf.search(vector, limit, among) == oracle.search(vector, limit, among)
 
 
 @given(seed=st.integers(0, 2**32 - 1), dim=st.sampled_from([3, 64, 384]), among=st.sampled_from([None, [2], [1, 3]]))
@@ -96,6 +106,17 @@ def test_adding_a_cube_again_changes_nothing(index: KeyIndex) -> None:
     index.add(1, 0, unit(2, 3))
     assert len(index) == 2
     assert index.search(unit(2)[0], 1) == [(key_id(1, 0, 0), 0.0)]
+
+
+def test_many_cubes_are_added_at_once(index: KeyIndex) -> None:
+    index.add(1, 0, unit(0))
+    ids = np.concatenate([cube_ids(1, 0, 2), cube_ids(2, 5, 1), cube_ids(1, 3, 2)])
+    index.add_many(ids, unit(5, 5, 1, 2, 3))
+    assert len(index) == 4  # the cube that was held stays as it was
+    assert index.search(unit(5)[0], 1) == [(key_id(1, 0, 0), 0.0)]
+    assert index.search(unit(3)[0], 1) == [(key_id(1, 3, 1), 1.0)]
+    with pytest.raises(ValueError, match="keys are finite"):
+        index.add_many(ids, unit(0))
 
 
 def test_a_removed_video_is_gone_and_may_come_again(index: KeyIndex) -> None:

@@ -1,11 +1,10 @@
-"""The contract of `memory.store.MemoryStore`, against every server it is meant to run on."""
+"""The contract of `memory.store.MemoryStore`, against every server it is meant to run on. Deletion has its own file."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
-from typing import Any
+import time
 
 import numpy as np
 import pytest
@@ -13,66 +12,12 @@ import pytest
 from memory import codec
 from memory.errors import CommitRefused, StoreError, UnknownCube, UnknownVideo
 from memory.export import export_lines
-from memory.packing import pack_tokens
-from memory.records import (
-    CubeMemory,
-    GlobalMemory,
-    IngestState,
-    OpenCube,
-    TimeSpan,
-    VideoError,
-    VideoRecord,
-)
-from memory.redis_link import DELETING, VideoKeys, commits_channel
+from memory.packing import pack_tokens, unpack_tokens
+from memory.records import TokenType, VideoError
+from memory.redis_link import SCHEMA, VideoKeys, commits_channel
 from memory.redis_store import RedisStore
 from memory.store import Commit, MemoryStore
-
-SHA = "5e" * 32
-
-
-def record(video_id: str = "v1", **fields: Any) -> VideoRecord:
-    base = VideoRecord(video_id, 0, "local", "a.mp4", "ingesting", SHA, "pocket", "k:1:8", "1fps", 1000.0)
-    return dataclasses.replace(base, **fields)
-
-
-def cube(ordinal: int, seed: int = 0) -> CubeMemory:
-    rng = np.random.default_rng(1000 * seed + ordinal)
-    return CubeMemory(
-        ordinal=ordinal,
-        span=TimeSpan(10.0 * ordinal, 10.0 * ordinal + 10.0),
-        boundary="change",
-        tokens=pack_tokens(rng.normal(size=(1, 4, 6))),
-        weights=np.ones(4, np.float32),
-        positions=np.zeros((4, 3), np.float32),
-        keys=rng.normal(size=(2, 8)).astype(np.float16),
-        key_kinds=("seen", "text"),
-        notes={"things": [["a red car – ünïcode", 0.5]]},
-        thumbnail=b"\xff\xd8 jpeg",
-    )
-
-
-def state(step: int, ordinal: int) -> IngestState:
-    memory = GlobalMemory(np.ones((2, 6), np.float32), np.ones(2, np.float32), np.zeros((2, 3), np.float32), 7.5)
-    return IngestState(step, ordinal, "full", step - 0.25, memory, {"cubing": b"\x00\xff", "compressor": b""})
-
-
-def opened() -> OpenCube:
-    return OpenCube(TimeSpan(20.0, 21.5), np.ones((1, 8), np.float16), ("seen",), {"steps": 2}, b"\xff\xd8")
-
-
-def full(epoch: int, step: int, next_step: int, closed: Sequence[CubeMemory] = (), ordinal: int = 0) -> Commit:
-    after = ordinal + len(closed)
-    return Commit(epoch, step, state(next_step, after), closed, opened(), float(next_step))
-
-
-def everything(store: RedisStore) -> dict[bytes, Any]:
-    """All that the server holds, by key."""
-    read = {b"hash": "hgetall", b"string": "get", b"set": "smembers", b"zset": "zrange"}
-    found = {}
-    for key in store._client.scan_iter(count=1000):
-        command = read[store._client.type(key)]
-        found[key] = getattr(store._client, command)(key, *((0, -1) if command == "zrange" else ()))
-    return found
+from tests.contracts.store_cases import SHA, cube, everything, full, opened, record, state
 
 
 def test_it_is_a_memory_store(store: MemoryStore) -> None:
@@ -164,12 +109,15 @@ def test_descriptive_fields_may_change_and_others_not(store: RedisStore) -> None
     changed = store.update_video("v1", name="b", status="partial", error=error, duration_s=4.5, media="/m/b.mp4")
     assert changed == store.video("v1")
     assert (changed.name, changed.status, changed.error, changed.duration_s) == ("b", "partial", error, 4.5)
-    for fixed in ({"cubes": 3}, {"epoch": 3}, {"id": "x"}, {}):
+    for fixed in ({"cubes": 3}, {"commits": 3}, {"id": "x"}, {}):
         with pytest.raises(ValueError, match="one may update"):
             store.update_video("v1", **fixed)
 
 
-@pytest.mark.parametrize("call", ["video", "state", "open_cube", "applied", "keyed_spans", "claim", "delete_video"])
+CALLS = "video state open_cube applied keyed_spans claim epoch doom_video delete_video".split()
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_an_unknown_video_is_named(store: RedisStore, call: str) -> None:
     with pytest.raises(UnknownVideo, match="nobody"):
         getattr(store, call)("nobody")
@@ -202,6 +150,8 @@ def test_a_cube_that_is_not_there_is_named(store: RedisStore, ordinal: int) -> N
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
     with pytest.raises(UnknownCube):
         store.cube("v1", ordinal)
+    with pytest.raises(UnknownCube):
+        store.cubes_at("v1", [0, ordinal])
 
 
 def test_many_cubes_come_in_order(store: RedisStore) -> None:
@@ -209,6 +159,9 @@ def test_many_cubes_come_in_order(store: RedisStore) -> None:
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(i) for i in range(70)]))
     assert [c.ordinal for c in store.cubes("v1")] == list(range(70))
     assert [s.ordinal for s in store.keyed_spans("v1", 60)] == list(range(60, 70))
+    asked = [66, 3, *range(40), 3]
+    assert [codec.encode_cube(c) for c in store.cubes_at("v1", asked)] == [codec.encode_cube(cube(i)) for i in asked]
+    assert store.cubes_at("v1", []) == []
 
 
 def test_a_light_commit_replaces_only_the_open_cube(store: RedisStore) -> None:
@@ -251,11 +204,69 @@ def test_a_stale_step_is_refused(store: RedisStore, light: bool) -> None:
     epoch = store.claim("v1")
     store.commit("v1", full(epoch, 0, 16, [cube(0)]))
     before = everything(store)
-    stale = Commit(epoch, 0, None, (), opened(), 1.0) if light else full(epoch, 0, 16, [cube(0)])
+    stale = Commit(epoch, 0, None, (), opened(), 1.0) if light else full(epoch, 0, 16, [cube(0, seed=1)])
     with pytest.raises(CommitRefused) as refused:
         store.commit("v1", stale)
     assert refused.value.reason == "step"
     assert everything(store) == before
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_commit_sent_again_is_answered_and_not_applied_twice(store: RedisStore, light: bool) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    store.commit("v1", full(epoch, 0, 16, [cube(0)]))
+    commit = Commit(epoch, 16, None, (), None, 17.0) if light else full(epoch, 16, 32, [cube(1)], ordinal=1)
+    assert store.commit("v1", commit) == 2
+    before = everything(store)
+    assert store.commit("v1", commit) == 2
+    assert everything(store) == before
+    other = full(epoch, 32, 48, ordinal=2) if not light else dataclasses.replace(commit, ingested_s=18.0)
+    assert store.commit("v1", other) == 3
+
+
+def test_a_replaced_workers_commit_sent_again_is_refused(store: RedisStore) -> None:
+    store.create_video(record())
+    epoch = store.claim("v1")
+    store.commit("v1", commit := full(epoch, 0, 16, [cube(0)]))
+    assert store.claim("v1") == store.epoch("v1") == epoch + 1
+    with pytest.raises(CommitRefused) as refused:
+        store.commit("v1", commit)
+    assert refused.value.reason == "epoch"
+
+
+def test_a_change_is_refused_where_another_has_claimed_since(store: RedisStore) -> None:
+    store.create_video(record())
+    assert store.epoch("v1") == 0
+    mine = store.claim("v1")
+    assert store.update_video("v1", while_epoch=mine, name="b").name == "b"
+    store.claim("v1")
+    with pytest.raises(CommitRefused) as refused:
+        store.update_video("v1", while_epoch=mine, status="failed")
+    assert refused.value.reason == "epoch"
+    assert store.video("v1").status == "ingesting"
+    assert store.update_video("v1", name="c").name == "c"
+
+
+def test_a_commit_says_when_it_was(store: RedisStore) -> None:
+    store.create_video(record())
+    assert store.video("v1").watched_s is None
+    before = time.time()
+    store.commit("v1", full(store.claim("v1"), 0, 16))
+    watched_s = store.video("v1").watched_s
+    assert watched_s is not None
+    assert before - 2 <= watched_s <= time.time() + 2
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bfloat16", "float32"])
+def test_tokens_of_each_type_come_back(store: RedisStore, dtype: TokenType) -> None:
+    tokens = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    one = dataclasses.replace(cube(0), tokens=pack_tokens(tokens, dtype))
+    store.create_video(record())
+    store.commit("v1", full(store.claim("v1"), 0, 16, [one]))
+    back = store.cube("v1", 0).tokens
+    assert back.dtype == dtype
+    assert unpack_tokens(back).tobytes() == unpack_tokens(one.tokens).tobytes()
 
 
 @pytest.mark.parametrize(("ordinals", "after"), [([1], 1), ([0, 2], 2), ([0, 1, 1], 3), ([0], 2), ([], 1)])
@@ -269,85 +280,6 @@ def test_a_gap_in_the_ordinals_is_refused_and_nothing_changes(
         store.commit("v1", Commit(epoch, 0, state(16, after), [cube(i) for i in ordinals], opened(), 16.0, "ready"))
     assert refused.value.reason == "ordinal"
     assert everything(store) == before
-
-
-def test_a_deleted_video_refuses_its_workers(store: RedisStore) -> None:
-    store.create_video(record())
-    epoch = store.claim("v1")
-    store.commit("v1", full(epoch, 0, 16, [cube(0)]))
-    gone = store.delete_video("v1")
-    assert (gone.id, gone.cubes) == ("v1", 1)
-    with pytest.raises(CommitRefused) as refused:
-        store.commit("v1", full(epoch, 16, 32))
-    assert refused.value.reason == "deleted"
-    for call in (lambda: store.claim("v1"), lambda: store.update_video("v1", name="x")):
-        with pytest.raises(UnknownVideo):
-            call()
-
-
-def test_nothing_of_a_deleted_video_is_left(store: RedisStore) -> None:
-    store.create_video(record("kept", sha256=""))
-    before = everything(store)
-    store.create_video(record("secretly"))
-    store.commit("secretly", full(store.claim("secretly"), 0, 16, [cube(0)]))
-    store.delete_video("secretly")
-    left = everything(store)
-    assert left.pop(b"lw:numbers") == b"2"  # the counter alone remembers that there was a second video
-    assert before.pop(b"lw:numbers") == b"1"
-    assert left == before
-
-
-def assert_gone(store: RedisStore, video_id: str) -> None:
-    """Neither readers nor workers find it, not even a worker that guesses the next epoch."""
-    for read in (store.video, store.state, store.keyed_spans, store.claim):
-        with pytest.raises(UnknownVideo):
-            read(video_id)
-    assert store.videos() == []
-    assert store.find_content("local", SHA, "k:1:8", "1fps") is None
-    for epoch in (1, 2):
-        with pytest.raises(CommitRefused) as refused:
-            store.commit(video_id, full(epoch, 16, 32, ordinal=1))
-        assert refused.value.reason == "deleted"
-
-
-@pytest.mark.parametrize("died_after", ["marking", "doom", "content", "list", "remove"])
-def test_a_deletion_that_died_half_way_is_finished(store: RedisStore, died_after: str) -> None:
-    store.create_video(record())
-    store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
-    steps = {
-        "marking": lambda: store._client.sadd(DELETING, "v1"),
-        "doom": lambda: store._scripts.run("doom", [VideoKeys("v1").video]),
-        "content": lambda: store._client.delete("lw:content"),
-        "list": lambda: store._client.zrem("lw:videos", "v1"),
-        "remove": lambda: store._scripts.run("remove", VideoKeys("v1").all, [commits_channel("v1")]),
-    }
-    for name, step in steps.items():
-        step()
-        if name == died_after:
-            break
-    if died_after != "marking":
-        assert_gone(store, "v1")
-    assert store.repair() >= 1
-    assert set(everything(store)) == {b"lw:numbers"}
-    assert store.repair() == 0
-
-
-def test_lists_are_derived_again_from_the_videos(store: RedisStore) -> None:
-    made = [store.create_video(record(f"v{i}", sha256=f"{i}" * 64, created_s=1000.0 + i)) for i in range(3)]
-    before = everything(store)
-    for key in ("lw:videos", "lw:content", "lw:numbers"):
-        store._client.delete(key)
-    assert store.repair() == 6
-    assert everything(store) == before
-    assert store.create_video(record("new", sha256="")).number > max(v.number for v in made)
-
-
-def test_entries_of_videos_that_are_gone_are_dropped(store: RedisStore) -> None:
-    store.create_video(record())
-    store._client.unlink(*VideoKeys("v1").all)
-    assert store.videos() == []
-    assert store.repair() == 2
-    assert set(everything(store)) == {b"lw:numbers"}
 
 
 def test_a_lost_cube_is_noticed(store: RedisStore) -> None:
@@ -375,6 +307,23 @@ def test_commits_and_changes_are_published(store: RedisStore) -> None:
 def test_the_server_is_checked(store: RedisStore) -> None:
     reports = store.check_server()
     assert all(report.eviction == "noeviction" for report in reports)
+    assert all(report.version.startswith(("Valkey 9.", "Redis ")) for report in reports)
+
+
+def test_the_layout_is_noted_and_what_lacks_it_is_moved(store: RedisStore) -> None:
+    """What is moved, and how, is in `tests/memory/test_migration.py`."""
+    assert (store.prepare(), len(store.identity())) == (0, 16)
+    identity = store.identity()
+    for video_id, status in (("done", "ready"), ("begun", "ingesting")):
+        store.create_video(record(video_id, sha256="", status=status))
+        store.commit(video_id, full(store.claim(video_id), 0, 16, [cube(0)]))
+        store._client.hdel(VideoKeys(video_id).video, "layout")
+    store._client.hdel(SCHEMA, "version")
+    done = store.video("done")
+    assert (store.prepare(), store.identity()) == (2, identity)
+    assert store.video("done") == done
+    assert (store.video("begun").status, store.video("begun").cubes, store.state("begun")) == ("queued", 0, None)
+    assert store.prepare() == 0
 
 
 def test_a_server_that_may_evict_is_refused(store: RedisStore) -> None:

@@ -1,11 +1,16 @@
-"""The worker that `test_kill.py` kills: a real ingest of a real file into a real store, with a backend of no weight."""
+"""The worker that `test_kill.py` kills: a real ingest of a real file into a real store, with a backend of no weight.
+
+Its exit status is 0 when the video was watched to its end, `LEFT` when another worker took it over.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from memory.embedded import EmbeddedValkey
-from memory.redis_store import RedisStore
+from memory.config import StoreConfig
+from memory.errors import CommitRefused
+from memory.opening import StoreHold
 from pipeline.config import IngestConfig
 from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest
@@ -13,6 +18,7 @@ from pipeline.library import Identity, file_sha256, register_file
 from pipeline.sources.file import FileSource
 from tests.pipeline.fakes import colour_backend
 
+LEFT = 3
 CONFIG = IngestConfig(fps=2.0, commit_steps=2, propagator="merging")
 
 
@@ -21,8 +27,10 @@ def watch(data_dir: Path, file: Path) -> None:
     backend = colour_backend()
     source = FileSource(file, DecodeConfig(fps=CONFIG.fps))
     identity = Identity(file_sha256(file), backend.name, str(backend.keys.space), CONFIG.sampling)
-    with EmbeddedValkey(data_dir) as server:
-        store = RedisStore.at_socket(server.socket)
+    with StoreHold(StoreConfig(data_dir)) as hold:
+        store = hold.patient()
         video = register_file(store, identity, source, file, file.name).video
-        Ingest(store, backend, CONFIG, lambda record, closed: None).run(video.id, source)
-        store.close()
+        try:
+            Ingest(store, backend, CONFIG, lambda record, closed: None).run(video.id, source)
+        except CommitRefused as refused:
+            sys.exit(LEFT if refused.reason == "epoch" else 1)

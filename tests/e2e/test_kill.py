@@ -1,4 +1,8 @@
-"""An ingest killed with SIGKILL at five random moments and restarted exports the same bytes as an uninterrupted one."""
+"""An ingest killed with SIGKILL at random moments and restarted exports the same bytes as an uninterrupted one.
+
+Five kills of a worker with a small backend here, and with the real command; thirty kills of workers and stores with the
+real backend are `serve.bench.memory_kill`'s, asserted on below.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,12 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedded import EmbeddedValkey
+from memory.config import StoreConfig
 from memory.export import export_lines
+from memory.opening import StoreHold
 from memory.redis_store import RedisStore
-from tests.e2e.killed_worker import watch
+from serve.bench.memory_kill import run_kill_test
+from tests.e2e.killed_worker import LEFT, watch
 from tests.pipeline.fakes import write_scenes
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.mp4"
@@ -36,12 +42,19 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scenes(tmp_path_factory.mktemp("film") / "film.mp4", scenes, fps=4)
 
 
+@pytest.fixture(scope="module")
+def whole(film: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, int]:
+    """The export of an undisturbed ingest of the film, and its number of commits."""
+    alone = tmp_path_factory.mktemp("alone")
+    begun(alone, film).join()
+    with opened(alone) as store:
+        return export(store), commits(store)
+
+
 @contextmanager
 def opened(data_dir: Path) -> Iterator[RedisStore]:
-    with EmbeddedValkey(data_dir) as server:
-        store = RedisStore.at_socket(server.socket)
-        yield store
-        store.close()
+    with StoreHold(StoreConfig(data_dir)) as hold:
+        yield hold.store
 
 
 def commits(store: RedisStore) -> int:
@@ -63,24 +76,25 @@ def begun(data_dir: Path, film: Path) -> BaseProcess:
     return process
 
 
-def kill_after(process: BaseProcess, store: RedisStore, wanted: int, delay_s: float) -> None:
-    """SIGKILL some time after the commit of that number."""
+def await_commit(process: BaseProcess, store: RedisStore, wanted: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while commits(store) < wanted:
         assert process.is_alive(), f"ended before commit {wanted}"
         assert time.monotonic() < deadline, f"no commit {wanted}"
+        time.sleep(0.001)
+
+
+def kill_after(process: BaseProcess, store: RedisStore, wanted: int, delay_s: float) -> None:
+    """SIGKILL some time after the commit of that number."""
+    await_commit(process, store, wanted)
     process.join(timeout=delay_s)
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
 
 
-def test_killed_five_times_it_remembers_the_same_bytes(tmp_path: Path, film: Path) -> None:
-    chance = random.Random(0)
-    alone, killed = tmp_path / "alone", tmp_path / "killed"
-    begun(alone, film).join()
-    with opened(alone) as store:
-        whole, steps = export(store), commits(store)
+def test_killed_five_times_it_remembers_the_same_bytes(tmp_path: Path, film: Path, whole: tuple[str, int]) -> None:
+    chance, killed, steps = random.Random(0), tmp_path / "killed", whole[1]
     with opened(killed) as store:
         for number in range(KILLS):
             wanted = steps * number // (KILLS + 1) + chance.randrange(1, steps // (KILLS + 1) - 4)
@@ -90,7 +104,34 @@ def test_killed_five_times_it_remembers_the_same_bytes(tmp_path: Path, film: Pat
         last = begun(killed, film)
         last.join()
         assert last.exitcode == 0
-        assert export(store) == whole
+        assert (export(store), commits(store)) == whole
+
+
+def test_of_two_workers_on_one_video_one_wins_and_the_other_leaves(
+    tmp_path: Path, film: Path, whole: tuple[str, int]
+) -> None:
+    shared = tmp_path / "shared"
+    with opened(shared) as store:
+        first = begun(shared, film)
+        await_commit(first, store, 5)
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGSTOP)  # as a machine that swaps would
+        second = begun(shared, film)
+        await_commit(second, store, commits(store) + 2)
+        os.kill(first.pid, signal.SIGCONT)
+        first.join(timeout=PATIENCE_S)
+        second.join(timeout=PATIENCE_S)
+        assert (first.exitcode, second.exitcode) == (LEFT, 0)
+        assert (export(store), commits(store)) == whole
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_thirty_kills_of_workers_and_stores_lose_and_double_nothing() -> None:
+    found = run_kill_test(seconds=1200.0, kills=30)
+    assert found["identical"]
+    assert (found["runs"], found["lost"], found["doubled"]) == (30, 0, 0)
+    assert set(found["victims"]) == {"worker", "store", "both"}
 
 
 def longwatch(data_dir: Path, *arguments: str) -> subprocess.Popen[str]:

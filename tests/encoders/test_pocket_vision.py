@@ -115,7 +115,22 @@ def test_folding_equals_convolution_and_norm() -> None:
     with torch.no_grad():
         plain = torch.nn.functional.conv2d(x, stored["_conv_stem.weight"], stride=2, padding=1)
         normed = torch.nn.functional.batch_norm(plain, *(stored[f"_bn0.{name}"] for name in names), eps=1e-3)
-        torch.testing.assert_close(network.conv(x), normed, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(network.conv(x), torch.nn.functional.relu6(normed), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.0), (torch.float32, 1e-3)])
+def test_fused_kernels_say_what_plain_ones_say(frames: list[Frame], dtype: torch.dtype, most: float) -> None:
+    """In bfloat16, where every layer rounds, to the bit."""
+    precision = Precision(dtype, "as the test says")
+    kernels = [efficientnet_lite.Kernels(fused, "as the test says") for fused in (False, True)]
+    plain, fused = (PocketFrameEncoder(precision=precision, kernels=one).encode(frames).tokens for one in kernels)
+    assert float((plain - fused).abs().max()) <= most
+
+
+def test_the_choice_of_kernels_gives_its_reason() -> None:
+    assert efficientnet_lite.choose_kernels(torch.device("cpu")).fused
+    elsewhere = efficientnet_lite.choose_kernels(torch.device("cuda"))
+    assert (elsewhere.fused, elsewhere.reason.split()[0]) == (False, "plain:")
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])

@@ -10,7 +10,7 @@ import skimage.data
 
 import encoders.screentext
 from encoders.errors import WeightsUnavailable
-from encoders.screentext import ScreenReader
+from encoders.screentext import ScreenReader, text_likely
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +77,19 @@ def test_missing_models_name_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(encoders.screentext, "_DETECTOR", "another.onnx")
     with pytest.raises(WeightsUnavailable, match="pip install"):
         ScreenReader()
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.0, 2.0, 4.0])
+def test_captions_of_all_sizes_look_like_text(scale: float) -> None:
+    assert text_likely(caption("Welcome", scale=scale))
+    assert text_likely(skimage.data.page()[..., None].repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
+def test_pictures_without_text_need_not_look_like_text(name: str) -> None:
+    assert not text_likely(getattr(skimage.data, name)())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (300, 7), (540, 960)])
+def test_a_plain_picture_of_any_size_does_not_look_like_text(size: tuple[int, int]) -> None:
+    assert not text_likely(np.full((*size, 3), 90, np.uint8))

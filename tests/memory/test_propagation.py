@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -87,6 +93,97 @@ def test_the_old_fades_by_its_share_of_time() -> None:
     np.testing.assert_allclose(memory.tokens, 0.01, rtol=1e-5)
 
 
+def test_ten_thousand_updates_lose_no_weight() -> None:
+    model = MergingPropagator(DIM, size=8)
+    rng = np.random.default_rng(0)
+    memory, total = GlobalMemory.empty(DIM), 0.0
+    for second in range(10_000):
+        weights = rng.uniform(1, 700, 2).astype(np.float32)
+        positions = np.array([[second, 1, 2], [second + 0.5, 3, 4]], np.float32)
+        tokens = rng.normal(size=(1, 2, DIM)).astype(np.float32)
+        memory = model.update(memory, tokens, weights, positions, TimeSpan(second, second + 1))
+        total += float(weights.astype(np.float64).sum())
+    assert len(memory.weights) == 8
+    assert float(memory.weights.astype(np.float64).sum()) == pytest.approx(total, rel=1e-5)
+    assert float(np.average(memory.positions[:, 0], weights=memory.weights)) == pytest.approx(5000, rel=0.02)
+
+
+def scenes(cubes: int, kinds: int = 12, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, TimeSpan]]:
+    """Cubes of 8 tokens of 8 s: a few kinds of scene, coming back at random, each a little different every time."""
+    rng = np.random.default_rng(seed)
+    looks = rng.normal(size=(kinds, 8, DIM)) * 3
+    found = []
+    for number in range(cubes):
+        tokens = looks[rng.integers(kinds)] + rng.normal(size=(8, DIM)) * 0.3
+        positions = np.zeros((8, 3), np.float32)
+        positions[:, 0] = number * 8 + np.arange(8)
+        span = TimeSpan(number * 8.0, number * 8.0 + 8)
+        found.append((tokens[None].astype(np.float32), np.full(8, 81, np.float32), positions, span))
+    return found
+
+
+def test_after_ten_times_its_length_the_beginning_still_has_its_share() -> None:
+    """Columns do not take part in merging, so here they carry which share of a token comes from the beginning."""
+    model, memory = MergingPropagator(DIM), GlobalMemory.empty(DIM)
+    beginning, left = 40, []
+    for number, (tokens, weights, positions, span) in enumerate(scenes(10 * beginning), start=1):
+        positions[:, 2] = number <= beginning
+        memory = model.update(memory, tokens, weights, positions, span)
+        share = float(np.average(memory.positions[:, 2], weights=memory.weights))
+        assert share == pytest.approx(min(1.0, beginning / number), rel=1e-4), "nothing is lost, whatever is merged"
+        left.append(int((memory.positions[:, 2] > 0.5).sum()))
+    assert left[beginning] == 64
+    assert left[-1] >= 3, "some tokens still stand for the beginning"
+    assert max(a - b for a, b in itertools.pairwise(left)) <= 8, "a cube of 8 tokens pushes out no more than 8"
+
+
+def test_a_rare_thing_stays_findable_and_keeps_its_time() -> None:
+    cubes = scenes(300)
+    rare = np.full(DIM, 20.0, np.float32)
+    cubes[30][0][0, :4] = rare
+    model, memory = MergingPropagator(DIM), GlobalMemory.empty(DIM)
+    for cube in cubes:
+        memory = model.update(memory, *cube)
+    nearest = int(np.argmin(((memory.tokens - rare) ** 2).sum(axis=1)))
+    np.testing.assert_allclose(memory.tokens[nearest], rare, atol=1.0)
+    assert memory.positions[nearest, 0] == pytest.approx(30 * 8 + 1.5, abs=4)
+
+
+def test_threads_change_nothing() -> None:
+    """The same bytes whatever the number of threads numpy's libraries may use."""
+    program = (
+        "import hashlib, numpy as np\n"
+        "from memory.propagation import MergingPropagator\n"
+        "from memory.records import GlobalMemory, TimeSpan\n"
+        "rng, memory = np.random.default_rng(0), GlobalMemory.empty(512)\n"
+        "for s in range(12):\n"
+        "    tokens = rng.normal(size=(1, 16, 512)).astype(np.float32)\n"
+        "    places = np.full((16, 3), s, np.float32)\n"
+        "    weights, span = np.ones(16, np.float32), TimeSpan(s, s + 1)\n"
+        "    memory = MergingPropagator(512).update(memory, tokens, weights, places, span)\n"
+        "print(hashlib.sha256(memory.tokens.tobytes() + memory.positions.tobytes()).hexdigest())\n"
+    )
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, **dict.fromkeys(names, threads)},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "4")
+    }
+    assert len(said) == 1
+
+
+def test_the_mean_is_one_token() -> None:
+    memory = feed(propagator("mean", DIM), 5)
+    assert memory.tokens.shape == (1, DIM)
+    assert float(memory.positions[0, 0]) == pytest.approx(25, abs=5)
+
+
 @pytest.mark.parametrize(
     ("tokens", "weights", "why"),
     [
@@ -106,5 +203,5 @@ def test_what_does_not_fit_is_refused(tokens: np.ndarray, weights: np.ndarray, w
 def test_propagators_have_names() -> None:
     assert isinstance(propagator("none", DIM), NoPropagation)
     assert propagator("merging", DIM).dim == DIM
-    with pytest.raises(ValueError, match="known: merging, none"):
+    with pytest.raises(ValueError, match="known: mean, merging, none"):
         propagator("trained", DIM)

@@ -1,44 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import threading
+from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from memory.errors import UnknownVideo
+from memory.errors import CorruptRecord, UnknownVideo
 from memory.numpy_index import NumpyIndex
 from memory.recall import LocalRecall, RecallRequest
-from memory.records import F32, KeyedSpan, OpenCube, TimeSpan, VideoRecord
-from memory.selection import Query, evidence, hits
+from memory.records import F32, KeyedSpan, OpenCube, TimeSpan
+from tests.memory.recall_oracle import KeysOnly, evidence, hits
 
 DIM = 3
 KINDS = ("seen", "text", "line")
-
-
-@dataclass
-class KeysOnly:
-    """What `LocalRecall` reads of a store: videos, spans with keys, and open cubes; closed cubes are only added."""
-
-    closed: dict[str, list[KeyedSpan]] = field(default_factory=dict)
-    opened: dict[str, OpenCube] = field(default_factory=dict)
-
-    def video(self, video_id: str) -> VideoRecord:
-        if video_id not in self.closed:
-            raise UnknownVideo(video_id)
-        number = 1 + list(self.closed).index(video_id)
-        cubes = len(self.closed[video_id])
-        return VideoRecord(video_id, number, "local", "", "live", "", "", "", "", 0.0, cubes=cubes)
-
-    def videos(self) -> list[VideoRecord]:
-        return [self.video(video_id) for video_id in reversed(self.closed)]
-
-    def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
-        return self.closed[video_id][start:]
-
-    def open_cube(self, video_id: str) -> OpenCube | None:
-        return self.opened.get(video_id)
 
 
 def unit(rows: np.ndarray) -> F32:
@@ -80,8 +57,7 @@ def test_it_is_what_the_slow_obvious_way_finds(
     opened = as_open(cubes[-1]) if last_is_open and cubes else None
     known = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if opened else cubes
     found = recalling(known[:-1] if opened else known, opened).recall("v", RecallRequest(vector, threshold, span))
-    query = Query(vector[None], spans=None if span is None else (span,))
-    expected = hits(query, "v", known)
+    expected = hits(vector, "v", known, span)
     assert [(hit.ordinal, hit.span, hit.kind) for hit in found.hits] == [(h.ordinal, h.span, h.kind) for h in expected]
     assert [hit.score for hit in found.hits] == pytest.approx([hit.score for hit in expected], abs=1e-6)
     assert found.evidence == evidence(found.hits, threshold, 1.5)
@@ -96,12 +72,13 @@ def test_kinds_leave_other_keys_out(cubes: list[KeyedSpan], vector: F32, kinds: 
     for one in cubes:
         rows = [i for i, kind in enumerate(one.key_kinds) if kind in kinds]
         only.append(replace(one, keys=one.keys[rows], key_kinds=tuple(one.key_kinds[i] for i in rows)))
-    expected = hits(Query(vector[None]), "v", only)
+    expected = hits(vector, "v", only)
     found = recalling(cubes).recall("v", request).hits
     assert [hit.ordinal for hit in found] == [hit.ordinal for hit in expected]
     assert all(hit.kind in kinds for hit in found)
     if asked:
-        assert [(hit.kind, round(hit.score, 5)) for hit in found] == [(h.kind, round(h.score, 5)) for h in expected]
+        assert [hit.kind for hit in found] == [hit.kind for hit in expected]
+        assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected], abs=1e-6)
 
 
 @given(memories, vectors, st.integers(1, 30))
@@ -158,7 +135,7 @@ def test_search_over_videos_finds_each_cube_once_and_the_best_first(
     expected = []
     for number, cubes in enumerate(all_cubes):
         known = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if last_is_open and cubes else cubes
-        expected += hits(Query(vector[None]), f"v{number}", known)
+        expected += hits(vector, f"v{number}", known)
     expected.sort(key=lambda hit: (-hit.score, hit.video_id, hit.span))
     found = recall.search(vector, limit)
     assert [(hit.video_id, hit.ordinal, hit.kind, hit.span) for hit in found] == [
@@ -209,12 +186,121 @@ def test_what_is_forgotten_is_gone() -> None:
     recall.search(unit(np.ones(DIM)), 5)
     recall.forget("v")
     assert len(index) == 1
-    del store.closed["v"]
+    store.delete("v")
     with pytest.raises(UnknownVideo):
         recall.recall("v", RecallRequest(None))
-    recall.forget("never known")
+    assert not recall.forget("never known")
 
 
 def test_an_unknown_video_is_refused() -> None:
     with pytest.raises(UnknownVideo):
         recalling([]).recall("other", RecallRequest(None))
+
+
+def test_likeness_is_between_the_keys_by_which_hits_were_found() -> None:
+    cubes = cubes_of(3, [2, 3, 1])
+    vector = unit(np.ones(DIM))
+    found = recalling(cubes[:2], as_open(cubes[2])).recall("v", RecallRequest(vector))
+    best = [one.keys[int(np.argmax(one.keys.astype(np.float32) @ vector))].astype(np.float32) for one in cubes]
+    assert found.alike is not None
+    assert found.alike == pytest.approx(np.array(best) @ np.array(best).T, abs=1e-6)
+    assert recalling(cubes).recall("v", RecallRequest(None)).alike is None
+
+
+@given(memories, vectors, st.integers(2, 12), st.sampled_from(["first", "last"]), st.floats(-1, 1))
+@settings(deadline=None)
+def test_the_earliest_and_the_latest_are_not_crowded_out(
+    cubes: list[KeyedSpan], vector: F32, limit: int, order: str, threshold: float
+) -> None:
+    whole = recalling(cubes).recall("v", RecallRequest(vector, threshold, limit=99)).hits
+    few = recalling(cubes).recall("v", RecallRequest(vector, threshold, limit=limit, order=order)).hits  # type: ignore[arg-type]
+    supported = [hit for hit in whole if hit.score >= threshold]
+    assert len(few) == min(limit, len(whole))
+    assert list(few) == sorted(few, key=lambda hit: hit.span)
+    if supported:
+        assert supported[0 if order == "first" else -1].ordinal in [hit.ordinal for hit in few]
+    if whole:
+        assert max(whole, key=lambda hit: hit.score).ordinal in [hit.ordinal for hit in few]
+
+
+def test_another_key_space_is_left_out_of_searches() -> None:
+    store = KeysOnly({"a": cubes_of(1, [2]), "b": cubes_of(2, [2])}, key_spaces={"a": "ours", "b": "theirs"})
+    recall = LocalRecall(store, NumpyIndex(DIM), key_space="ours")  # type: ignore[arg-type]
+    vector = unit(np.ones(DIM))
+    assert {hit.video_id for hit in recall.search(vector, 9)} == {"a"}
+    assert {hit.video_id for hit in recall.search(vector, 9, ["a", "b"])} == {"a"}
+
+
+def test_sync_follows_the_truth() -> None:
+    store = KeysOnly({"a": cubes_of(1, [2, 1]), "b": cubes_of(2, [3])})
+    index = NumpyIndex(DIM)
+    recall = LocalRecall(store, index)  # type: ignore[arg-type]
+    assert recall.sync() == (3, 0)
+    assert recall.sync() == (0, 0)
+    store.closed["a"] += [replace(one, ordinal=2) for one in cubes_of(5, [4])]
+    store.delete("b")
+    assert recall.sync() == (1, 1)
+    assert len(index) == 7
+    store.delete("a")
+    store.closed["a"] = cubes_of(7, [1])  # of the same name and another number
+    assert recall.sync() == (1, 1)
+    assert len(index) == 1
+    store.closed["a"] = []  # an older store came back
+    assert recall.sync() == (0, 1)
+    assert len(index) == 0
+
+
+def test_between_comparisons_growing_videos_are_followed_all_the_same() -> None:
+    time_s = [0.0]
+    store = KeysOnly({"a": cubes_of(1, [1])})
+    recall = LocalRecall(store, NumpyIndex(DIM), compare_s=2.0, now=lambda: time_s[0])  # type: ignore[arg-type]
+    vector = unit(np.ones(DIM))
+    assert len(recall.search(vector, 9)) == 1
+    store.closed["a"] += [replace(one, ordinal=1) for one in cubes_of(4, [1])]
+    store.closed["b"] = cubes_of(2, [1])
+    assert {(hit.video_id, hit.ordinal) for hit in recall.search(vector, 9)} == {("a", 0), ("a", 1)}
+    time_s[0] = 2.0
+    assert {hit.video_id for hit in recall.search(vector, 9)} == {"a", "b"}
+
+
+def test_recall_beside_additions_sees_whole_cubes() -> None:
+    store = KeysOnly({"v": []})
+    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+    cubes = cubes_of(9, [3] * 400)
+    vector = unit(np.ones(DIM))
+
+    def grow() -> None:
+        for one in cubes:
+            store.closed["v"].append(one)
+            recall.refresh("v")
+
+    grower = threading.Thread(target=grow)
+    grower.start()
+    while grower.is_alive():
+        found = recall.recall("v", RecallRequest(vector, -1.0, limit=999))
+        assert [hit.ordinal for hit in found.hits] == list(range(found.cubes))
+        expected = hits(vector, "v", cubes[: found.cubes])
+        assert [hit.score for hit in found.hits] == pytest.approx([hit.score for hit in expected], abs=1e-6)
+    grower.join()
+    assert recall.recall("v", RecallRequest(vector)).cubes == 400
+
+
+def test_one_damaged_video_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    store = KeysOnly({"a": cubes_of(1, [2, 1]), "b": cubes_of(2, [3]), "c": cubes_of(3, [1])})
+    read = store.keyed_spans
+
+    def damaged(video_id: str, start: int = 0) -> list[KeyedSpan]:
+        if video_id == "b":
+            raise CorruptRecord("a record's checksum is wrong")
+        return read(video_id, start)
+
+    store.keyed_spans = damaged  # type: ignore[method-assign]
+    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+    for _ in range(2):
+        assert {hit.video_id for hit in recall.search(unit(np.ones(DIM)), 9)} == {"a", "c"}
+    assert [record.getMessage() for record in caplog.records] == [
+        "video b cannot be searched to its end: a record's checksum is wrong"
+    ]
+    assert set(recall.held()) == {"a", "b", "c"}
+    with pytest.raises(CorruptRecord):
+        recall.recall("b", RecallRequest(None))

@@ -7,127 +7,144 @@ from hypothesis import given, settings
 
 from memory.numpy_index import NumpyIndex
 from memory.records import Evidence, Hit, KeyedSpan, TimeSpan
-from memory.selection import MOST_SPANS, Found, Query, evidence, hits, search_all, select
+from memory.selection import (
+    MOST_SPANS,
+    Found,
+    best_cubes,
+    best_rows,
+    candidates,
+    cube_scores,
+    evidence,
+    overlapping,
+    row_scores,
+    select,
+)
+from memory.video_keys import KeysView, VideoKeys
+from tests.memory import recall_oracle
 
-NAN = float("nan")
-RED, DOG = np.eye(3, dtype=np.float32)[:2]
+NAN, INF = float("nan"), float("inf")
+RED = np.eye(3, dtype=np.float32)[0]
 
-
-def keyed(ordinal: int, *rows: list[float], kinds: tuple[str, ...] | None = None) -> KeyedSpan:
-    keys = np.array(rows, np.float16).reshape(len(rows), 3)
-    span = TimeSpan(10.0 * ordinal, 10.0 * ordinal + 10)
-    return KeyedSpan(ordinal, span, keys, kinds or tuple(f"k{i}" for i in range(len(rows))))
-
-
-def hit(start_s: float, score: float, end_s: float | None = None) -> Hit:
-    return Hit("v", int(start_s), TimeSpan(start_s, start_s + 1 if end_s is None else end_s), score, "seen")
-
-
-def query(*vectors: np.ndarray, **fields: object) -> Query:
-    rows = np.array(vectors, np.float32).reshape(len(vectors), 3)
-    return Query(rows, **fields)  # type: ignore[arg-type]
-
-
-scores = st.lists(st.floats(-1, 1, width=32), max_size=30)
+moments = st.sampled_from([0.0, 1.0, 2.5, 3.0, 7.0])
+spans = st.tuples(moments, moments).map(lambda pair: TimeSpan(min(pair), max(pair)))
+scores = st.lists(st.sampled_from([-INF, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0]), max_size=30)
 orders = st.sampled_from(["score", "first", "last", "time"])
 
 
-def test_a_hit_is_the_best_slot_over_all_vectors() -> None:
-    found = hits(query(RED, DOG), "v", [keyed(1, [0.5, 0, 0], [0, 0.75, 0]), keyed(0, [0.25, 0, 0])])
-    assert [(h.ordinal, h.score, h.kind) for h in found] == [(0, 0.25, "k0"), (1, 0.75, "k1")]
-    assert found[0].video_id == "v"
+def view(*cubes: list[list[float]]) -> KeysView:
+    keys = VideoKeys(3)
+    keys.extend(
+        [
+            KeyedSpan(i, TimeSpan(i, i + 1), np.array(rows, np.float16).reshape(-1, 3), ("seen",) * len(rows))
+            for i, rows in enumerate(cubes)
+        ]
+    )
+    return keys.view()
 
 
 def test_damaged_and_missing_keys_are_passed_over() -> None:
-    spans = [keyed(0, [NAN, 0, 0]), keyed(1), keyed(2, [NAN, 0, 0], [0.5, 0, 0]), keyed(3, [np.inf, 0, 0])]
-    assert [(h.ordinal, h.kind) for h in hits(query(RED), "v", spans)] == [(2, "k1")]
+    keys = view([[NAN, 0, 0]], [], [[NAN, 0, 0], [0.5, 0, 0], [0.5, 0, 0]], [[INF, 0, 0]], [])
+    rows = row_scores(keys, RED, None)
+    assert cube_scores(keys, rows).tolist() == [-INF, -INF, 0.5, -INF, -INF]
+    assert best_rows(keys, rows, cube_scores(keys, rows), np.array([2])).tolist() == [2]  # the first of equals
+    assert best_rows(keys, rows, cube_scores(keys, rows), np.zeros(0, np.intp)).tolist() == []
+    assert cube_scores(view(), row_scores(view(), RED, None)).tolist() == []
+    assert cube_scores(view([], []), row_scores(view([], []), RED, None)).tolist() == [-INF, -INF]
 
 
-def test_only_allowed_times_are_looked_at() -> None:
-    spans = [keyed(i, [1, 0, 0]) for i in range(5)]
-    asked = query(RED, spans=(TimeSpan(0, 5), TimeSpan(30, 30)))
-    assert [h.ordinal for h in hits(asked, "v", spans)] == [0, 3]
-    assert hits(query(RED, spans=()), "v", spans) == []
+@given(st.lists(spans, max_size=12), spans)
+@settings(deadline=None)
+def test_spans_share_time_as_records_say(many: list[TimeSpan], one: TimeSpan) -> None:
+    array = np.array([(span.start_s, span.end_s) for span in many]).reshape(-1, 2)
+    assert overlapping(array, one).tolist() == [span.overlaps(one) for span in many]
 
 
-def test_a_question_of_time_alone_needs_no_vector() -> None:
-    spans = [keyed(i, [1, 0, 0]) for i in range(8)] + [keyed(8)]
-    asked = query(order="time", cubes=3, threshold=0.9)
-    assert [h.ordinal for h in select(asked, hits(asked, "v", spans), 1)] == [1, 4, 7]
+@given(scores, orders, st.integers(0, 8), st.sampled_from([0.0, 0.5]))
+@settings(deadline=None)
+def test_candidates_are_the_preferred_ones(values: list[float], order: str, limit: int, threshold: float) -> None:
+    chosen = candidates(np.array(values), order, limit, threshold).tolist()  # type: ignore[arg-type]
+    allowed = [i for i, value in enumerate(values) if value > -INF]
+    assert len(chosen) == min(limit, len(allowed))
+    assert chosen == sorted(set(chosen))
+    assert set(chosen) <= set(allowed)
+    if order == "score":
+        assert chosen == sorted(sorted(allowed, key=lambda i: (-values[i], i))[:limit])
+    supported = [i for i in allowed if values[i] >= threshold]
+    if order == "first":
+        assert set(supported[: limit // 2]) <= set(chosen)
+    if order == "last" and limit > 1:
+        assert set(supported[-(limit // 2) :]) <= set(chosen)
 
 
 @pytest.mark.parametrize(
-    ("order", "expected"), [("score", [2, 6]), ("first", [0, 2]), ("last", [6, 8]), ("time", [2, 8])]
+    ("order", "expected"), [("score", [1, 3]), ("first", [0, 1]), ("last", [3, 4]), ("time", [1, 3])]
 )
 def test_what_is_preferred_when_the_budget_binds(order: str, expected: list[int]) -> None:
-    found = [hit(0, 0.5), hit(2, 0.9), hit(4, 0.1), hit(6, 0.8), hit(8, 0.6)]
-    chosen = select(query(RED, threshold=0.4, order=order, cubes=2), found, 1)
-    assert [h.ordinal for h in chosen] == expected
+    assert select(np.array([0.5, 0.9, 0.45, 0.8, 0.6]), 2, order) == expected  # type: ignore[arg-type]
 
 
-@given(scores, orders, st.integers(0, 8), st.integers(0, 200), st.integers(1, 64))
+@given(st.lists(st.floats(-1, 1, width=32), max_size=12), orders, st.integers(-1, 8), st.floats(0, 1), st.booleans())
 @settings(deadline=None)
-def test_both_budgets_bind_and_time_runs_forward(values: list, order: str, cubes: int, tokens: int, each: int) -> None:
-    found = [hit(i, value) for i, value in enumerate(values)]
-    chosen = select(query(RED, threshold=0.2, order=order, cubes=cubes, tokens=tokens), found, each)
-    supported = sum(value >= 0.2 for value in values)
-    assert len(chosen) == min(cubes, tokens // each, supported)
-    assert chosen == sorted(set(chosen), key=lambda h: h.span)
-    assert all(h.score >= 0.2 for h in chosen)
+def test_the_budget_binds_and_time_runs_forward(
+    values: list[float], order: str, room: int, diversity: float, known: bool
+) -> None:
+    alike = np.eye(len(values), dtype=np.float32) if known else None
+    chosen = select(np.array(values), room, order, alike, diversity)  # type: ignore[arg-type]
+    assert len(chosen) == max(min(room, len(values)), 0)
+    assert chosen == sorted(set(chosen))
+    if order == "score" and diversity == 0:
+        assert chosen == sorted(sorted(range(len(values)), key=lambda i: (-values[i], i))[: max(room, 0)])
 
 
-def test_nothing_above_the_threshold_selects_nothing() -> None:
-    assert select(query(RED, threshold=0.5), [hit(0, 0.49), hit(1, NAN)], 16) == []
+def test_diversity_takes_one_of_each_kind_first() -> None:
+    values = np.array([0.9, 0.89, 0.88, 0.6, 0.5])
+    alike = np.eye(5, dtype=np.float32)
+    alike[:3, :3] = 1.0
+    assert select(values, 3, alike=alike) == [0, 1, 2]
+    assert select(values, 3, alike=alike, diversity=0.5) == [0, 3, 4]
+    assert select(values, 4, alike=alike, diversity=0.5) == [0, 1, 3, 4]
+    assert select(values, 3, diversity=0.5) == [0, 1, 2]  # likeness is not known
+    with pytest.raises(ValueError, match="diversity"):
+        select(values, 3, diversity=1.5)
+
+
+def spread(*pairs: tuple[float, float]) -> np.ndarray:
+    return np.array(pairs, np.float64).reshape(-1, 2)
 
 
 def test_neighbours_are_one_appearance() -> None:
-    found = [hit(0, 0.9), hit(1, 0.9), hit(3.5, 0.9), hit(20, 0.1), hit(30, 0.9), hit(40, NAN)]
-    assert evidence(found, 0.5, gap_s=1.5) == Evidence(2, 0.0, 31.0, (TimeSpan(0, 4.5), TimeSpan(30, 31)))
-    assert evidence(reversed(found), 0.5, gap_s=1.4).count == 3
+    seen = spread((0, 1), (1, 2), (3.5, 4.5), (30, 31))
+    assert evidence(seen, 1.5) == Evidence(2, 0.0, 31.0, (TimeSpan(0, 4.5), TimeSpan(30, 31)))
+    assert evidence(seen[::-1], 1.4).count == 3
+    assert evidence(spread(), 1.0) == Evidence(0, None, None, ())
+    assert evidence(spread((0, 10), (2, 3), (10, 11)), 0.0).spans == (TimeSpan(0, 11),)
 
 
-def test_no_appearance_is_a_count_of_zero() -> None:
-    assert evidence([hit(0, 0.4)], 0.5, 1.0) == Evidence(0, None, None, ())
-
-
-def test_a_span_within_another_does_not_end_it() -> None:
-    assert evidence([hit(0, 1, 10), hit(2, 1, 3), hit(10, 1, 11)], 0.5, 0.0).spans == (TimeSpan(0, 11),)
-
-
-@given(st.lists(st.tuples(st.integers(0, 400), st.booleans()), max_size=60, unique_by=lambda pair: pair[0]))
+@given(st.lists(spans, max_size=40), st.sampled_from([0.0, 0.5, 2.0]))
 @settings(deadline=None)
-def test_evidence_counts_runs(marks: list[tuple[int, bool]]) -> None:
-    seen = {second for second, shown in marks if shown}
-    runs = sorted(second for second in seen if second - 1 not in seen)
-    found = evidence([hit(second, 1.0 if shown else 0.0) for second, shown in marks], 0.5, 0.0)
-    assert found.count == len(runs)
-    assert [span.start_s for span in found.spans] == runs[:MOST_SPANS]
+def test_evidence_is_counted_as_one_would_by_hand(many: list[TimeSpan], gap_s: float) -> None:
+    found = [Hit("v", 0, span, 1.0, "seen") for span in many]
+    expected = recall_oracle.evidence(found, 0.5, gap_s)
+    assert evidence(spread(*((span.start_s, span.end_s) for span in many)), gap_s) == expected
+
+
+def test_evidence_keeps_the_first_spans() -> None:
+    found = evidence(spread(*((2.0 * i, 2.0 * i + 1) for i in range(50))), 0.5)
+    assert (found.count, found.last_s, len(found.spans)) == (50, 99.0, MOST_SPANS)
 
 
 @pytest.mark.parametrize("gap_s", [-1.0, NAN])
 def test_a_gap_is_a_length_of_time(gap_s: float) -> None:
     with pytest.raises(ValueError, match="gap"):
-        evidence([], 0.5, gap_s)
+        evidence(spread(), gap_s)
 
 
-@pytest.mark.parametrize("bad", [{"cubes": -1}, {"tokens": -1}])
-def test_budgets_are_not_negative(bad: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="budget"):
-        query(RED, **bad)
-
-
-def test_query_vectors_are_numbers() -> None:
-    with pytest.raises(ValueError, match="finite"):
-        query(np.array([NAN, 0, 0]))
-
-
-def test_search_over_videos_names_each_cube_once() -> None:
+def test_each_cube_is_found_once() -> None:
     index = NumpyIndex(3)
     index.add(1, 0, np.array([[1, 0, 0]] * 30))
     index.add(1, 1, np.array([[0.5, 0, 0]]))
     index.add(2, 0, np.array([[0, 1, 0], [0.75, 0, 0]]))
-    index.add(3, 0, np.array([[1, 0, 0]]))
-    found = search_all(index, RED, 3, {1: "one", 2: "two"})
-    assert found == [Found("one", 0, 0, 1.0), Found("two", 0, 1, 0.75), Found("one", 1, 0, 0.5)]
-    assert search_all(index, RED, 1, {1: "one", 2: "two"}) == found[:1]
-    assert search_all(index, RED, 3, {}) == []
+    found = best_cubes(index, RED, 3)
+    assert found == [Found(1, 0, 0, 1.0), Found(2, 0, 1, 0.75), Found(1, 1, 0, 0.5)]
+    assert best_cubes(index, RED, 1) == found[:1]
+    assert best_cubes(index, RED, 0) == []

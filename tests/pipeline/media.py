@@ -126,3 +126,39 @@ def hide_beginning(path: Path, target: Path, hidden_ms: int) -> Path:
             packet.stream = copy
             out.mux(packet)
     return target
+
+
+def restamp(path: Path, target: Path, times_ms: Sequence[int]) -> Path:
+    """A copy whose packets carry these times, in the order of the file; for videos without B-frames."""
+    with av.open(str(path)) as source, av.open(str(target), "w", options={"avoid_negative_ts": "disabled"}) as out:
+        stream = source.streams.video[0]
+        copy = out.add_stream_from_template(stream)
+        packets = (packet for packet in source.demux(stream) if packet.size)
+        for packet, time_ms in zip(packets, times_ms, strict=False):
+            packet.pts = packet.dts = round(Fraction(time_ms, 1000) / stream.time_base)
+            packet.duration = 0
+            packet.stream = copy
+            out.mux(packet)
+    return target
+
+
+def write_streams(path: Path, recipes: Sequence[Recipe], default: int | None = None) -> Path:
+    """Several video streams in one file; `default` is the one marked to be shown."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for recipe in recipes:
+            stream = container.add_stream(recipe.codec, rate=10, options=dict(recipe.options))
+            stream.width, stream.height = recipe.size
+            stream.pix_fmt = recipe.pix_fmt
+            stream.codec_context.time_base = Fraction(1, 1000)
+            streams.append(stream)
+        if default is not None:
+            for index, stream in enumerate(streams):
+                stream.disposition = av.stream.Disposition.default if index == default else av.stream.Disposition(0)
+        for stream, recipe in zip(streams, recipes, strict=True):
+            for number, time_ms in enumerate(recipe.times_ms):
+                frame = av.VideoFrame.from_ndarray(picture(number, recipe.size), format="rgb24")
+                frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path

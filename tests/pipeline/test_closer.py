@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.closer import choose_jump, frames_at
-from pipeline.decode import DecodeConfig
+from pipeline.decode import DecodeConfig, SandboxConfig
 from pipeline.errors import MediaNotKept, MediaUnsupported
 from pipeline.sources.file import FileSource
 from tests.pipeline.media import Recipe, hide_beginning, spoil, steady, write_video
@@ -93,9 +93,19 @@ def test_times_count_from_the_offset_that_watching_recorded(tmp_path: Path) -> N
 
 def test_long_files_are_not_read_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "a.mp4", Recipe(steady(3), size=SIZE))
-    assert choose_jump(path).backend == "decord"
-    monkeypatch.setattr("pipeline.closer._MOST_PICTURES", 20)
-    assert choose_jump(path).backend == "pyav"
+    assert choose_jump(path, sandbox=None).backend == "decord"
+    monkeypatch.setattr("pipeline.sources.jumping.MOST_PICTURES", 20)
+    assert choose_jump(path, sandbox=None).backend == "pyav"
+
+
+@pytest.mark.parametrize("name", ["b-frames.mp4", "late.ts"])
+def test_a_jump_in_this_process_is_the_one_in_a_child(name: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / name, JUMPS[name][0])
+    times_s = [2.0, 0.31, 3.3, *(0.1 * i for i in range(9))]
+    here, there = (frames_at(path, times_s, 0.0, sandbox=sandbox) for sandbox in (None, SandboxConfig()))
+    assert [frame.time_s for frame in here] == [frame.time_s for frame in there]
+    assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(here, there, strict=True))
+    assert choose_jump(path, sandbox=None) == choose_jump(path)
 
 
 def test_no_times_give_no_pictures(tmp_path: Path) -> None:

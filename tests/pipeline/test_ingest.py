@@ -14,6 +14,7 @@ from memory.export import export_lines
 from memory.records import CubeMemory, VideoRecord
 from memory.redis_store import RedisStore
 from pipeline.config import IngestConfig
+from pipeline.cube_stream import new_cube_stream
 from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendMismatch, MediaDamaged
 from pipeline.ingest import Ingest, OnCommit
@@ -74,8 +75,9 @@ def in_pieces(store: RedisStore, source: FrameSource, commits: int, config: Inge
     raise AssertionError("it never ends")
 
 
-def prefetching() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "prefetch"]
+def stages() -> list[str]:
+    """Threads of stages that still run."""
+    return [thread.name for thread in threading.enumerate() if thread.name in ("decode", "encode", "look")]
 
 
 @pytest.fixture(scope="session")
@@ -174,7 +176,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     source = FileSource(request.getfixturevalue(name))
     whole = watched_alone(store, source)
     assert in_pieces(store, source, commits) == whole
-    assert not prefetching()
+    assert not stages()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +211,7 @@ def test_a_worker_whose_video_was_taken_over_leaves(store: RedisStore, scenes: P
     assert refused.value.reason == "epoch"
     assert told == [4.0, 8.0]
     assert store.video(video_id).ingested_s == 8.0
-    assert not prefetching()
+    assert not stages()
     Ingest(store, BACKEND, CONFIG, heard).run(video_id, source)
     assert exported(store, video_id) == whole
 
@@ -221,7 +223,7 @@ def test_a_worker_whose_video_is_deleted_leaves(store: RedisStore, scenes: Path)
         Ingest(store, BACKEND, CONFIG, lambda record, _: store.delete_video(record.id)).run(video_id, source)
     assert refused.value.reason == "deleted"
     assert store.videos() == []
-    assert not prefetching()
+    assert not stages()
 
 
 def test_what_comes_before_damage_is_kept(store: RedisStore, scenes: Path, tmp_path: Path) -> None:
@@ -294,10 +296,61 @@ def watch_as(store: RedisStore, source: FrameSource, sha256: str) -> str:
     return video_id
 
 
-def test_where_nothing_is_shared_the_size_of_groups_does_not_matter(store: RedisStore) -> None:
-    source = PictureSource(frames_of(["red"] * 7 + ["white"] * 5 + ["blue"] * 6))
-    configs = [replace(CONFIG, same_picture=-1.0, commit_steps=steps) for steps in (1, 4, 5, 64)]
+def still_and_moving() -> list[Frame]:
+    """A still white page, a moving scene, another still one: 24 steps."""
+    page, shot = frames_of(["white"])[0].rgb, frames_of(["blue"])[0].rgb
+    pictures = [page] * 9 + [frame.rgb for frame in frames_of(["red"] * 7)] + [shot] * 8
+    return [Frame(rgb, float(second)) for second, rgb in enumerate(pictures)]
+
+
+@pytest.mark.parametrize("same_picture", [-1.0, 0.002, 0.01])
+def test_the_size_of_groups_does_not_matter(store: RedisStore, same_picture: float) -> None:
+    source = PictureSource(still_and_moving())
+    configs = [replace(CONFIG, same_picture=same_picture, commit_steps=steps) for steps in (1, 4, 5, 64)]
     assert len({watched_alone(store, source, config) for config in configs}) == 1
+
+
+@pytest.mark.parametrize("commits", [1, 2, 3])
+def test_pictures_are_shared_across_a_restart(store: RedisStore, commits: int) -> None:
+    source = PictureSource(still_and_moving())
+    assert in_pieces(store, source, commits) == watched_alone(store, source)
+
+
+def test_a_restored_stream_does_not_encode_what_it_has_encoded(store: RedisStore) -> None:
+    still = [Frame(frames_of(["red"])[0].rgb, float(second)) for second in range(8)]
+    first = new_cube_stream(BACKEND, CONFIG)
+    first.take(still[:4])
+    never = replace(BACKEND, frames=Unusable())
+    second = new_cube_stream(never, CONFIG)
+    second.restore(first.state("full"))
+    second.take(still[4:])
+    first.take(still[4:])
+    assert second.state("full").components == first.state("full").components
+
+
+class Unusable(type(BACKEND.frames)):  # type: ignore[misc]
+    """Encodes nothing; fails where it is asked to."""
+
+    def encode(self, frames: Sequence[Frame]):  # type: ignore[no-untyped-def]
+        raise MemoryError("no room for a picture")
+
+
+def test_an_error_in_encoding_is_raised_and_whole_groups_before_it_stay(store: RedisStore) -> None:
+    class Failing(type(BACKEND.frames)):  # type: ignore[misc]
+        def encode(self, frames: Sequence[Frame]):  # type: ignore[no-untyped-def]
+            if frames[-1].time_s > 5:
+                raise MemoryError("no room for a picture")
+            return super().encode(frames)
+
+    source = PictureSource(frames_of(["red"] * 11))
+    whole = watched_alone(store, source, config := replace(CONFIG, same_picture=-1.0))
+    video_id = register(store, source, config=config)
+    with pytest.raises(MemoryError):
+        Ingest(store, replace(BACKEND, frames=Failing()), config, heard).run(video_id, source)
+    assert store.video(video_id).ingested_s == 4.0
+    assert not stages()
+    Ingest(store, BACKEND, config, heard).run(video_id, source)
+    assert exported(store, video_id) == whole
 
 
 def test_pictures_that_look_the_same_share_an_encoding_and_nothing_else(store: RedisStore) -> None:
@@ -313,7 +366,7 @@ def test_pictures_that_look_the_same_share_an_encoding_and_nothing_else(store: R
 
     video_id = register(store, source, config=CONFIG)
     Ingest(store, replace(BACKEND, frames=Counting()), CONFIG, heard).run(video_id, source)
-    assert encoded == [1, 1, 2, 1]
+    assert encoded == [1, 1]
     shared = exported(store, video_id)
     store.delete_video(video_id)
     assert shared == watched_alone(store, source, replace(CONFIG, same_picture=-1.0))
@@ -323,7 +376,7 @@ def test_every_run_ends_its_source(store: RedisStore) -> None:
     source = PictureSource(frames_of(["red"] * 30))
     in_pieces(store, source, 3)
     assert source.closed == 3
-    assert not prefetching()
+    assert not stages()
 
 
 def test_a_long_cube_closes_at_the_limit_of_uniform_cubing(store: RedisStore) -> None:

@@ -104,8 +104,9 @@ def test_the_first_picture_is_second_zero(store: RedisStore) -> None:
     stream = live(store, video_id := new_stream(store))
     push(stream, 0.75)
     push(stream, 2.0)
-    assert store.video(video_id).start_utc_s == BEGAN_US / 1e6 + 0.75
     assert stream.credit()["received_s"] == 1.25
+    watch_all(stream)
+    assert store.video(video_id).start_utc_s == BEGAN_US / 1e6 + 0.75
 
 
 def test_time_never_runs_back(store: RedisStore) -> None:
@@ -236,6 +237,30 @@ def test_an_ended_stream_is_ready(store: RedisStore) -> None:
     assert stream.committed_s == 1.0
 
 
+def test_of_two_that_end_a_stream_at_once_one_does(store: RedisStore) -> None:
+    stream = live(store, video_id := new_stream(store))
+    push(stream, 0)
+    watch_all(stream)
+    before, failed = store.applied(video_id), []
+
+    def end() -> None:
+        try:
+            stream.end()
+            stream.checkpoint()
+        except BaseException as error:  # noqa: BLE001 - asserted below
+            failed.append(error)
+
+    threads = [threading.Thread(target=end) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert store.applied(video_id) == before + 1
+    assert spans(list(store.cubes(video_id))) == [(0.0, 1.0, "end")]
+    assert store.video(video_id).status == "ready"
+
+
 def test_a_stream_without_a_picture_can_be_ended(store: RedisStore) -> None:
     stream = live(store, video_id := new_stream(store))
     watch_all(stream)
@@ -292,7 +317,8 @@ def test_a_crash_before_the_first_commit_loses_nothing_that_was_acknowledged(sto
     push(again, 1)
     watch_all(again)
     again.end()
-    assert spans(list(store.cubes(video_id))) == [(1.0, 2.0, "end")]
+    assert spans(list(store.cubes(video_id))) == [(0.0, 1.0, "end")]
+    assert store.video(video_id).start_utc_s == BEGAN_US / 1e6 + 1
 
 
 def test_two_streams_are_two_videos(store: RedisStore) -> None:

@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from pipeline.prefetch import prefetched
+from pipeline.prefetch import Line, prefetched
 
 
 class Counting:
@@ -98,3 +98,43 @@ def test_the_iterator_runs_in_another_thread() -> None:
 def test_an_iterator_without_close_will_do() -> None:
     with prefetched(iter([1, 2]), 1) as ahead:
         assert next(ahead) == 1
+
+
+def test_a_line_of_stages_keeps_the_order_and_its_bounds() -> None:
+    source = Counting(60)
+    with Line() as line:
+        made = line.ahead(source.items(), 2)
+        doubled = line.ahead((2 * number for number in made), 3)
+        for taken, number in enumerate(line.ahead((number + 1 for number in doubled), 1)):
+            assert number == 2 * taken + 1
+            assert source.made <= taken + 1 + (2 + 1) + (3 + 1) + (1 + 1)
+    assert taken == 59
+
+
+def test_an_error_in_the_middle_of_a_line_comes_out_at_its_end_after_what_was_before() -> None:
+    def halves(numbers: Iterator[int]) -> Iterator[float]:
+        for number in numbers:
+            yield 6 / (2 - number)
+
+    source = Counting(1000)
+    with Line() as line:
+        last = line.ahead(map(str, line.ahead(halves(line.ahead(source.items(), 2)), 2)), 2)
+        assert [next(last), next(last)] == ["3.0", "6.0"]
+        with pytest.raises(ZeroDivisionError):
+            next(last)
+    assert source.closed.is_set()
+
+
+def test_leaving_ends_stages_that_wait_for_one_another() -> None:
+    """The first waits for an event that never comes, until it is left."""
+    source, here = Counting(3), threading.Event()
+
+    def slow() -> Iterator[int]:
+        yield from source.items()
+        here.wait()
+
+    with Line() as line:
+        last = line.ahead(map(abs, line.ahead(map(abs, line.ahead(slow(), 4)), 4)), 4)
+        assert [next(last), next(last), next(last)] == [0, 1, 2]
+        here.set()
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]

@@ -198,6 +198,13 @@ def test_the_same_file_is_one_video(run: Run, tmp_path: Path) -> None:
     assert [video["id"] for video in run("videos", "--json").json["videos"]] == ids[:1]
 
 
+def test_what_is_older_than_some_days_is_deleted(run: Run, tmp_path: Path) -> None:
+    video_id = run("ingest", write_scenes(tmp_path / "one.mp4", [("red", 2.0)]), "--json").json["video"]["id"]
+    assert run("delete", "--older-than", "1").out == "nothing is that old\n"
+    assert [one["id"] for one in run("delete", "--older-than", "-1", "--json").json["forgotten"]] == [video_id]
+    assert run("videos", "--json").json == {"videos": []}
+
+
 def test_a_deleted_video_is_gone(run: Run, tmp_path: Path) -> None:
     file = write_scenes(tmp_path / "one.mp4", [("red", 2.0)])
     video_id = run("ingest", file, "--json").json["video"]["id"]

@@ -139,6 +139,23 @@ def test_a_job_given_back_is_free_at_once_and_last(jobs: Jobs) -> None:
     assert not jobs.renew("one", first)
 
 
+def test_a_videos_jobs_are_forgotten_leased_or_not(jobs: Jobs, short: Jobs, client: Any) -> None:
+    for video in ("v1", "v2", "v1"):
+        jobs.add(video)
+    first = taken(jobs, "one")
+    with short.held("one", first) as lost:
+        jobs.forget("v1")
+        assert lost.wait(10), "its worker learns of it"
+    assert jobs.videos() == {"v2"}
+    assert client.xpending(STREAM, "ingest")["pending"] == 0
+    assert taken(jobs, "two").video_id == "v2"
+
+
+def test_where_there_is_no_queue_nothing_is_forgotten(client: Any) -> None:
+    Jobs(client, LONG_S).forget("v1")
+    assert client.exists(STREAM) == 0
+
+
 def test_held_keeps_a_job_for_as_long_as_the_block_lasts(jobs: Jobs, short: Jobs, client: Any) -> None:
     jobs.add("v1")
     job = taken(short, "one")

@@ -1,0 +1,53 @@
+"""A flat index's keys on a GPU as well, to be read from there: with one, a million keys need no IVF-Flat.
+
+What it is: FAISS's `GpuIndexFlatIP`, kept place by place as the flat index on the CPU, which stays the one that is
+changed and saved. What it is not: a store of anything. Scores are float32 sums in another order, within the slack that
+`FaissIndex` allows for; candidates are ranked by the same exact scores, so answers are the same as without.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from memory.records import F32
+
+MOST_NEIGHBOURS = 2048
+"""FAISS's limit on a GPU; who asks for more asks the CPU."""
+
+
+class GpuReplica:
+    """The rows of a flat index on the first GPU. Not thread-safe: the index's lock guards it."""
+
+    def __init__(self, faiss: Any, dim: int) -> None:
+        self._resources = faiss.StandardGpuResources()
+        self._index = faiss.GpuIndexFlatIP(self._resources, dim)
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def add(self, rows: F32) -> None:
+        """Rows behind those that are there."""
+        self._index.add(rows)
+
+    def replace(self, rows: F32) -> None:
+        """All rows anew: places moved."""
+        self._index.reset()
+        if len(rows):
+            self._index.add(np.ascontiguousarray(rows))
+
+    def search(self, query: F32, count: int) -> tuple[F32, npt.NDArray[np.int64]]:
+        """Scores and places [1, count] of the best, count at most `MOST_NEIGHBOURS`."""
+        scores, places = self._index.search(query, count)
+        return scores, places
+
+
+def open_replica(faiss: Any, dim: int) -> tuple[GpuReplica | None, str]:
+    """A replica on the first GPU, or None; and what was chosen and why."""
+    if not hasattr(faiss, "StandardGpuResources"):
+        return None, "cpu: this build of FAISS knows no GPU"
+    if faiss.get_num_gpus() == 0:
+        return None, "cpu: no CUDA device"
+    return GpuReplica(faiss, dim), "gpu"

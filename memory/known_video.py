@@ -1,0 +1,34 @@
+"""One video as recall knows it, and as a snapshot holds it. The arrays are `memory.video_keys`."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from memory.records import VideoRecord
+from memory.video_keys import KeysView, VideoKeys
+
+
+class KnownVideo:
+    """One video as far as it was taken in. `lock` is held while cubes are added or the video is let go."""
+
+    def __init__(self, record: VideoRecord, keys: VideoKeys) -> None:
+        self.number, self.created_s = record.number, record.created_s
+        self.keys = keys
+        self.lock = threading.Lock()
+        self.gone = False
+
+    def is_of(self, record: VideoRecord) -> bool:
+        """Whether the record is this video's, and as far along: not another of the same id, nor an older store's."""
+        same = (self.number, self.created_s) == (record.number, record.created_s)
+        return same and len(self.keys.view()) <= record.cubes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVideo:
+    """One video as recall holds it, for a snapshot: at least all of the commits up to `applied`."""
+
+    number: int
+    created_s: float
+    applied: int
+    keys: KeysView

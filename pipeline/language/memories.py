@@ -1,0 +1,55 @@
+"""Memories in the pocket model's cache: each is read as its time and its words, a group of slots that goes as a whole.
+
+What it is: the model's side of reading many memories ahead of a question, for one answer or along a live stream. What
+it is not: a choice of memories; and the pocket model does not take facts from them, its statement is found by code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.language.base import ReadableMemory
+from pipeline.language.generation import GreedyDecoder, Prefix, announce, fork
+from pipeline.language.wording import ChatWording
+
+
+class PocketReading:
+    """A `Reading` that begins from the constant beginning of all prompts.
+
+    Attributes:
+        so_far: what was read; answers fork it.
+        next_number: above the numbers of all memories read.
+    """
+
+    def __init__(self, decoder: GreedyDecoder, wording: ChatWording, beginning: Prefix) -> None:
+        self._decoder = decoder
+        self._wording = wording
+        self.so_far = fork(beginning)
+        self.next_number = 0
+        heading = wording.memories()
+        announce(self.so_far.cache, len(heading), protect="system")
+        decoder.read(self.so_far, heading)
+
+    def read(self, numbered: Sequence[tuple[int, ReadableMemory]]) -> None:
+        """See `Reading.read`."""
+        tokens: list[int] = []
+        for number, memory in numbered:
+            line = self._wording.memory(memory.span, memory.notes)
+            announce(self.so_far.cache, len(line), group=number)
+            tokens += line
+            self.next_number = max(self.next_number, number + 1)
+        if tokens:
+            self._decoder.read(self.so_far, tokens)
+
+    def copy(self) -> PocketReading:
+        """One to read on in, without a trace in this one."""
+        twin = object.__new__(PocketReading)
+        twin._decoder, twin._wording = self._decoder, self._wording
+        twin.so_far, twin.next_number = fork(self.so_far), self.next_number
+        return twin
+
+    @property
+    def held(self) -> frozenset[int]:
+        """See `Reading.held`; empty where the cache does not know its groups."""
+        groups: frozenset[int] = getattr(self.so_far.cache, "groups", frozenset())
+        return groups

@@ -1,0 +1,203 @@
+"""Untrusted media, decoded in a killable child process: a source of frames, and jumps.
+
+    SandboxedSource    a `FrameSource`: `pipeline.sources.file.FileSource`, run in a child
+    jump               `pipeline.sources.jumping.Jumper`, run in a child
+
+Each `probe`, `steps`, `at` and `jump` has a child of its own (`pipeline.sandbox_process`), which gets the file as an
+open descriptor and nothing else. A child that crashes, hangs or grows costs what it had not yet decoded: the pictures
+before are kept and `damage` says where they end; without any picture it is `MediaDamaged`, or `MediaTooLarge` where
+a limit was met. What it is not: the decoding, the limits (`SandboxConfig`), or how the child shuts itself in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from encoders.frame import Frame
+from pipeline.decode import DecodeConfig, DecodeLimits, SandboxConfig
+from pipeline.errors import MediaDamaged, MediaTooLarge, MediaUnsupported, PipelineError
+from pipeline.sandbox_messages import Garbled, Lost, Message, number, plain_probed, probed_from, text, texts
+from pipeline.sandbox_process import Child
+from pipeline.sources.base import DecodeMode, MediaInfo
+from pipeline.sources.jumping import Jump
+from pipeline.sources.probe import Probed
+
+_REFUSALS: dict[str, type[PipelineError]] = {
+    kind.code: kind for kind in (MediaUnsupported, MediaDamaged, MediaTooLarge)
+}
+_UNKNOWN_WORK_PIXELS = 1e11
+"""Of a video that claims no length: enough for half an hour of 1080p."""
+
+_START_S = 60.0
+"""Starting takes 0.2 s of processor time; where all cores are busy it takes longer."""
+
+
+class SandboxedSource:
+    """Frames of one file, decoded in a child process for each look and each `steps`. See `FrameSource`."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: DecodeConfig | None = None,
+        limits: DecodeLimits | None = None,
+        sandbox: SandboxConfig | None = None,
+    ) -> None:
+        self._path = path
+        self._config = config or DecodeConfig()
+        self._limits = limits or DecodeLimits()
+        self._sandbox = sandbox or SandboxConfig()
+        self._probed: Probed | None = None
+        self._damage: str | None = None
+
+    @property
+    def damage(self) -> str | None:
+        """See `FrameSource.damage`."""
+        return self._damage
+
+    def probe(self) -> MediaInfo:
+        """See `FrameSource.probe`; looked up once."""
+        return self._look().info
+
+    def steps(self, resume_after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
+        """See `FrameSource.steps`. Closing the iterator ends its child. ValueError for a mode that is not a file's."""
+        if mode not in ("full", "keyframes"):
+            raise ValueError(f"a file cannot be decoded in mode {mode!r}")
+        return self._steps(resume_after_s, mode)
+
+    def at(self, times_s: Sequence[float]) -> list[Frame]:
+        """See `FileSource.at`."""
+        job = self._job("at", self._look()) | {"times_s": list(times_s)}
+        with self._child(job, 0.0) as child, _ended_well(self._path.name):
+            return _frames(child, _said(child, self._sandbox.look_s))
+
+    def _look(self) -> Probed:
+        if self._probed is None:
+            with self._child(self._job("probe", None), 0.0) as child, _ended_well(self._path.name):
+                self._probed = probed_from(next(_said(child, self._sandbox.look_s)))
+        return self._probed
+
+    def _steps(self, after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
+        self._damage = None
+        probed = self._look()
+        job = self._job("steps", probed) | {"after_s": after_s, "mode": mode}
+        work = _UNKNOWN_WORK_PIXELS if probed.work_pixels is None else probed.work_pixels
+        last_s = after_s
+        with self._child(job, work) as child:
+            try:
+                for message in _said(child, self._sandbox.stall_s):
+                    self._damage = None if message.get("damage") is None else text(message, "damage")
+                    if message["type"] == "frame":
+                        frame = _frame(child, message)
+                        if last_s is not None and frame.time_s <= last_s:
+                            raise Garbled("time_s")
+                        last_s = frame.time_s
+                        yield frame
+            except Lost as lost:
+                if last_s is None:
+                    raise _refused(lost, self._path.name) from lost
+                self._damage = _cut_short(self._damage, last_s, lost)
+
+    def _job(self, do: str, probed: Probed | None) -> Message:
+        known = None if probed is None else plain_probed(probed)
+        settings = {"config": asdict(self._config), "limits": asdict(self._limits)}
+        return {"do": do, "name": self._path.name, "probed": known} | settings
+
+    def _child(self, job: Message, work_pixels: float) -> Child:
+        side_px, cpu_s = self._config.max_side_px, self._sandbox.cpu_for(work_pixels)
+        return Child(self._path, job, self._sandbox, side_px=side_px, cpu_s=cpu_s)
+
+
+def jump(
+    path: Path,
+    times_s: Sequence[float],
+    start_offset_s: float,
+    sandbox: SandboxConfig,
+    *,
+    damaged: bool,
+    max_side_px: int,
+) -> tuple[Jump, list[Frame]]:
+    """`Jumper.frames_at` in a child, and which library it used. Raises `MediaUnsupported`, `MediaDamaged` or
+    `MediaTooLarge`."""
+    job: Message = {"do": "jump", "name": path.name, "damaged": damaged, "times_s": list(times_s)}
+    job["offset_s"] = start_offset_s
+    child = Child(path, job, sandbox, side_px=max_side_px, cpu_s=sandbox.cpu_for(0.0))
+    with child, _ended_well(path.name):
+        said = _said(child, sandbox.look_s)
+        chosen = next(said)
+        backend = text(chosen, "backend")
+        if backend not in ("decord", "pyav"):
+            raise Garbled("backend")
+        return Jump("decord" if backend == "decord" else "pyav", text(chosen, "reason")), _frames(child, said)
+
+
+def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
+    """The names of the guards that took in a child started for `path`; see `pipeline.sandbox_guards`."""
+    job: Message = {"do": "probe", "name": path.name, "probed": None, "config": {}, "limits": {}}
+    with Child(path, job, sandbox, side_px=1, cpu_s=sandbox.cpu_for(0.0)) as child:
+        return _guards(child)
+
+
+def _guards(child: Child) -> tuple[str, ...]:
+    """The child's first message: the guards that took."""
+    message = child.hear(_START_S)
+    if message.get("type") != "ready":
+        raise Garbled("type")
+    return texts(message, "guards")
+
+
+def _said(child: Child, wait_s: float) -> Iterator[Message]:
+    """What the child says of its job, up to and with its last message. Raises `Lost` or what the child raised."""
+    _guards(child)
+    while True:
+        message = child.hear(wait_s)
+        match message.get("type"):
+            case "tick":
+                continue
+            case "refused":
+                raise _refusal(message)
+            case "frame" | "jump":
+                yield message
+            case "probed" | "end":
+                yield message
+                return
+            case _:
+                raise Garbled("type")
+
+
+def _refusal(message: Message) -> PipelineError:
+    kind = _REFUSALS.get(text(message, "code"))
+    if kind is None:
+        raise Garbled("code")
+    return kind(text(message, "text"))
+
+
+def _frame(child: Child, message: Message) -> Frame:
+    return Frame(rgb=child.picture(message), time_s=number(message, "time_s"))
+
+
+def _frames(child: Child, said: Iterator[Message]) -> list[Frame]:
+    return [_frame(child, message) for message in said if message["type"] == "frame"]
+
+
+@contextmanager
+def _ended_well(name: str) -> Iterator[None]:
+    """A child that is lost in here refuses the whole file."""
+    try:
+        yield
+    except Lost as lost:
+        raise _refused(lost, name) from lost
+
+
+def _refused(lost: Lost, name: str) -> PipelineError:
+    if lost.too_large:
+        return MediaTooLarge(f"{name} is too large: {lost}.")
+    return MediaDamaged(f"{name} is damaged: {lost}.")
+
+
+def _cut_short(damage: str | None, last_s: float, lost: Lost) -> str:
+    """The sentence for a video that could be watched up to `last_s` only."""
+    begun = "The video is damaged:" if damage is None else f"{damage.removesuffix('.')};"
+    return f"{begun} it could be watched up to {last_s:.1f} s, then {lost}."

@@ -1,0 +1,170 @@
+"""One decoding child, seen from its parent: started, listened to with a clock in hand, and always ended.
+
+What it is not: the meaning of what is decoded (`pipeline.sandbox`), or what the child does to itself
+(`pipeline.sandbox_child`, `pipeline.sandbox_guards`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.decode import SandboxConfig
+from pipeline.errors import BackendUnavailable
+from pipeline.sandbox_messages import Garbled, Lost, Message, Reader, integer, packed, text
+from pipeline.sources.opening import open_media
+
+_SEALS = 0x2 | 0x4 | 0x1  # shrink, grow, seal (linux/fcntl.h): the child cannot take the ring away
+_ADD_SEALS = 1033
+_LEAVE_S = 5.0
+
+_CODE = Path(__file__).resolve().parent.parent
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.sandbox_child import main; main(sys.argv[2:])"
+"""The child runs the same code as its parent, wherever that was imported from, and is isolated from all else."""
+
+_ENVIRONMENT = {"PATH": "", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""All of the child's environment: no secrets, no threads before there is work for them."""
+
+
+class Child:
+    """A decoding child at work on one job. A context manager: leaving it ends the child, whatever it does."""
+
+    def __init__(self, path: Path, job: Message, config: SandboxConfig, *, side_px: int, cpu_s: int) -> None:
+        """Opens `path` and starts the child on it. Raises `MediaUnsupported` where the file cannot be opened."""
+        self._config = config
+        self._slot_bytes = side_px * side_px * 3
+        self._side_px = side_px
+        self._taken = 0
+        media = open_media(path)
+        try:
+            self._ring = _shared(config.slots * self._slot_bytes)
+            try:
+                self._start(media, job, cpu_s)
+            except BaseException:
+                os.close(self._ring)
+                raise
+        finally:
+            os.close(media)
+
+    def _start(self, media: int, job: Message, cpu_s: int) -> None:
+        said, says = os.pipe()
+        held, self._lifeline = os.pipe()
+        numbers = [media, self._ring, says, held, self._config.memory_bytes, cpu_s]
+        command = [sys.executable, "-I", "-c", _PROGRAM, str(_CODE), *map(str, numbers)]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(media, self._ring, says, held),
+                env=_ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(said)
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(says)
+            os.close(held)
+        self._said, self._reader = said, Reader(said)
+        slots = {"slots": self._config.slots, "slot_bytes": self._slot_bytes, "side_px": self._side_px}
+        self._write(packed(job | slots))
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def hear(self, wait_s: float) -> Message:
+        """The child's next message. Raises `Lost` when there is none."""
+        message = self._reader.next(wait_s)
+        if message is None:
+            raise self._obituary()
+        if message.get("type") == "broken":
+            raise self._broken(message)
+        return message
+
+    def picture(self, message: Message) -> npt.NDArray[np.uint8]:
+        """The picture a message tells of, uint8 [H, W, 3], copied out of the ring; its slot is free again. Raises
+        `Garbled`."""
+        slot = self._taken % self._config.slots
+        if integer(message, "slot", 0, self._config.slots) != slot:
+            raise Garbled("slot")
+        width, height = (integer(message, side, 1, self._side_px) for side in ("width", "height"))
+        rgb = np.empty((height, width, 3), np.uint8)
+        if os.preadv(self._ring, [rgb.data.cast("B")], slot * self._slot_bytes) != rgb.nbytes:
+            raise Garbled("picture")
+        self._taken += 1
+        self._write(b"+")
+        return rgb
+
+    def end(self) -> None:
+        """Kills the child if it still runs, waits for it, lets go of everything shared. May be called twice."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        for fd in (self._said, self._lifeline, self._ring):
+            os.close(fd)
+
+    def _write(self, data: bytes) -> None:
+        if self._process.stdin is None:
+            raise ValueError("the child has no input")
+        try:
+            while data:
+                data = data[self._process.stdin.write(data) or 0 :]
+        except BrokenPipeError:
+            pass  # it is gone; `hear` says why when what it said before is heard
+
+    def _obituary(self) -> Lost:
+        """How a child ended that closed its pipe."""
+        try:
+            code = self._process.wait(_LEAVE_S)
+        except subprocess.TimeoutExpired:
+            return Lost("its decoder went silent")
+        if -code in (signal.SIGXCPU, signal.SIGKILL):
+            return Lost("decoding it takes more processor time or memory than allowed", too_large=True)
+        return Lost("its decoder crashed" if code < 0 else "its decoder gave up")
+
+    def _broken(self, message: Message) -> Exception:
+        if message.get("kind") == "memory":
+            megabytes = self._config.memory_bytes >> 20
+            return Lost(f"decoding it takes more than the {megabytes} MB of memory allowed", too_large=True)
+        if message.get("kind") == "start":
+            return BackendUnavailable(f"the decoding process cannot start: {text(message, 'text')}")
+        return Lost("its decoder failed")
+
+
+def _shared(size: int) -> int:
+    """A descriptor of `size` bytes shared with the child, in no folder. The child cannot change its size where the
+    platform has seals; elsewhere a short read tells."""
+    if hasattr(os, "memfd_create"):
+        ring = os.memfd_create("longwatch-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(ring, size)
+        fcntl.fcntl(ring, _ADD_SEALS, _SEALS)
+        return ring
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        return os.dup(file.fileno())

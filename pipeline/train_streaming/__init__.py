@@ -1,0 +1,1 @@
+"""Trains the streaming encoder on the pocket backend: `python -m pipeline.train_streaming`. Not used when answering."""

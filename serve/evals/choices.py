@@ -1,0 +1,65 @@
+"""Multiple choice: which option does what Longwatch found support best?
+
+The question is asked as it is, without its options; then the option is taken that the answer and the cited memories
+say most of (share of the option's content words), where none or several do the one whose words find the nearest key
+in the memory. Yes and no are read off the answer; a number is compared with the count that the answer says.
+
+What it is not: a language model choosing a letter, which is how the public sets ask. The model's protocol words a
+statement and gives no likelihood of an option; so figures from here are comparable with each other, and with the
+published ones only as "what is found is enough to pick the option".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from memory.recall import RecallRequest
+from pipeline.answer import Answer
+from pipeline.question import topic_of
+from pipeline.reading import words
+from serve.wiring import Longwatch
+
+from .scoring import count_said, letter_said
+
+_YES_NO = {"yes": True, "no": False}
+
+
+def choose(longwatch: Longwatch, video_id: str, options: Sequence[str], answer: Answer) -> int:
+    """Index of the option that is supported best; the earliest among equals."""
+    said = plain_choice(options, answer.text, [one.notes for one in answer.citations], supported=answer.supported)
+    best = max(said)
+    tied = [number for number, share in enumerate(said) if share == best]
+    if len(tied) == 1:
+        return tied[0]
+    near = {number: _nearest(longwatch, video_id, options[number]) for number in tied}
+    return max(tied, key=lambda number: (near[number], -number))
+
+
+def plain_choice(options: Sequence[str], text: str, notes: Sequence[str], *, supported: bool) -> list[float]:
+    """For each option, how much of it the answer and the notes say, 0 to 1."""
+    bare = [option.strip().rstrip(".").lower() for option in options]
+    if set(bare) <= _YES_NO.keys():
+        return [float(_YES_NO[option] == supported) for option in bare]
+    letter = letter_said(text, len(options))
+    if letter is not None:
+        return [float(number == letter) for number in range(len(options))]
+    count = count_said(text)
+    numbers = [count_said(option) if len(words(option)) <= 2 else None for option in options]
+    if count is not None and all(number is not None for number in numbers):
+        return [1.0 if number == count else 0.0 for number in numbers]
+    here = set(words(" ".join([text, *notes])))
+    return [_share(option, here) for option in options]
+
+
+def _share(option: str, here: set[str]) -> float:
+    content = set(words(topic_of(option))) or set(words(option))
+    return len(content & here) / len(content) if content else 0.0
+
+
+def _nearest(longwatch: Longwatch, video_id: str, option: str) -> float:
+    """The best cosine of the option's words over the memory, the open cube included."""
+    topic = topic_of(re.sub(r"[^\w\s'’-]", " ", option)) or option
+    request = RecallRequest(longwatch.backend.keys.question(topic), limit=1)
+    hits = longwatch.recall.recall(video_id, request).hits
+    return max((hit.score for hit in hits), default=-1.0)

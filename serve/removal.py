@@ -1,0 +1,102 @@
+"""Forgetting videos, whole: what the store holds of one, and what lies beside it. Not a route and not a command.
+
+Order makes it resumable: the video is doomed first, and its record kept until everything outside the store is gone, so
+that a deletion that died anywhere is found again by `resume` and goes on. `sweep` finds kept files of which the store
+has never heard: an upload that died between its last byte and its record.
+
+A file that was only pointed to (`longwatch ask`) is its owner's and stays.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from memory.errors import UnknownVideo
+from memory.index_keeper import drop_naming
+from memory.records import VideoRecord, VideoStatus
+from memory.redis_store import RedisStore
+
+from .jobs import Jobs
+
+_DAY_S = 86_400.0
+_OWNER = ".store"
+_GRACE_S = 3600.0
+_WAITING: frozenset[VideoStatus] = frozenset({"queued", "ingesting"})
+
+
+class Removal:
+    """Deletes from one store, its queue and one data folder. Any number of processes may, at once."""
+
+    def __init__(self, store: RedisStore, jobs: Jobs, data_dir: Path) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._data_dir = data_dir
+        self._media = (data_dir / "media").resolve()
+
+    def delete(self, video_id: str) -> VideoRecord:
+        """Forgets a video and everything of it. Raises `UnknownVideo`."""
+        self.drop_outside(self._store.doom_video(video_id))
+        return self._store.delete_video(video_id)
+
+    def resume(self) -> int:
+        """Finishes deletions that died half-way and mends the store's lists; returns how many videos were finished."""
+        doomed = self._store.doomed_videos()
+        for record in doomed:
+            self.drop_outside(record)
+        self._store.repair()
+        return len(doomed)
+
+    def drop_outside(self, record: VideoRecord) -> None:
+        """Removes what lies beside a video's own keys: its jobs, its kept file, and index snapshots that name it (the
+        memory owner saves one without it)."""
+        self._jobs.forget(record.id)
+        drop_naming(self._data_dir, record.id)
+        kept = self.kept(record)
+        if kept is not None:
+            kept.unlink(missing_ok=True)
+
+    def kept(self, record: VideoRecord) -> Path | None:
+        """The record's file, where it is Longwatch's own."""
+        media = None if record.media is None else Path(record.media).resolve()
+        return media if media is not None and media.is_relative_to(self._media) else None
+
+    def expired(self, days: float, now_s: float) -> list[VideoRecord]:
+        """Videos to which nothing was added for so many days, oldest first; none that is waiting to be watched."""
+        before_s = now_s - days * _DAY_S
+        old = [v for v in self._store.videos() if v.status not in _WAITING and last_added_s(v) < before_s]
+        return sorted(old, key=last_added_s)
+
+    def delete_older_than(self, days: float, now_s: float) -> list[VideoRecord]:
+        """Deletes the expired; returns what they were."""
+        deleted = []
+        for record in self.expired(days, now_s):
+            with suppress(UnknownVideo):  # somebody else was quicker
+                deleted.append(self.delete(record.id))
+        return deleted
+
+    def sweep(self, now_s: float | None = None) -> list[Path]:
+        """Removes kept files without a video, an hour old or older: younger ones may be about to get theirs. A folder
+        that belongs to another store is left alone, for that one's files have no video here. Returns what went."""
+        now_s = time.time() if now_s is None else now_s
+        if not self._media.is_dir() or not self._ours():
+            return []
+        known = {video.id for video in [*self._store.videos(), *self._store.doomed_videos()]}
+        orphans = [path for path in sorted(self._media.glob("vid_*")) if path.stem not in known]
+        old = [path for path in orphans if path.stat().st_mtime < now_s - _GRACE_S]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return old
+
+    def _ours(self) -> bool:
+        """Whether this store's files lie in the folder; a folder without a mark becomes this store's."""
+        mark, identity = self._media / _OWNER, self._store.identity()
+        if identity and not mark.exists():
+            mark.write_text(identity)
+        return bool(identity) and mark.read_text() == identity
+
+
+def last_added_s(video: VideoRecord) -> float:
+    """Unix UTC of the last commit, or of the video's creation."""
+    return video.created_s if video.watched_s is None else video.watched_s

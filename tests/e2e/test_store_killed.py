@@ -1,0 +1,52 @@
+"""The real service while its store is killed under it, keeper and all: what is watched goes on, nothing is doubled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from memory.embedded import EmbeddedValkey
+from serve.client import Client, ClientError
+from serve.schemas import Video
+from tests.e2e.conftest import Service
+from tests.e2e.test_service import remade
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
+PATIENCE_S = 180.0
+
+
+def finished(client: Client, video: Video, refusals: set[tuple[int | None, str]]) -> Video:
+    """The video at its end; what the service refused meanwhile is noted."""
+    deadline = time.monotonic() + PATIENCE_S
+    while video.status in ("queued", "ingesting"):
+        assert time.monotonic() < deadline, video
+        time.sleep(0.2)
+        try:
+            video = client.video(video.id)
+        except ClientError as refused:
+            refusals.add((refused.status, refused.code))
+    return video
+
+
+def test_a_killed_store_comes_back_and_ingest_goes_on(service: Service, client: Client, tmp_path: Path) -> None:
+    video = client.upload(remade(tmp_path / "store.mp4", 70.0))
+    for event in client.events(video.id):
+        if event.video.ingested_s > 0:
+            break
+    store = EmbeddedValkey(service.data_dir / "store")
+    for pid in (store.keeper_pid, store.pid):
+        os.kill(pid, signal.SIGKILL)
+    refusals: set[tuple[int | None, str]] = set()
+    told = finished(client, video, refusals)
+    assert refusals <= {(503, "store.unavailable")}
+    assert told.status == "ready"
+    assert told.ingested_s == pytest.approx(70.0, abs=1.5)
+    cubes = client.timeline(video.id).cubes
+    assert [cube.ordinal for cube in cubes] == list(range(len(cubes)))
+    assert all(a.end_s == b.start_s for a, b in pairwise(cubes))
+    client.delete(video.id)

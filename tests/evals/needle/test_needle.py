@@ -1,0 +1,35 @@
+"""Planted pictures and clips, found again: the quick run of the needle benchmark on a ten-minute film.
+
+The pictures are fetched once by `python -m serve.bench.memory_needle_sources`; what an hour and ten hours do to recall
+is the benchmark's full run, `longwatch bench memory`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from serve.bench.memory_needle import needle_rows
+from serve.bench.memory_needle_film import DEPTHS
+from serve.bench.memory_needle_sources import SourcesMissing, present
+from serve.settings import Settings
+
+pytestmark = pytest.mark.long
+
+
+@pytest.mark.timeout(900)
+def test_what_the_encoder_knows_is_found_again_and_controls_find_next_to_nothing() -> None:
+    cache = Settings().cache_dir
+    try:
+        present(cache / "needle")
+    except SourcesMissing:
+        pytest.skip("the needle pictures were not fetched")
+    told = needle_rows(True, cache)
+    assert cast(int, told["sources"]) >= 300
+    row = cast(dict[str, Any], told["10min"])
+    assert row["known_or_not"]["trials"] == DEPTHS
+    assert row["recall_at_4"] >= 0.9
+    assert max(row["controls"]["last"], row["controls"]["uniform"]) <= 0.4
+    assert row["memory_tokens"] <= 4 * 16
+    assert row["total_ms"] > row["prefill_ms"] > 0
