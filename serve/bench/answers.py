@@ -1,7 +1,7 @@
 """`longwatch bench answers`: how often answers are exactly right, by kind of question and by who answers.
 
-On written timelines put into a real store: the code's statement alone, the model alone (it reads the timeline and is
-not checked), and both together as Longwatch answers. Items: the frozen files in `tests/evals/timelines`.
+On written timelines put into a real store: the code's statement alone, and Longwatch as it answers (the model words the
+statement and is checked). Items: the frozen files in `tests/evals/timelines`.
 """
 
 from __future__ import annotations
@@ -32,29 +32,31 @@ Ask = Callable[[TimelineItem], Answer]
 
 
 def run(quick: bool, clips: Path | None) -> dict[str, Any]:
-    """Keys: for each file ``code_alone`` and ``together`` {exact, by_kind, refused_right, refused_wrong}; load and
-    token times. `clips` is another folder of items."""
+    """Keys: ``generated`` and ``hand``, each {questions, exact, by_kind, refused_right, refused_wrong} of Longwatch as
+    it answers (``together``), and ``code_alone``; load and token times. `clips` is another folder of items."""
     settings, folder = Settings(), clips or ITEMS
     backend = load_backend(settings)
     began = time.perf_counter()
     model = load_language_model(settings)
-    load_s = time.perf_counter() - began
-    figures: dict[str, Any] = {"load_s": round(load_s, 2)}
+    figures: dict[str, Any] = {"load_s": round(time.perf_counter() - began, 2)}
     with tempfile.TemporaryDirectory(prefix="lw") as data, StoreHold(StoreConfig(Path(data))) as hold:
+        code, both = asker(hold, backend, ScriptedModel()), asker(hold, backend, model)
         for name in FILES:
-            items = _few(read_items(folder / f"{name}.json")) if quick else read_items(folder / f"{name}.json")
-            code, both = _asker(hold, backend, ScriptedModel()), _asker(hold, backend, model)
-            rows = [(item, code(item), both(item)) for item in items]
-            figures[name] = {
-                "questions": len(items),
-                "code_alone": _scores([(item, answer) for item, answer, _ in rows]),
-                "together": _scores([(item, answer) for item, _, answer in rows]),
+            items = read_items(folder / f"{name}.json")
+            asked = list(_firsts(items)) if quick else items
+            answers = [both(item) for item in asked]
+            together = scores(list(zip(asked, answers, strict=True)))
+            alone = scores([(item, code(item)) for item in asked])
+            figures[name] = {"questions": len(asked), **together, "together": together["exact"]} | {
+                "code_alone": alone["exact"],
+                "code_alone_by_kind": alone["by_kind"],
             }
-            figures |= _times([answer for _, _, answer in rows])
+            figures |= _times(answers)
     return figures
 
 
-def _asker(hold: StoreHold, backend: Backend, model: LanguageModel) -> Ask:
+def asker(hold: StoreHold, backend: Backend, model: LanguageModel) -> Ask:
+    """Asks an item of its timeline, remembered in the store that is held."""
     recall = LocalRecall(hold.store, new_index(backend.keys.space.dim))
     answerer = Answerer(hold.store, recall, backend.keys, model, AnswerConfig())
 
@@ -67,7 +69,7 @@ def _asker(hold: StoreHold, backend: Backend, model: LanguageModel) -> Ask:
     return ask
 
 
-def _scores(rows: Sequence[tuple[TimelineItem, Answer]]) -> dict[str, Any]:
+def scores(rows: Sequence[tuple[TimelineItem, Answer]]) -> dict[str, Any]:
     """Shares: of exact answers, by kind; of what cannot be answered, refused; of what can, refused all the same."""
     right = [(item, exact(item, answer.text)) for item, answer in rows]
     kinds = sorted({item.kind for item, _ in right})
@@ -97,14 +99,10 @@ def _share(hits: Sequence[bool]) -> float:
     return round(sum(hits) / len(hits), 4) if hits else 0.0
 
 
-def _few(items: Sequence[TimelineItem]) -> list[TimelineItem]:
-    """The first of each kind: a quick look."""
-    return list(_firsts(items))
-
-
 def _firsts(items: Sequence[TimelineItem]) -> Iterator[TimelineItem]:
-    seen: dict[str, int] = {}
+    """The first of each kind."""
+    seen: set[str] = set()
     for item in items:
-        seen[item.kind] = seen.get(item.kind, 0) + 1
-        if seen[item.kind] <= 1:
+        if item.kind not in seen:
+            seen.add(item.kind)
             yield item
