@@ -31,6 +31,9 @@ class SchemaTooNew(StoreError):
         self.stored = stored
         self.known = known
 
+    def __reduce__(self) -> tuple[type[SchemaTooNew], tuple[int, int]]:
+        return type(self), (self.stored, self.known)
+
 
 class CommitRefused(StoreError):
     """A commit whose epoch or step is not the stored one. `reason`: ``epoch``, ``step``, ``ordinal`` or ``deleted``."""
@@ -39,6 +42,9 @@ class CommitRefused(StoreError):
         super().__init__(f"commit refused: {reason}")
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[CommitRefused], tuple[str]]:
+        return type(self), (self.reason,)
+
 
 class UnknownVideo(StoreError):
     """No video of that id."""
@@ -46,6 +52,9 @@ class UnknownVideo(StoreError):
     def __init__(self, video_id: str) -> None:
         super().__init__(f"no video {video_id!r}")
         self.video_id = video_id
+
+    def __reduce__(self) -> tuple[type[UnknownVideo], tuple[str]]:
+        return type(self), (self.video_id,)
 
 
 class ImpossibleVideoId(UnknownVideo, ValueError):
@@ -64,6 +73,9 @@ class UnknownCube(StoreError):
         self.video_id = video_id
         self.ordinal = ordinal
 
+    def __reduce__(self) -> tuple[type[UnknownCube], tuple[str, int]]:
+        return type(self), (self.video_id, self.ordinal)
+
 
 class KeySpaceMismatch(StoreError):
     """Keys of two encoders were to be compared; names both."""
@@ -72,6 +84,9 @@ class KeySpaceMismatch(StoreError):
         super().__init__(f"this memory was made in key space {stored}, not {asked}")
         self.stored = stored
         self.asked = asked
+
+    def __reduce__(self) -> tuple[type[KeySpaceMismatch], tuple[str, str]]:
+        return type(self), (self.stored, self.asked)
 
 
 class CorruptRecord(StoreError):

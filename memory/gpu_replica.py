@@ -7,6 +7,7 @@ changed and saved. What it is not: a store of anything. Scores are float32 sums 
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class GpuReplica:
     """The rows of a flat index on the first GPU. Not thread-safe: the index's lock guards it."""
 
     def __init__(self, faiss: Any, dim: int) -> None:
+        self._turn = threading.Lock()
         self._resources = faiss.StandardGpuResources()
         self._index = faiss.GpuIndexFlatIP(self._resources, dim)
 
@@ -40,7 +42,8 @@ class GpuReplica:
 
     def search(self, query: F32, count: int) -> tuple[F32, npt.NDArray[np.int64]]:
         """Scores and places [1, count] of the best, count at most `MOST_NEIGHBOURS`."""
-        scores, places = self._index.search(query, count)
+        with self._turn:  # FAISS's GPU indexes take one caller at a time
+            scores, places = self._index.search(query, count)
         return scores, places
 
 

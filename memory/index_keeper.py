@@ -151,6 +151,9 @@ class IndexKeeper:
             except (StoreError, OSError) as error:
                 log.warning("the memory owner could not compare with the store or save: %s", error)
                 self._stopping.wait(COMPARE_S)
+            except Exception:
+                log.exception("the memory owner could not follow the store; it is tried again")
+                self._stopping.wait(COMPARE_S)
 
     def look(self) -> None:
         """Compares once, and saves where it is time to."""
@@ -169,11 +172,19 @@ class IndexKeeper:
     def save(self) -> int:
         """Writes a snapshot; returns its bytes."""
         with self._saving:
-            unsaved, self._saved_at, self._video_went = self._unsaved, self._now(), False
+            unsaved, went, self._saved_at, self._video_went = self._unsaved, self._video_went, self._now(), False
             snapshot = Snapshot(self.recall.held(), self._index.lists())
-            written = save(self._path, snapshot, self._key_space, self._identity)
+            try:
+                written = save(self._path, snapshot, self._key_space, self._identity)
+            except BaseException:
+                self._video_went |= went
+                raise
             self._unsaved -= unsaved
             return written
+
+    def begin_unsaved(self, cubes: int) -> None:
+        """Counts what was read at the start and is in no snapshot yet."""
+        self._unsaved += cubes
 
     def stop(self) -> None:
         """Ends the thread and saves what is not saved; may be called twice."""

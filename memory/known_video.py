@@ -18,10 +18,11 @@ class KnownVideo:
         self.lock = threading.Lock()
         self.gone = False
 
-    def is_of(self, record: VideoRecord) -> bool:
-        """Whether the record is this video's, and as far along: not another of the same id, nor an older store's."""
+    def is_of(self, record: VideoRecord, cubes: int | None = None) -> bool:
+        """Whether the record is this video's, and as far along: not another of the same id, nor an older store's.
+        `cubes`: how many were held before the record was read; those held now where None."""
         same = (self.number, self.created_s) == (record.number, record.created_s)
-        return same and len(self.keys.view()) <= record.cubes
+        return same and (len(self.keys.view()) if cubes is None else cubes) <= record.cubes
 
 
 @dataclass(frozen=True, slots=True)

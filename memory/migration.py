@@ -17,14 +17,17 @@ ends as `partial` with the cubes it has.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from memory import codec
-from memory.errors import SchemaTooNew
+from memory.errors import CorruptRecord, SchemaTooNew
 from memory.records import VideoError
 from memory.redis_link import SCHEMA, Scripts, VideoKeys, commits_channel, translated
+
+log = logging.getLogger(__name__)
 
 LAYOUT = 2
 """The layout that this release writes."""
@@ -110,7 +113,11 @@ def _hash_blobs(client: Any, key: str) -> Iterator[dict[bytes, bytes]]:
 def _rewrite(scripts: Scripts, keys: VideoKeys, part: str, blobs: dict[bytes, bytes]) -> None:
     changes: list[bytes] = []
     for field, blob in blobs.items():
-        fresh = codec.upgraded(blob)
+        try:
+            fresh = codec.upgraded(blob)
+        except CorruptRecord as damaged:  # whoever reads it is told; the rest of the store opens
+            log.warning("%s of video %s is left as it is: %s", part, keys.id, damaged)
+            continue
         if fresh != blob:
             changes += [field, blob, fresh]
     if changes:

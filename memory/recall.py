@@ -133,23 +133,25 @@ class LocalRecall:
 
     def forget(self, video_id: str) -> bool:
         """Drops a deleted video from the arrays and the index; whether it was known."""
-        with self._lock:
-            known = self._known.pop(video_id, None)
-            if known is None:
-                return False
-            self._names.pop(known.number, None)
+        known = self._known.get(video_id)
+        if known is None:
+            return False
         with known.lock:
+            if known.gone:
+                return False
             known.gone = True
             self._index.remove_video(known.number)
+            with self._lock:
+                self._known.pop(video_id, None)
+                self._names.pop(known.number, None)
         return True
 
     def sync(self) -> tuple[int, int]:
         """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
         many videos went."""
-        before = set(self._known)
+        before = [(name, known, len(known.keys.view())) for name, known in list(self._known.items())]
         listed = {one.id: one for one in self._store.videos() if self._key_space in (None, one.key_space)}
-        gone = [video_id for video_id in before if video_id not in listed]
-        gone += [one.id for one in listed.values() if (known := self._known.get(one.id)) and not known.is_of(one)]
+        gone = [name for name, known, n in before if name not in listed or not known.is_of(listed[name], n)]
         went = sum(self.forget(video_id) for video_id in gone)
         came = sum(self._catch_up(record) for record in listed.values())
         self._growing = frozenset(one.id for one in listed.values() if one.status not in FINAL_STATUSES)
@@ -191,11 +193,18 @@ class LocalRecall:
         """Takes a video over from a snapshot, where the truth's record is of the same video and not behind it."""
         known = KnownVideo(record, VideoKeys.of(held.keys))
         same = (held.number, held.created_s) == (record.number, record.created_s) and known.is_of(record)
-        if not same or video_id in self._known or self._store.applied(video_id) < held.applied:
+        if not same or video_id in self._known or not self._reaches(video_id, held.applied):
             return False
         self._index.add_many(held.keys.ids(held.number), held.keys.rows)
         self._learn(record, known.keys)
         return True
+
+    def _reaches(self, video_id: str, applied: int) -> bool:
+        """Whether the truth is as far as a snapshot says."""
+        try:
+            return self._store.applied(video_id) >= applied
+        except UnknownVideo:
+            return False  # deleted meanwhile
 
     def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         """See `Recall.recall`."""

@@ -37,6 +37,7 @@ class RedisStore:
     def __init__(self, client: Any, *, rewrite_on_delete: bool = False) -> None:
         self._client = client
         self._rewrite = rewrite_on_delete
+        self._rewrite_due = False
         self._scripts = Scripts(client)
         self._catalog = Catalog(client, self._scripts)
 
@@ -202,14 +203,20 @@ class RedisStore:
         """Removes everything of it and returns what it was; afterwards no key or value names it. What died half-way is
         finished by calling again or by `repair`."""
         record = self._catalog.delete(video_id)
-        if self._rewrite:
-            rewrite_log(self._client)
+        self._rewritten(True)
         return record
+
+    def _rewritten(self, wanted: bool) -> None:
+        """Has the append-only file rewritten; what did not happen now is due at the next chance."""
+        if self._rewrite and (wanted or self._rewrite_due):
+            self._rewrite_due = not rewrite_log(self._client)
 
     def repair(self) -> int:
         """Finishes deletions that died half-way and derives the lists across videos again, by a scan. Safe beside
         running workers; returns how many entries were mended."""
-        return self._catalog.repair()
+        mended = self._catalog.repair()
+        self._rewritten(mended > 0)
+        return mended
 
 
 def _commit_args(video_id: str, commit: Commit) -> list[Any]:

@@ -116,8 +116,9 @@ class VideoKeys:
         self._kinds = _with_room(self._kinds, rows, all_rows)
         self._spans = _with_room(self._spans, cubes, all_cubes)
         self._first = _with_room(self._first, cubes + 1, all_cubes + 1)
-        self._rows[rows:all_rows] = np.concatenate([one.keys for one in fresh])
-        self._kinds[rows:all_rows] = [code[kind] for one in fresh for kind in one.key_kinds]
+        if all_rows > rows:  # else the arrays may still be a snapshot's, which are read-only
+            self._rows[rows:all_rows] = np.concatenate([one.keys for one in fresh])
+            self._kinds[rows:all_rows] = [code[kind] for one in fresh for kind in one.key_kinds]
         self._spans[cubes:all_cubes] = [(one.span.start_s, one.span.end_s) for one in fresh]
         self._first[cubes + 1 : all_cubes + 1] = rows + np.cumsum(counts)
         self._names = names

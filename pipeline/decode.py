@@ -68,7 +68,8 @@ class SandboxConfig:
         cpu_s: processor time for looking at a file, and on top of what its length allows for watching it.
         cpu_pixels_per_s: watching gets one more second of processor time for so many claimed pixels; usual decoders
             do ten times as many.
-        stall_s: a child that reads nothing for so long while its parent waits is ended.
+        stall_s: a child that reads nothing for so long while its parent waits is ended; so is one that is waited for
+            ten times longer in all than it may use the processor.
         look_s: looking at a file, or jumping to a few times of it, is ended after so long.
         slots: pictures decoded ahead of the parent.
     """

@@ -6,7 +6,7 @@ PipelineError
 ├── MediaTooLarge         media.too_large
 ├── MediaNotKept          media.not_kept
 ├── BackendMismatch       memory.backend_mismatch
-├── BackendUnavailable    backend.unavailable weights missing or not the expected ones; says how to install them
+├── BackendUnavailable    backend.unavailable weights missing, or no decoding process starts; says how to mend it
 └── NotWatchedYet         not_ready           a question before anything was watched
 """
 

@@ -141,7 +141,8 @@ class Gatherer:
             (hit, Notes.from_plain(dict(cube.notes)), cube.tokens) for hit, cube in zip(closed, cubes, strict=True)
         ]
         for hit in hits:
-            if hit.ordinal is None and (opened := self._store.open_cube(video_id)) is not None:
+            opened = self._store.open_cube(video_id) if hit.ordinal is None else None
+            if opened is not None and opened.span.start_s == hit.span.start_s:
                 noted.append((hit, Notes.from_plain(dict(opened.notes)), None))
         return noted
 

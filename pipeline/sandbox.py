@@ -6,24 +6,26 @@
 Each `probe`, `steps`, `at` and `jump` has a child of its own (`pipeline.sandbox_process`), which gets the file as an
 open descriptor and nothing else. A child that crashes, hangs or grows costs what it had not yet decoded: the pictures
 before are kept and `damage` says where they end; without any picture it is `MediaDamaged`, or `MediaTooLarge` where
-a limit was met. What it is not: the decoding, the limits (`SandboxConfig`), or how the child shuts itself in.
+a limit was met. A child that cannot even start is `BackendUnavailable`: that says nothing of the file. What it is not:
+the decoding, the limits (`SandboxConfig`), or how the child shuts itself in.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 from encoders.frame import Frame
-from pipeline.decode import DecodeConfig, DecodeLimits, SandboxConfig
-from pipeline.errors import MediaDamaged, MediaTooLarge, MediaUnsupported, PipelineError
-from pipeline.sandbox_messages import Garbled, Lost, Message, number, plain_probed, probed_from, text, texts
+from pipeline.decode import DecodeConfig, DecodeLimits, Sampler, SandboxConfig
+from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge, MediaUnsupported, PipelineError
+from pipeline.sandbox_messages import Garbled, Lost, Message, Silent, number, plain_probed, probed_from, text, texts
 from pipeline.sandbox_process import Child
 from pipeline.sources.base import DecodeMode, MediaInfo
 from pipeline.sources.jumping import Jump
-from pipeline.sources.probe import Probed
+from pipeline.sources.probe import Probed, refuse_long
 
 _REFUSALS: dict[str, type[PipelineError]] = {
     kind.code: kind for kind in (MediaUnsupported, MediaDamaged, MediaTooLarge)
@@ -33,6 +35,9 @@ _UNKNOWN_WORK_PIXELS = 1e11
 
 _START_S = 60.0
 """Starting takes 0.2 s of processor time; where all cores are busy it takes longer."""
+
+_BUSY_FACTOR = 10.0
+"""A child gets so many times its processor time in all of its parent's waiting: it shares the cores with others."""
 
 
 class SandboxedSource:
@@ -71,12 +76,14 @@ class SandboxedSource:
         """See `FileSource.at`."""
         job = self._job("at", self._look()) | {"times_s": list(times_s)}
         with self._child(job, 0.0) as child, _ended_well(self._path.name):
-            return _frames(child, _said(child, self._sandbox.look_s))
+            return _frames(child, _looked(child, self._sandbox), len(times_s))
 
     def _look(self) -> Probed:
         if self._probed is None:
             with self._child(self._job("probe", None), 0.0) as child, _ended_well(self._path.name):
-                self._probed = probed_from(next(_said(child, self._sandbox.look_s)))
+                probed = probed_from(next(_looked(child, self._sandbox)))
+            refuse_long(probed, self._limits, self._path.name)
+            self._probed = probed
         return self._probed
 
     def _steps(self, after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
@@ -84,21 +91,27 @@ class SandboxedSource:
         probed = self._look()
         job = self._job("steps", probed) | {"after_s": after_s, "mode": mode}
         work = _UNKNOWN_WORK_PIXELS if probed.work_pixels is None else probed.work_pixels
-        last_s = after_s
+        whole_s = self._sandbox.stall_s + _BUSY_FACTOR * self._sandbox.cpu_for(work)
+        last_s, sampler = after_s, Sampler(self._config.fps)
         with self._child(job, work) as child:
             try:
-                for message in _said(child, self._sandbox.stall_s):
+                for message in _said(child, self._sandbox.stall_s, whole_s):
                     self._damage = None if message.get("damage") is None else text(message, "damage")
                     if message["type"] == "frame":
                         frame = _frame(child, message)
-                        if last_s is not None and frame.time_s <= last_s:
-                            raise Garbled("time_s")
-                        last_s = frame.time_s
+                        last_s = self._sensible_s(frame.time_s, last_s, sampler)
                         yield frame
             except Lost as lost:
                 if last_s is None:
                     raise _refused(lost, self._path.name) from lost
                 self._damage = _cut_short(self._damage, last_s, lost)
+
+    def _sensible_s(self, time_s: float, last_s: float | None, sampler: Sampler) -> float:
+        """The time of a step, which is after the last one's, one of the sampler's and allowed. Raises `Garbled`."""
+        later = last_s is None or time_s > last_s
+        if not later or abs(time_s) > self._limits.max_seconds or not sampler.take(time_s):
+            raise Garbled("time_s")
+        return time_s
 
     def _job(self, do: str, probed: Probed | None) -> Message:
         known = None if probed is None else plain_probed(probed)
@@ -125,12 +138,13 @@ def jump(
     job["offset_s"] = start_offset_s
     child = Child(path, job, sandbox, side_px=max_side_px, cpu_s=sandbox.cpu_for(0.0))
     with child, _ended_well(path.name):
-        said = _said(child, sandbox.look_s)
+        said = _looked(child, sandbox)
         chosen = next(said)
         backend = text(chosen, "backend")
         if backend not in ("decord", "pyav"):
             raise Garbled("backend")
-        return Jump("decord" if backend == "decord" else "pyav", text(chosen, "reason")), _frames(child, said)
+        chosen_jump = Jump("decord" if backend == "decord" else "pyav", text(chosen, "reason"))
+        return chosen_jump, _frames(child, said, len(times_s))
 
 
 def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
@@ -141,18 +155,33 @@ def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
 
 
 def _guards(child: Child) -> tuple[str, ...]:
-    """The child's first message: the guards that took."""
-    message = child.hear(_START_S)
-    if message.get("type") != "ready":
-        raise Garbled("type")
-    return texts(message, "guards")
+    """The child's first message: the guards that took. Raises `BackendUnavailable`: no media was touched yet."""
+    try:
+        message = child.hear(_START_S)
+        if message.get("type") != "ready":
+            raise Garbled("type")
+        return texts(message, "guards")
+    except Lost as lost:
+        raise BackendUnavailable(f"the decoding process cannot start: {lost}") from lost
 
 
-def _said(child: Child, wait_s: float) -> Iterator[Message]:
-    """What the child says of its job, up to and with its last message. Raises `Lost` or what the child raised."""
+def _looked(child: Child, sandbox: SandboxConfig) -> Iterator[Message]:
+    """What a child says that only looks at a file or jumps about in it."""
+    return _said(child, sandbox.look_s, sandbox.look_s)
+
+
+def _said(child: Child, wait_s: float, whole_s: float) -> Iterator[Message]:
+    """What the child says of its job, up to and with its last message. Raises `Lost` or what the child raised;
+    `Silent` when one message takes longer than `wait_s` or all together longer than `whole_s`. The time between, which
+    the parent takes for itself, does not count."""
     _guards(child)
+    waited_s = 0.0
     while True:
-        message = child.hear(wait_s)
+        began_s = time.monotonic()
+        message = child.hear(min(wait_s, whole_s - waited_s))
+        waited_s += time.monotonic() - began_s
+        if waited_s > whole_s:
+            raise Silent
         match message.get("type"):
             case "tick":
                 continue
@@ -178,8 +207,17 @@ def _frame(child: Child, message: Message) -> Frame:
     return Frame(rgb=child.picture(message), time_s=number(message, "time_s"))
 
 
-def _frames(child: Child, said: Iterator[Message]) -> list[Frame]:
-    return [_frame(child, message) for message in said if message["type"] == "frame"]
+def _frames(child: Child, said: Iterator[Message], many: int) -> list[Frame]:
+    """All the pictures. Raises `Garbled` where they are not as `many` as were asked for."""
+    frames: list[Frame] = []
+    for message in said:
+        if message["type"] == "frame":
+            if len(frames) == many:
+                raise Garbled("pictures")
+            frames.append(_frame(child, message))
+    if len(frames) != many:
+        raise Garbled("pictures")
+    return frames
 
 
 @contextmanager

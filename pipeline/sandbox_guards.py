@@ -41,7 +41,9 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281), "kill": (62, 129),
     "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "ptrace": (101, 117), "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271), "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434),
-    "pidfd_getfd": (438, 438),
+    "pidfd_getfd": (438, 438), "rt_tgsigqueueinfo": (297, 240), "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
+    "setpriority": (141, 140), "ioprio_set": (251, 30),
     # files, besides reading
     "truncate": (76, 45), "ftruncate": (77, 46), "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276),
     "mkdir": (83, None), "mkdirat": (258, 34), "rmdir": (84, None), "creat": (85, None), "link": (86, None),
@@ -57,6 +59,19 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219), "init_module": (175, 105),
     "finit_module": (313, 273), "kexec_load": (246, 104),
 }  # fmt: skip
+
+_TGKILL, _PRLIMIT64, _FCNTL = (234, 131), (302, 261), (72, 25)
+_OWNERS = (8, 10, 15)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX: with them the kernel would send other processes signals."""
+
+_ALLOW, _REFUSE, _MISSING, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
+"""What a filter answers: go on, EPERM, ENOSYS, the end of the process."""
+
+_LOAD, _EQUAL, _ABOVE, _SOME, _GIVE = 0x20, 0x15, 0x35, 0x45, 0x06
+"""Of classic BPF (linux/filter.h): load, jump if equal, jump if not less, jump if any bit is set, return."""
+
+_NUMBER_AT, _AUDIT_AT, _FIRST_AT, _SECOND_AT = 0, 4, 16, 24
+"""Of a call: its number, the machine, the low halves of its first and its second argument (little-endian)."""
 
 
 def die_with(lifeline: int) -> None:
@@ -146,28 +161,39 @@ def _seccomp() -> bool:
     if machine is None or sys.maxsize < 2**32:
         return False
     audit, column, number = machine
-    code = _filter(audit, column)
+    code = _filter(audit, column, os.getpid())
     program = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(program))
     took: int = _libc().syscall(number, 1, 1, header)  # SECCOMP_SET_MODE_FILTER, FILTER_FLAG_TSYNC
     return took == 0
 
 
-def _filter(audit: int, column: int) -> bytes:
-    """The program, in classic BPF (linux/filter.h): load, jump if equal, jump if set, return."""
-    load, equal, above, some, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    allow, refuse, missing, kill = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
-
-    def line(code: int, yes: int, no: int, value: int) -> bytes:
-        return struct.pack("=HBBI", code, yes, no, value)
-
-    lines = [line(load, 0, 0, 4), line(equal, 1, 0, audit), line(give, 0, 0, kill), line(load, 0, 0, 0)]
-    lines += [line(above, 0, 1, 0x40000000), line(give, 0, 0, refuse)]  # another way of calling (x32)
-    lines += [line(equal, 0, 1, _CLONE3), line(give, 0, 0, missing)]  # its flags cannot be read; libc then uses clone
+def _filter(audit: int, column: int, own_pid: int) -> bytes:
+    """The program: one table of refused calls, then the calls whose arguments decide."""
+    lines = [_line(_LOAD, 0, 0, _AUDIT_AT), _line(_EQUAL, 1, 0, audit), _line(_GIVE, 0, 0, _KILL)]
+    lines += [_line(_LOAD, 0, 0, _NUMBER_AT)]
+    lines += [_line(_ABOVE, 0, 1, 0x40000000), _line(_GIVE, 0, 0, _REFUSE)]  # another way of calling (x32)
+    lines += [_line(_EQUAL, 0, 1, _CLONE3), _line(_GIVE, 0, 0, _MISSING)]  # its flags cannot be read; libc uses clone
     for numbers in _REFUSED.values():
         call = numbers[column]
         if call is not None:
-            lines += [line(equal, 0, 1, call), line(give, 0, 0, refuse)]
-    lines += [line(equal, 0, 3, _CLONE[column]), line(load, 0, 0, 16)]  # the low half of the flags
-    lines += [line(some, 1, 0, _CLONE_THREAD), line(give, 0, 0, refuse), line(give, 0, 0, allow)]
+            lines += [_line(_EQUAL, 0, 1, call), _line(_GIVE, 0, 0, _REFUSE)]
+    lines += _by_argument(_TGKILL[column], _FIRST_AT, (own_pid,), _ALLOW, _REFUSE)  # libc's raise and abort
+    lines += _by_argument(_PRLIMIT64[column], _FIRST_AT, (0,), _ALLOW, _REFUSE)
+    lines += _by_argument(_FCNTL[column], _SECOND_AT, _OWNERS, _REFUSE, _ALLOW)
+    lines += [_line(_EQUAL, 0, 3, _CLONE[column]), _line(_LOAD, 0, 0, _FIRST_AT)]
+    lines += [_line(_SOME, 1, 0, _CLONE_THREAD), _line(_GIVE, 0, 0, _REFUSE), _line(_GIVE, 0, 0, _ALLOW)]
     return b"".join(lines)
+
+
+def _by_argument(call: int, offset: int, values: tuple[int, ...], among: int, otherwise: int) -> list[bytes]:
+    """What a call is answered when the argument at `offset` is one of `values`, and when it is not."""
+    many = len(values)
+    lines = [_line(_EQUAL, 0, many + 3, call), _line(_LOAD, 0, 0, offset)]
+    lines += [_line(_EQUAL, many - index, 0, value) for index, value in enumerate(values)]
+    return [*lines, _line(_GIVE, 0, 0, otherwise), _line(_GIVE, 0, 0, among)]
+
+
+def _line(code: int, yes: int, no: int, value: int) -> bytes:
+    """One instruction; `yes` and `no` are the lines to skip."""
+    return struct.pack("=HBBI", code, yes, no, value)

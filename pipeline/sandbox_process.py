@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -44,44 +45,44 @@ class Child:
         self._slot_bytes = side_px * side_px * 3
         self._side_px = side_px
         self._taken = 0
-        media = open_media(path)
-        try:
-            self._ring = _shared(config.slots * self._slot_bytes)
-            try:
-                self._start(media, job, cpu_s)
-            except BaseException:
-                os.close(self._ring)
-                raise
-        finally:
-            os.close(media)
+        self._begun = False
+        slots = {"slots": config.slots, "slot_bytes": self._slot_bytes, "side_px": side_px}
+        document = packed(job | slots)
+        with ExitStack() as kept:
+            with ExitStack() as lent:  # closed before anything is written: a pipe without a reader is noticed
+                self._start(open_media(path), cpu_s, lent, kept)
+            self._tell(document)
+            self._kept = kept.pop_all()
 
-    def _start(self, media: int, job: Message, cpu_s: int) -> None:
-        said, says = os.pipe()
-        held, self._lifeline = os.pipe()
+    def _start(self, media: int, cpu_s: int, lent: ExitStack, kept: ExitStack) -> None:
+        """Starts the process. `lent` closes what only the child needs, `kept` all the rest, the child first."""
+        lent.callback(os.close, media)
+        self._ring = _shared(self._config.slots * self._slot_bytes)
+        kept.callback(os.close, self._ring)
+        said, says = _pipe(kept, lent)
+        held, _ = _pipe(lent, kept)  # the child ends when the other end is closed
+        reads, self._input = _pipe(lent, kept)
         numbers = [media, self._ring, says, held, self._config.memory_bytes, cpu_s]
-        command = [sys.executable, "-I", "-c", _PROGRAM, str(_CODE), *map(str, numbers)]
-        try:
-            self._process = subprocess.Popen(
-                command,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(media, self._ring, says, held),
-                env=_ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-            )
-        except BaseException:
-            os.close(said)
-            os.close(self._lifeline)
-            raise
-        finally:
-            os.close(says)
-            os.close(held)
-        self._said, self._reader = said, Reader(said)
-        slots = {"slots": self._config.slots, "slot_bytes": self._slot_bytes, "side_px": self._side_px}
-        self._write(packed(job | slots))
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-c", _PROGRAM, str(_CODE), *map(str, numbers)],
+            stdin=reads,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(media, self._ring, says, held),
+            env=_ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+        kept.callback(self._kill)
+        self._reader = Reader(said)
+
+    def _tell(self, document: bytes) -> None:
+        """Writes the job, which the child reads before it touches media. From then on no write waits for the child."""
+        left = memoryview(document)
+        with suppress(BrokenPipeError):  # it is gone; `hear` says why
+            while left:
+                left = left[os.write(self._input, left) :]
+        os.set_blocking(self._input, False)
 
     def __enter__(self) -> Child:
         return self
@@ -103,6 +104,7 @@ class Child:
             raise self._obituary()
         if message.get("type") == "broken":
             raise self._broken(message)
+        self._begun = True
         return message
 
     def picture(self, message: Message) -> npt.NDArray[np.uint8]:
@@ -116,25 +118,23 @@ class Child:
         if os.preadv(self._ring, [rgb.data.cast("B")], slot * self._slot_bytes) != rgb.nbytes:
             raise Garbled("picture")
         self._taken += 1
-        self._write(b"+")
+        self._give_back()
         return rgb
 
     def end(self) -> None:
         """Kills the child if it still runs, waits for it, lets go of everything shared. May be called twice."""
-        if self._process.stdin is None or self._process.stdin.closed:
-            return
+        self._kept.close()
+
+    def _kill(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
-        for fd in (self._said, self._lifeline, self._ring):
-            os.close(fd)
 
-    def _write(self, data: bytes) -> None:
-        if self._process.stdin is None:
-            raise ValueError("the child has no input")
+    def _give_back(self) -> None:
+        """Tells the child that a slot is free. Raises `Garbled` for a child that never reads that."""
         try:
-            while data:
-                data = data[self._process.stdin.write(data) or 0 :]
+            os.write(self._input, b"+")
+        except BlockingIOError:
+            raise Garbled("slot") from None
         except BrokenPipeError:
             pass  # it is gone; `hear` says why when what it said before is heard
 
@@ -152,9 +152,17 @@ class Child:
         if message.get("kind") == "memory":
             megabytes = self._config.memory_bytes >> 20
             return Lost(f"decoding it takes more than the {megabytes} MB of memory allowed", too_large=True)
-        if message.get("kind") == "start":
+        if message.get("kind") == "start" and not self._begun:  # later it may be media that speaks
             return BackendUnavailable(f"the decoding process cannot start: {text(message, 'text')}")
         return Lost("its decoder failed")
+
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """A pipe whose ends are closed with the two stacks."""
+    reads, writes = os.pipe()
+    reader.callback(os.close, reads)
+    writer.callback(os.close, writes)
+    return reads, writes
 
 
 def _shared(size: int) -> int:
@@ -162,8 +170,12 @@ def _shared(size: int) -> int:
     platform has seals; elsewhere a short read tells."""
     if hasattr(os, "memfd_create"):
         ring = os.memfd_create("longwatch-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(ring, size)
-        fcntl.fcntl(ring, _ADD_SEALS, _SEALS)
+        try:
+            os.ftruncate(ring, size)
+            fcntl.fcntl(ring, _ADD_SEALS, _SEALS)
+        except BaseException:
+            os.close(ring)
+            raise
         return ring
     with tempfile.TemporaryFile() as file:
         file.truncate(size)

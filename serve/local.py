@@ -33,7 +33,10 @@ def watch(longwatch: Longwatch, path: Path) -> VideoRecord:
     source.probe()  # refused before a model is loaded
     backend = longwatch.backend
     identity = Identity(file_sha256(path), backend.name, str(backend.keys.space), config.sampling)
-    video = register_file(longwatch.store, identity, source, path.resolve(), path.name).video
+    registered = register_file(longwatch.store, identity, source, path.resolve(), path.name)
+    if registered.replaced is not None:
+        longwatch.removal.drop_outside(registered.replaced)
+    video = registered.video
     with ProgressLine(sys.stderr, video.name, video.duration_s) as progress:
 
         def on_commit(record: VideoRecord, closed: Sequence[CubeMemory]) -> None:
@@ -42,7 +45,8 @@ def watch(longwatch: Longwatch, path: Path) -> VideoRecord:
         try:
             video = Ingest(longwatch.patient_store(), backend, config, on_commit).run(video.id, source)
         except (PipelineError, EncoderError):
-            longwatch.removal.delete(video.id)
+            if longwatch.removal.kept(video) is None:  # else it is the service's, which goes on with it
+                longwatch.removal.delete(video.id)
             raise
     longwatch.recall.refresh(video.id)
     return video

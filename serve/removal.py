@@ -9,6 +9,7 @@ A file that was only pointed to (`longwatch ask`) is its owner's and stays.
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -37,8 +38,12 @@ class Removal:
 
     def delete(self, video_id: str) -> VideoRecord:
         """Forgets a video and everything of it. Raises `UnknownVideo`."""
-        self.drop_outside(self._store.doom_video(video_id))
-        return self._store.delete_video(video_id)
+        doomed = self._store.doom_video(video_id)
+        self.drop_outside(doomed)
+        try:
+            return self._store.delete_video(video_id)
+        except UnknownVideo:
+            return doomed  # somebody finished it meanwhile
 
     def resume(self) -> int:
         """Finishes deletions that died half-way and mends the store's lists; returns how many videos were finished."""
@@ -73,28 +78,53 @@ class Removal:
         deleted = []
         for record in self.expired(days, now_s):
             with suppress(UnknownVideo):  # somebody else was quicker
-                deleted.append(self.delete(record.id))
+                if self.still_old(record):
+                    deleted.append(self.delete(record.id))
         return deleted
+
+    def still_old(self, record: VideoRecord) -> bool:
+        """Whether nothing was added to the video since `record` was read. Raises `UnknownVideo`."""
+        return last_added_s(self._store.video(record.id)) == last_added_s(record)
 
     def sweep(self, now_s: float | None = None) -> list[Path]:
         """Removes kept files without a video, an hour old or older: younger ones may be about to get theirs. A folder
         that belongs to another store is left alone, for that one's files have no video here. Returns what went."""
         now_s = time.time() if now_s is None else now_s
-        if not self._media.is_dir() or not self._ours():
+        if not self._media.is_dir():
             return []
         known = {video.id for video in [*self._store.videos(), *self._store.doomed_videos()]}
+        if not self._ours(known):
+            return []
         orphans = [path for path in sorted(self._media.glob("vid_*")) if path.stem not in known]
-        old = [path for path in orphans if path.stat().st_mtime < now_s - _GRACE_S]
+        old = [path for path in orphans if _changed_s(path) < now_s - _GRACE_S]
         for path in old:
             path.unlink(missing_ok=True)
         return old
 
-    def _ours(self) -> bool:
-        """Whether this store's files lie in the folder; a folder without a mark becomes this store's."""
+    def make_media(self) -> Path:
+        """The folder of kept files; a new one is marked as this store's."""
+        if not self._media.is_dir():
+            self._media.mkdir(parents=True, exist_ok=True)
+            (self._media / _OWNER).write_text(self._store.identity())
+        return self._media
+
+    def _ours(self, known: set[str]) -> bool:
+        """Whether this store's files lie in the folder. One without a mark becomes this store's where none of its files
+        is of a video that the store has never heard of."""
         mark, identity = self._media / _OWNER, self._store.identity()
         if identity and not mark.exists():
+            if any(path.stem not in known for path in self._media.glob("vid_*")):
+                return False
             mark.write_text(identity)
         return bool(identity) and mark.read_text() == identity
+
+
+def _changed_s(path: Path) -> float:
+    """When the file was last changed; now, where it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def last_added_s(video: VideoRecord) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.base import Notes
-from memory.errors import StoreError, StoreUnavailable, UnknownVideo
+from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownVideo
 from memory.opening import StoreHold
 from memory.records import Hit, VideoRecord
 from pipeline.answer import AnswerEvent
@@ -74,15 +74,19 @@ class Service:
         """An embedded store that was killed with its keeper comes back although nobody watches anything."""
         while True:
             await asyncio.sleep(STORE_S)
-            with suppress(StoreUnavailable):  # who asks meanwhile is told so
+            try:
                 await asyncio.to_thread(self._hold.revive)
+            except StoreUnavailable:
+                pass  # who asks meanwhile is told so
+            except Exception:
+                log.exception("the store could not be revived; it is tried again")
 
     async def _keep_house(self) -> None:
         while True:
             try:
                 await self.keep_house(time.time())
-            except StoreError as error:
-                log.warning("the store was not swept: %s", error)
+            except Exception:
+                log.exception("the house was not kept; it is tried again")
             await asyncio.sleep(HOUSE_S)
 
     async def keep_house(self, now_s: float) -> None:
@@ -92,7 +96,8 @@ class Service:
         days = self.settings.retention_days
         for record in await asyncio.to_thread(self.removal.expired, days, now_s) if days else []:
             with suppress(UnknownVideo):  # deleted by somebody meanwhile
-                await self.delete(record.id)
+                if await asyncio.to_thread(self.removal.still_old, record):
+                    await self.delete(record.id)
 
     async def ready(self) -> None:
         """Returns when a question would be answered; raises what is in the way."""
@@ -124,8 +129,7 @@ class Service:
         named = received.path.rename(received.path.with_name(received.name))  # refusals name the file
         source = file_source(self.settings, named)
         source.probe()  # refused before it takes a place among the media
-        kept = self.settings.data_dir / "media" / f"{video_id}{Path(received.name).suffix.lower()[:10]}"
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept = self.removal.make_media() / f"{video_id}{Path(received.name).suffix.lower()[:10]}"
         named.rename(kept)
         try:
             registered = register_file(self.store, identity, source, kept, received.name, video_id)
@@ -155,8 +159,9 @@ class Service:
         record = await asyncio.to_thread(self.store.doom_video, video_id)
         await self.supervisor.end_live.remote(video_id)
         await self._memory.forget.remote(video_id)
+        await asyncio.to_thread(self.removal.drop_outside, record)
         with suppress(UnknownVideo):  # the sweep was quicker
-            await asyncio.to_thread(self.removal.delete, video_id)
+            await asyncio.to_thread(self.store.delete_video, video_id)
         return record
 
     def media(self, video_id: str) -> Path:
@@ -195,7 +200,7 @@ class Service:
         hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
         found = []
         for hit in hits:
-            with suppress(UnknownVideo):  # deleted since it was found
+            with suppress(UnknownVideo, UnknownCube, CorruptRecord):  # gone since it was found, or damaged
                 found.append((hit, await asyncio.to_thread(self.notes, hit)))
         return found
 

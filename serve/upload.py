@@ -118,7 +118,7 @@ async def receive(chunks: AsyncIterator[bytes], content_type: str, part: Path, l
                 await asyncio.to_thread(parser.write, chunk)
             parser.finalize()
             out.flush()
-            os.fsync(out.fileno())
+            await asyncio.to_thread(os.fsync, out.fileno())
         if not parts.complete or parts.name is None:
             raise BadRequest("the upload holds no whole part named 'file'")
         return Received(part, parts.name, parts.digest.hexdigest(), parts.size)

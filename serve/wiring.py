@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +17,7 @@ from encoders.base import Backend, KeySpace
 from encoders.errors import WeightsUnavailable
 from encoders.registry import default_backends
 from memory.config import IndexConfig
+from memory.errors import StoreError
 from memory.faiss_index import FaissIndex
 from memory.index_keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
 from memory.index_snapshot import Snapshot
@@ -75,7 +77,9 @@ def kept_recall(settings: Settings, store: RedisStore, space: KeySpace, *, owner
         return FaissIndex(space.dim, config, None if snapshot is None else snapshot.lists, loading=True)
 
     recall, index, began = begin(store, path, name, identity, make, 2 * COMPARE_S if owner else 0.0)
-    return IndexKeeper(recall, index, path, name, identity), began
+    keeper = IndexKeeper(recall, index, path, name, identity)
+    keeper.begin_unsaved(began.replayed)
+    return keeper, began
 
 
 def file_source(settings: Settings, path: Path) -> FrameSource:
@@ -139,7 +143,8 @@ class Longwatch:
         """Recall over all videos, from a snapshot where there is one; saved anew where much had to be read."""
         keeper, began = kept_recall(self.settings, self.store, self.backend.keys.space, owner=False)
         if began.replayed >= _WORTH_SAVING_CUBES:
-            keeper.save()
+            with suppress(OSError, StoreError):  # it only saves the next search some reading
+                keeper.save()
         return keeper.recall
 
     @functools.cached_property

@@ -19,7 +19,7 @@ from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVi
 from memory.opening import StoreHold
 from memory.patient import PatientStore
 from memory.records import FINAL_STATUSES, VideoError
-from pipeline.errors import PipelineError
+from pipeline.errors import BackendUnavailable, PipelineError
 from pipeline.ingest import Ingest
 
 from .errors import code_of, detail_of
@@ -109,6 +109,8 @@ class IngestWorker:
         ingest = Ingest(store, self._backend, self._settings.ingest_config(), lambda record, closed: None)
         try:
             record = ingest.run(job.video_id, source, stop)
+        except BackendUnavailable:
+            raise  # this process's trouble, not the file's: the job stays leased, and its tries are counted
         except PipelineError as error:
             fail(store, job.video_id, epoch, VideoError(code_of(error), detail_of(error)))
             return True

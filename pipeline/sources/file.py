@@ -39,6 +39,7 @@ SAME_INSTANT_S = 0.0005
 """Times closer than this mean the same picture: citations are rounded, and pictures are farther apart."""
 
 Timed = tuple[av.VideoFrame, float]
+Packets = Iterator["Packet[VideoStream]"]
 
 
 class _SeekMissed(Exception):
@@ -137,8 +138,9 @@ class FileSource:
         with open_video(self._media, self._limits, self._config.threads, strict=probed.strict) as video:
             if mode == "keyframes":
                 video.stream.codec_context.skip_frame = "NONKEY"
-            packets = _packets(video) if near_s is None else _packets_from(video, clock, near_s)
-            pictures = _timed(self._told(packets), clock, damage, wait_for_key=probed.info.key_interval_s is not None)
+            told = self._told
+            packets = told(_packets(video)) if near_s is None else _packets_from(video, clock, near_s, told)
+            pictures = _timed(packets, clock, damage, wait_for_key=probed.info.key_interval_s is not None)
             try:
                 yield from self._checked(pictures if near_s is None else _landed(pictures, near_s), damage)
                 self._damage = damage.sentence(probed.end_s)
@@ -146,7 +148,7 @@ class FileSource:
                 self._damage = damage.sentence(None)
                 raise
 
-    def _told(self, packets: Iterator[Packet[VideoStream]]) -> Iterator[Packet[VideoStream]]:
+    def _told(self, packets: Packets) -> Packets:
         for packet in packets:
             self._on_read()
             yield packet
@@ -180,9 +182,7 @@ class FileSource:
             yield picture, time_s
 
 
-def _timed(
-    packets: Iterator[Packet[VideoStream]], clock: Clock, damage: Damage, *, wait_for_key: bool
-) -> Iterator[Timed]:
+def _timed(packets: Packets, clock: Clock, damage: Damage, *, wait_for_key: bool) -> Iterator[Timed]:
     """Every picture that can be decoded, with its time; what cannot is counted.
 
     After a loss, pictures that may build on what was lost are left out up to the next key frame (`wait_for_key`).
@@ -211,11 +211,11 @@ def _decoded(packet: Packet[VideoStream], damage: Damage) -> list[av.VideoFrame]
     return None
 
 
-def _packets(video: OpenVideo) -> Iterator[Packet[VideoStream]]:
+def _packets(video: OpenVideo) -> Packets:
     return video.container.demux(video.stream)
 
 
-def _until_unreadable(packets: Iterator[Packet[VideoStream]], damage: Damage) -> Iterator[Packet[VideoStream]]:
+def _until_unreadable(packets: Packets, damage: Damage) -> Packets:
     """The packets up to where reading fails."""
     while True:
         try:
@@ -228,13 +228,15 @@ def _until_unreadable(packets: Iterator[Packet[VideoStream]], damage: Damage) ->
         yield packet
 
 
-def _packets_from(video: OpenVideo, clock: Clock, near_s: float) -> Iterator[Packet[VideoStream]]:
-    """Packets from a key frame on whose time is not after `near_s`. Raises `_SeekMissed` if seeking reaches none."""
+def _packets_from(video: OpenVideo, clock: Clock, near_s: float, told: Callable[[Packets], Packets]) -> Packets:
+    """Packets from a key frame on whose time is not after `near_s`. Raises `_SeekMissed` if seeking reaches none.
+
+    Every packet read goes through `told`, also those read on the way to a key frame."""
     near_s -= _SETTLE_S.get(video.container.format.name, 0.0)
     for margin_s in _SEEK_MARGINS_S:
         try:
             video.container.seek(clock.pts(near_s - margin_s), stream=video.stream)
-            packets = _packets(video)
+            packets = told(_packets(video))
             key = next((packet for packet in packets if packet.is_keyframe), None)
         except (av.FFmpegError, OSError) as error:
             raise _SeekMissed from error

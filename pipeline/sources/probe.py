@@ -67,11 +67,11 @@ def probe_file(media: MediaFile, limits: DecodeLimits, threads: int) -> Probed:
         probed = _describe(video, _first_picture(video, media.name))
     with open_video(media, limits, threads, strict=True) as video:
         probed = replace(probed, strict=_bears_strictness(video))
-    _refuse_long(probed, limits, media.name)
+    refuse_long(probed, limits, media.name)
     return probed
 
 
-def _refuse_long(probed: Probed, limits: DecodeLimits, name: str) -> None:
+def refuse_long(probed: Probed, limits: DecodeLimits, name: str) -> None:
     """Raises `MediaTooLarge` for more seconds, or more pictures times pixels, than allowed, as far as is claimed."""
     seconds = probed.info.duration_s
     if seconds is not None and seconds > limits.max_seconds:

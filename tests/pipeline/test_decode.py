@@ -275,6 +275,15 @@ def test_a_file_source_is_a_frame_source(tmp_path: Path) -> None:
     assert issubclass(MediaUnsupported, PipelineError)
 
 
+def test_packets_read_on_the_way_to_a_key_frame_are_told(tmp_path: Path) -> None:
+    path, reads = write_video(tmp_path / "a.ts", Recipe(steady(30), options={"g": "1000", "sc_threshold": "0"})), []
+    source = FileSource(path, on_read=lambda: reads.append(None))
+    source.probe()
+    assert [frame.time_s for frame in source.at([10.0])] == [10.0]
+    from_the_beginning = 100
+    assert len(reads) > from_the_beginning + 150  # after a seek that met no key frame in the rest of the file
+
+
 @given(st.lists(st.floats(0, 1e5), min_size=1, max_size=60), st.floats(0.1, 30))
 def test_the_sampler_never_takes_two_of_a_step_nor_goes_back(stamps: list[float], fps: float) -> None:
     sampler = Sampler(fps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import select
@@ -18,10 +19,12 @@ import psutil
 import pytest
 
 from encoders.frame import Frame
+from pipeline import sandbox_process
 from pipeline.decode import DecodeConfig, DecodeLimits, SandboxConfig
 from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge, MediaUnsupported
 from pipeline.prefetch import prefetched
-from pipeline.sandbox import SandboxedSource, guards
+from pipeline.sandbox import SandboxedSource, guards, jump
+from pipeline.sandbox_messages import plain_probed
 from pipeline.sources.base import FrameSource
 from pipeline.sources.file import FileSource
 from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
@@ -99,7 +102,7 @@ def test_a_path_may_hold_anything(tmp_path: Path) -> None:
 def test_the_child_gives_up_network_files_and_programs(video: Path) -> None:
     took = guards(video, SandboxConfig())
     code = f"""
-import os, socket
+import ctypes, fcntl, os, resource, signal, socket, threading
 from pipeline import sandbox_guards
 left = sandbox_guards.leave_network()
 media = os.open({str(video)!r}, os.O_RDONLY)
@@ -115,13 +118,30 @@ print(left, *took)
 print(tried(lambda: socket.create_connection(("127.0.0.1", 9), 1)), tried(lambda: open("/etc/hostname")),
       tried(lambda: os.execv("/bin/true", ["true"])), tried(os.fork), tried(lambda: os.kill(os.getppid(), 0)),
       tried(lambda: open("/tmp/longwatch-was-here", "w")), tried(lambda: open(f"/dev/fd/{{media}}").close()))
+me = os.getpid()
+def call(*arguments):
+    if ctypes.CDLL(None, use_errno=True).syscall(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), "")
+tgkill, queue = (234, 297) if os.uname().machine == "x86_64" else (131, 240)
+print(tried(lambda: call(tgkill, os.getppid(), os.getppid(), 0)), tried(lambda: call(queue, me, me, 0, bytes(128))),
+      tried(lambda: resource.prlimit(me, resource.RLIMIT_CORE)), tried(lambda: fcntl.fcntl(media, fcntl.F_SETOWN, me)),
+      tried(lambda: fcntl.fcntl(media, fcntl.F_SETSIG, 0)), tried(lambda: os.sched_setaffinity(0, {{0}})),
+      tried(lambda: os.setpriority(os.PRIO_PROCESS, 0, 19)))
+def thread():
+    worker = threading.Thread(target=print)
+    worker.start()
+    worker.join()
+print(tried(thread), tried(lambda: signal.pthread_kill(threading.get_ident(), 0)),
+      tried(lambda: fcntl.fcntl(media, fcntl.F_GETFL)), tried(lambda: resource.prlimit(0, resource.RLIMIT_CORE)))
 """
     answer = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
-    first, second = answer.splitlines()
+    first, second, processes, _, own = answer.splitlines()
     assert first.split() == [str("namespace" in took), *(name for name in took if name != "namespace")]
     if "seccomp" not in took or "landlock" not in took:
         pytest.skip("this kernel has no seccomp filters or no Landlock")
     assert second.split() == ["PermissionError"] * 6 + ["done"]
+    assert processes.split() == ["PermissionError"] * 7
+    assert own.split() == ["done"] * 4
 
 
 def test_a_child_that_crashes_costs_only_what_it_had_not_decoded(video: Path) -> None:
@@ -141,9 +161,8 @@ def test_a_child_that_crashes_costs_only_what_it_had_not_decoded(video: Path) ->
 def test_a_child_that_crashes_right_after_a_restart_leaves_what_was_watched_before(video: Path) -> None:
     source = SandboxedSource(video, EVERY)
     source.probe()
-    steps = source.steps(7.0, "full")
-    with stopped_at_once():
-        assert list(steps) == []
+    with children_that("os.abort()"):
+        assert list(source.steps(7.0, "full")) == []
     assert source.damage is not None
     assert "up to 7.0 s" in source.damage
 
@@ -162,13 +181,134 @@ def stopped_at_once() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def children_that(do: str) -> Iterator[None]:
+    """Every child that is started in here says that it is ready, and then does whatever the code `do` says."""
+    code = (
+        "import itertools, json, os, struct, sys, time\n"
+        "def say(**message):\n"
+        "    body = json.dumps(message).encode()\n"
+        "    os.write(int(sys.argv[4]), struct.pack('>I', len(body)) + body)\n"
+        "def show(number, time_s):\n"
+        "    say(type='frame', slot=number % 4, width=1, height=1, time_s=time_s, damage=None)\n"
+        "say(type='ready', guards=[])\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox_process, "_PROGRAM", code + do)
+        yield
+
+
 def test_without_one_frame_a_crash_refuses_the_file(video: Path) -> None:
-    with stopped_at_once(), pytest.raises(MediaDamaged, match=r"a\.mp4 is damaged: its decoder crashed"):
+    with children_that("os.abort()"), pytest.raises(MediaDamaged, match=r"a\.mp4 is damaged: its decoder crashed"):
         SandboxedSource(video).probe()
     source = SandboxedSource(video)
     source.probe()
-    with stopped_at_once(), pytest.raises(MediaDamaged, match=r"a\.mp4"):
+    with children_that("os.abort()"), pytest.raises(MediaDamaged, match=r"a\.mp4"):
         next(source.steps(None, "full"))
+
+
+def test_a_child_that_never_takes_its_slots_back_does_not_hold_its_parent_up(video: Path) -> None:
+    source = SandboxedSource(video, EVERY)
+    source.probe()
+    code = "import fcntl; fcntl.fcntl(0, 1031, 4096)  # F_SETPIPE_SZ: soon full\n"
+    with children_that(code + "for n in itertools.count(): show(n, n / 1000)"):
+        assert len(list(source.steps(None, "full"))) > 1000
+    assert source.damage is not None
+    assert source.damage.endswith("nonsense: slot.")
+
+
+def test_a_child_that_only_says_that_it_works_is_ended(video: Path) -> None:
+    source = SandboxedSource(video)
+    source.probe()
+    source._sandbox = SandboxConfig(look_s=1, stall_s=1, cpu_s=0)
+    with children_that("while True: say(type='tick'); time.sleep(0.02)"):
+        with pytest.raises(MediaDamaged, match="stands still"):
+            SandboxedSource(video, sandbox=source._sandbox).probe()
+        with pytest.raises(MediaDamaged, match="stands still"):
+            source.at([0.0])
+        with pytest.raises(MediaDamaged, match="stands still"):
+            next(source.steps(None, "full"))
+
+
+@pytest.mark.parametrize("many", [0, 1, 3])
+def test_a_child_gives_as_many_pictures_as_were_asked_for(many: int, video: Path) -> None:
+    source = SandboxedSource(video)
+    source.probe()
+    with (
+        children_that(f"for n in range({many}): show(n, n)\nsay(type='end', damage=None)"),
+        pytest.raises(MediaDamaged, match="nonsense: pictures"),
+    ):
+        source.at([0.0, 1.0])
+
+
+def test_a_jump_gives_as_many_pictures_as_were_asked_for(video: Path) -> None:
+    code = "say(type='jump', backend='pyav', reason='')\nfor n in itertools.count(): show(n, n)"
+    with children_that(code), pytest.raises(MediaDamaged, match="nonsense: pictures"):
+        jump(video, [0.0], 0.0, SandboxConfig(), damaged=False, max_side_px=320)
+
+
+@pytest.mark.parametrize(("width", "backend"), [(320, "decord"), (160, "pyav")])
+def test_both_libraries_jump_in_a_child(width: int, backend: str, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", Recipe(steady(2), size=(width, 96), options={"g": "10", "bf": "0"}))
+    jumped, frames = jump(path, [1.5, 0.2], 0.0, SandboxConfig(), damaged=False, max_side_px=320)
+    assert jumped.backend == backend
+    assert [frame.time_s for frame in frames] == pytest.approx([1.5, 0.2])
+
+
+@pytest.mark.parametrize("time_s", [0.0, 0.9, 1e9, -1.0])
+def test_a_child_keeps_to_times_that_can_be(time_s: float, video: Path) -> None:
+    source = SandboxedSource(video)
+    source.probe()
+    with children_that(f"show(0, 0.0)\nshow(1, {time_s})\ntime.sleep(60)"):
+        assert [frame.time_s for frame in source.steps(None, "full")] == [0.0]
+    assert source.damage is not None
+    assert source.damage.endswith("nonsense: time_s.")
+
+
+def test_a_child_may_not_claim_more_than_is_allowed(video: Path) -> None:
+    found = plain_probed(FileSource(video).look()) | {"work_pixels": 1e17, "type": "probed"}
+    with children_that(f"say(**{found!r})"), pytest.raises(MediaTooLarge, match="pixels in all"):
+        SandboxedSource(video).probe()
+
+
+def test_only_a_child_that_starts_can_fail_to_start(video: Path) -> None:
+    with (
+        children_that("say(type='broken', kind='start', text='no')"),
+        pytest.raises(MediaDamaged, match="its decoder failed"),
+    ):
+        SandboxedSource(video).probe()
+
+
+def test_a_child_that_ends_before_it_is_ready_says_nothing_of_the_file(video: Path) -> None:
+    with stopped_at_once(), pytest.raises(BackendUnavailable, match="cannot start: its decoder crashed"):
+        SandboxedSource(video).probe()
+    source = SandboxedSource(video)
+    source.probe()
+    with stopped_at_once(), pytest.raises(BackendUnavailable, match="cannot start"):
+        next(source.steps(7.0, "full"))
+    assert source.damage is None
+    with stopped_at_once(), pytest.raises(BackendUnavailable, match="cannot start"):
+        source.at([1.0] * 50_000)  # a job that no pipe holds
+
+
+def test_a_start_that_fails_leaves_nothing_open(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipes, real = [1], os.pipe
+
+    def pipe() -> tuple[int, int]:
+        if not pipes:
+            raise OSError(errno.EMFILE, "too many open files")
+        pipes.pop()
+        return real()
+
+    source = SandboxedSource(video)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pipe", pipe)
+        with pytest.raises(OSError, match="too many"):
+            source.probe()
+    with monkeypatch.context() as patch:
+        patch.setattr(sandbox_process.Child, "_tell", lambda child, document: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            source.probe()
 
 
 def test_a_child_that_stands_still_is_ended(video: Path) -> None:

@@ -163,7 +163,17 @@ def test_what_nothing_was_added_to_for_long_is_deleted(removal: Removal, tmp_pat
     assert {path.stem for path in (tmp_path / "media").glob("vid_*")} == kept
 
 
+def test_a_folder_that_nobody_marked_is_not_swept_for_what_is_unknown(removal: Removal, tmp_path: Path) -> None:
+    """It may be another store's, made before folders were marked."""
+    uploaded(removal, tmp_path, "vid_kept")
+    foreign = tmp_path / "media" / "vid_foreign.mp4"
+    foreign.write_bytes(b"film")
+    assert removal.sweep(time.time() + 7200) == []
+    assert foreign.exists()
+
+
 def test_kept_files_without_a_video_are_swept(removal: Removal, tmp_path: Path) -> None:
+    removal.make_media()
     kept = uploaded(removal, tmp_path, "vid_kept")
     doomed = uploaded(removal, tmp_path, "vid_doomed")
     removal._store.doom_video("vid_doomed")
