@@ -7,7 +7,7 @@ it never decides what was seen or when.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from encoders.base import Notes
 from memory.records import Evidence, TimeSpan
@@ -155,6 +155,63 @@ def written(question: Question, seen: Sequence[Seen]) -> Finding:
         f'"{text}" from {listed(spoken(span) for span in joined(spans, 1.5))}' for text, spans in list(said.items())[:6]
     ]
     return Finding(f"The screen says {listed(parts)}.", True, tuple(one for one in seen if one.notes.texts))
+
+
+def between(question: Question, first: TimeSpan | None, last: TimeSpan | None, inside: Sequence[Seen]) -> Finding:
+    """Kind between: what stands after one thing and before the other; None where a thing was not found."""
+    if first is None or last is None:
+        return nothing(question if first is None else replace(question, topic=question.other))
+    where = f"between {label(question.topic)} ({spoken(first)}) and {label(question.other)} ({spoken(last)})"
+    if not inside:
+        return Finding(f"Nothing was seen {where}.", True, ())
+    parts = [f"{notes_said(one.notes)} from {spoken(one.span)}" for one in inside]
+    return Finding(_capital(f"{where}: {listed(parts)}."), True, tuple(inside))
+
+
+def which_first(question: Question, one: Sequence[Seen], other: Sequence[Seen]) -> Finding:
+    """Kind which_first: the one whose first appearance is earlier."""
+    if not one or not other:
+        return nothing(question if not one else replace(question, topic=question.other))
+    found = sorted([(one[0].span, question.topic, one[0]), (other[0].span, question.other, other[0])], key=lambda x: x[0])
+    (a, earlier, first), (b, later, second) = found
+    says = f"{_capital(_the(earlier))} comes first, from {spoken(a)}; {_the(later)} follows from {spoken(b)}."
+    return Finding(says, True, (first, second))
+
+
+def how_long(question: Question, seen: Sequence[Seen], gap_s: float) -> Finding:
+    """Kind how_long: the sum of the appearances."""
+    if not seen:
+        return nothing(question)
+    evidence = evidence_of(seen, gap_s)
+    total_s = sum(span.seconds for span in appearances(seen, gap_s))
+    said = listed(spoken(span) for span in evidence.spans[:MOST_SPANS_SAID])
+    subject, verb = _subject(question, seen)
+    return Finding(_capital(f"{subject} {verb} for {lasting(total_s)}: {said}."), True, tuple(seen), evidence)
+
+
+def lasting(seconds: float) -> str:
+    """75 -> "1 min 15 s"."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest) + [f"{left} s"] * bool(left or not minutes)
+    return " ".join(parts)
+
+
+def now(seen: Sequence[Seen]) -> Finding:
+    """Kind now: the last of what was watched."""
+    if not seen:
+        return Finding("Nothing was watched yet.", False, ())
+    last = max(seen, key=lambda one: one.span.start_s)
+    return Finding(f"Now, since {clock(last.span.start_s)}: {notes_said(last.notes)}.", True, (last,))
+
+
+def unknown(question: Question) -> Finding:
+    """Kind unknown: what no memory of this kind holds."""
+    return Finding("The memory does not say that.", False, (), Evidence(0, None, None, ()))
+
+
+def _the(topic: str) -> str:
+    return topic if topic[:1].isupper() else f"the {topic}"
 
 
 def beside(question: Question, anchor: TimeSpan, neighbours: Sequence[Seen], anchors: Sequence[Seen] = ()) -> Finding:

@@ -83,11 +83,20 @@ class Gatherer:
             return self._beside(video, question), told
         if question.kind == "text" and not question.topic:
             return findings.written(question, self._look(video, question, kinds=TEXT_KEY_KINDS)), told
+        if question.kind in ("between", "which_first"):
+            return self._two(video, question), told
+        if question.kind == "unknown":
+            return findings.unknown(question), told
+        if question.kind == "now":
+            moment = TimeSpan(max(video.ingested_s - 0.01, 0.0), video.ingested_s)
+            return findings.now(self._look(video, replace(question, span=moment))), told
         if question.kind == "at":
             return findings.at_time(question, self._look(video, question, limit=config.cubes)), told
         if question.kind == "summary":
             return findings.summary(self._look(video, question, limit=config.cubes)), told
         told = self._answering(video, question)
+        if question.kind == "how_long":
+            return findings.how_long(question, told.seen, self._config.join_gap_s), told
         if question.kind == "text":
             texts = [one for one in told.seen if one.notes.texts]
             return (findings.written(question, texts) if texts else findings.nothing(question)), told
@@ -120,6 +129,19 @@ class Gatherer:
         places = [place[one.hit] for one in kept]
         alike = None if recalled.alike is None else recalled.alike[np.ix_(places, places)]
         return _Answering(kept, alike, recalled.evidence if len(recalled.hits) >= most and not quoted else None)
+
+    def _two(self, video: VideoRecord, question: Question) -> Finding:
+        """Questions about two things: their first appearances, and what is between."""
+        one = self._answering(video, question).seen
+        other = self._answering(video, replace(question, topic=question.other)).seen
+        if question.kind == "which_first":
+            return findings.which_first(question, one, other)
+        gap_s = self._config.join_gap_s
+        first, last = (findings.appearances(seen, gap_s)[0] if seen else None for seen in (one, other))
+        if first is None or last is None or last.start_s <= first.end_s:
+            return findings.between(question, first, last, [])
+        inside = replace(question, span=TimeSpan(first.end_s, last.start_s))
+        return findings.between(question, first, last, self._look(video, inside, limit=self._config.cubes))
 
     def _beside(self, video: VideoRecord, question: Question) -> Finding:
         anchors = self._answering(video, replace(question, span=None)).seen

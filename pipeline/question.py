@@ -12,7 +12,10 @@ from typing import Literal
 
 from memory.records import TimeSpan
 
-Kind = Literal["when", "first", "last", "count", "exists", "at", "before", "after", "text", "summary", "what"]
+Kind = Literal[
+    "when", "first", "last", "count", "exists", "at", "before", "after", "between", "which_first", "how_long", "now",
+    "text", "summary", "unknown", "what",
+]  # fmt: skip
 
 _CLOCK = r"(?:(?P<h>\d{1,2}):)?(?P<m>\d{1,2}):(?P<s>\d{2}(?:\.\d+)?)"
 _END = r"(?![^\W\d_])"  # no letter follows: "5 m" and "2m5s", not "5 men"
@@ -40,6 +43,7 @@ _FRAME_WORDS = frozenset(
     turn turns turned up once gone leave leaves earliest latest final finally follow follows followed precede precedes
     preceded count counts appearance appearances number hear hears heard pass passes passed drive drives drove use uses
     used stay stays stayed get gets got let tell told watch watched view viewed own miss missed present
+    come comes came between earlier sooner shown part parts overview lie lies lay visible view
     """.split()
 )
 _A_FRAME_THING = re.compile(r"\b(?:an?|any) (camera|screen|picture|frame|clip)\b", re.IGNORECASE)
@@ -65,6 +69,23 @@ _ORDER = re.compile(r"\b(?:right |just |shortly |immediately |directly )?(before
 _FOLLOWS = re.compile(r"\b(?:what|which \w+|who) (?:comes? |came )?follow(?:s|ed)\s+(.+)$", re.IGNORECASE)
 _GONE = re.compile(r"\bonce\s+(.+?)\s+(?:had|has|was|is) (?:gone|left|over)\b", re.IGNORECASE)
 _PRECEDES = re.compile(r"\bpreced(?:es|ed|ing)\s+(.+)$", re.IGNORECASE)
+_BETWEEN = re.compile(r"\bbetween\s+(.+?)\s+and\s+(.+)$", re.IGNORECASE)
+_AFTER_BEFORE = re.compile(r"\bafter\s+(.+?)\s+(?:and|but) before\s+(.+)$", re.IGNORECASE)
+_SOONER = re.compile(r"\b(?:first|earlier|sooner)\b", re.IGNORECASE)
+_EITHER = re.compile(r"(.+)\bor\b(.+)$", re.IGNORECASE)
+_HOW_LONG = re.compile(
+    r"\bhow long\b|\bhow much time\b|\bhow many (?:seconds|minutes|hours)\b|\bduration of\b", re.IGNORECASE
+)
+_NOW = re.compile(r"\b(?:right now|now|currently|at present|at (?:the|this) moment)\b|\bis (?:happening|going on)\b", re.I)
+_SAID_BY = re.compile(r"\b(?:say|says|said|think|thinks|thought)\b.*\babout\b", re.IGNORECASE)
+_MEASURE = re.compile(r"\bhow many (?:kilomet|met|mile|dollar|euro|pound|degree|kilo|lit|step)\w*", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"^\s*(?:who|whose|why)\b|\bhow (?:much|heavy|tall|old|big|large|fast|far|deep|high|cold|warm|hot|loud|wide|"
+    r"expensive|well)\b|\bwhat (?:colou?r|price|name|brand|age|size|weight|music|weather)\b|\b(?:called|named)\b|"
+    r"\bwhat is the (?:name|colou?r|price|age|size|weight|weather)\b",
+    re.IGNORECASE,
+)
+"""What no memory of this kind holds: who, why, how much, what colour a thing has, what it is called."""
 _RECENT = re.compile(
     r"\b(?:in|during|over|within)?\s*the (?:last|past)\s+(\d+(?:\.\d+)?|[a-z]+)?\s*(seconds?|minutes?|hours?)",
     re.IGNORECASE,
@@ -90,6 +111,7 @@ class Question:
         span: a stretch of time the question names.
         recent_s: "in the last five minutes": seconds back from the end of what was watched.
         about_text: whether it asks for what is written on the screen.
+        other: the second thing of kinds ``between`` and ``which_first``.
     """
 
     text: str
@@ -100,6 +122,7 @@ class Question:
     span: TimeSpan | None = None
     recent_s: float | None = None
     about_text: bool = False
+    other: str = ""
 
 
 def times_named(text: str) -> list[float]:
@@ -136,11 +159,25 @@ def parse(text: str) -> Question:
     about_text = bool(_TEXT_WORDS.search(bare)) and quoted is None
     span = TimeSpan(min(times[:2]), max(times[:2])) if len(times) >= 2 else None
     at_s = times[0] if len(times) == 1 else None
+    if pair := _pair(bare, timed=bool(times)):
+        kind, one, other = pair
+        return Question(text, kind, topic_of(one), None, None, None, recent_s, other=topic_of(other))
     kind, subject = _kind(bare, at_s, span, recent_s, about_text)
     topic = quoted or topic_of(_TEXT_WORDS.sub(" ", subject) if about_text else subject)
     if kind in ("when", "what") and not topic and not about_text:
         kind = "summary"
     return Question(text, kind, topic, quoted, at_s, span, recent_s, about_text)
+
+
+def _pair(text: str, *, timed: bool) -> tuple[Kind, str, str] | None:
+    """The kind and its two things, for questions about two."""
+    if timed:
+        return None
+    if match := _BETWEEN.search(text) or _AFTER_BEFORE.search(text):
+        return "between", match[1], match[2]
+    if _SOONER.search(text) and (match := _EITHER.search(text)) and topic_of(match[1]) and topic_of(match[2]):
+        return "which_first", match[1], match[2]
+    return None
 
 
 def _recent(text: str) -> tuple[float | None, str]:
@@ -161,6 +198,10 @@ def _kind(
     """The kind, and the part of the question that names its subject."""
     lower = text.lower()
     timed = at_s is not None or span is not None
+    if _SAID_BY.search(text) or _MEASURE.search(text):
+        return "unknown", text
+    if _HOW_LONG.search(text) and topic_of(_HOW_LONG.sub(" ", text)) and not about_text:
+        return "how_long", _HOW_LONG.sub(" ", text)
     if _COUNT.search(text):
         return "count", text
     if (order := _ORDER.search(text)) and not times_named(order.group(2)):
@@ -181,6 +222,8 @@ def _kind(
         return "text", text
     if timed or (recent_s is not None and not topic_of(text)):
         return "at", text
+    if _NOW.search(text) and not topic_of(_NOW.sub(" ", text)):
+        return "now", text
     if _SUMMARY.search(text):
         return "summary", text
-    return "what", text
+    return ("unknown" if _ATTRIBUTE.search(text) else "what"), text
