@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import os
@@ -14,20 +13,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import psutil
 import pytest
 
-from encoders.frame import Frame
 from pipeline import sandbox_process
 from pipeline.decode import DecodeConfig, DecodeLimits, SandboxConfig
 from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge, MediaUnsupported
 from pipeline.prefetch import prefetched
 from pipeline.sandbox import SandboxedSource, guards, jump
-from pipeline.sandbox_messages import plain_probed
 from pipeline.sources.base import FrameSource
 from pipeline.sources.file import FileSource
 from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
+from tests.pipeline.sandbox_children import children, children_that, nothing_is_left, same
 
 EVERY = DecodeConfig(fps=1000)
 KINDS: dict[str, Recipe] = {
@@ -43,34 +39,8 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
-    """No child, not even a dead one, and no open file outlives a test."""
-    gc.collect()  # what earlier tests left behind is not ours
-    before, files = children(), open_files()
-    yield
-    gc.collect()
-    assert children() <= before
-    assert open_files() <= files
-
-
-def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children(recursive=True)}
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def the_child() -> int:
-    """The number of the only decoding child."""
-    found = [c.pid for c in psutil.Process().children() if "sandbox_child" in " ".join(c.cmdline())]
-    assert len(found) == 1
-    return found[0]
-
-
-def same(a: list[Frame], b: list[Frame]) -> bool:
-    return [f.time_s for f in a] == [f.time_s for f in b] and all(
-        np.array_equal(x.rgb, y.rgb) for x, y in zip(a, b, strict=True)
-    )
+    with nothing_is_left():
+        yield
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -144,103 +114,6 @@ print(tried(thread), tried(lambda: signal.pthread_kill(threading.get_ident(), 0)
     assert own.split() == ["done"] * 4
 
 
-def test_a_child_that_crashes_costs_only_what_it_had_not_decoded(video: Path) -> None:
-    source = SandboxedSource(video, EVERY)
-    steps = source.steps(None, "full")
-    frames = [next(steps)]
-    os.kill(the_child(), signal.SIGSEGV)
-    frames += list(steps)
-    assert same(frames, list(FileSource(video, EVERY).steps(None, "full"))[: len(frames)])
-    assert source.damage is not None
-    assert f"up to {frames[-1].time_s:.1f} s, then its decoder crashed" in source.damage
-    assert len(frames) < 80
-    assert len(list(source.steps(None, "full"))) == 80
-    assert source.damage is None
-
-
-def test_a_child_that_crashes_right_after_a_restart_leaves_what_was_watched_before(video: Path) -> None:
-    source = SandboxedSource(video, EVERY)
-    source.probe()
-    with children_that("os.abort()"):
-        assert list(source.steps(7.0, "full")) == []
-    assert source.damage is not None
-    assert "up to 7.0 s" in source.damage
-
-
-@contextlib.contextmanager
-def stopped_at_once() -> Iterator[None]:
-    """Every child that is started in here is killed before it can speak."""
-    begun = subprocess.Popen.__init__
-
-    def start(self: subprocess.Popen[bytes], *arguments: object, **options: object) -> None:
-        begun(self, *arguments, **options)  # type: ignore[arg-type]
-        self.send_signal(signal.SIGABRT)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess.Popen, "__init__", start)
-        yield
-
-
-@contextlib.contextmanager
-def children_that(do: str) -> Iterator[None]:
-    """Every child that is started in here says that it is ready, and then does whatever the code `do` says."""
-    code = (
-        "import itertools, json, os, struct, sys, time\n"
-        "def say(**message):\n"
-        "    body = json.dumps(message).encode()\n"
-        "    os.write(int(sys.argv[4]), struct.pack('>I', len(body)) + body)\n"
-        "def show(number, time_s):\n"
-        "    say(type='frame', slot=number % 4, width=1, height=1, time_s=time_s, damage=None)\n"
-        "say(type='ready', guards=[])\n"
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sandbox_process, "_PROGRAM", code + do)
-        yield
-
-
-def test_without_one_frame_a_crash_refuses_the_file(video: Path) -> None:
-    with children_that("os.abort()"), pytest.raises(MediaDamaged, match=r"a\.mp4 is damaged: its decoder crashed"):
-        SandboxedSource(video).probe()
-    source = SandboxedSource(video)
-    source.probe()
-    with children_that("os.abort()"), pytest.raises(MediaDamaged, match=r"a\.mp4"):
-        next(source.steps(None, "full"))
-
-
-def test_a_child_that_never_takes_its_slots_back_does_not_hold_its_parent_up(video: Path) -> None:
-    source = SandboxedSource(video, EVERY)
-    source.probe()
-    code = "import fcntl; fcntl.fcntl(0, 1031, 4096)  # F_SETPIPE_SZ: soon full\n"
-    with children_that(code + "for n in itertools.count(): show(n, n / 1000)"):
-        assert len(list(source.steps(None, "full"))) > 1000
-    assert source.damage is not None
-    assert source.damage.endswith("nonsense: slot.")
-
-
-def test_a_child_that_only_says_that_it_works_is_ended(video: Path) -> None:
-    source = SandboxedSource(video)
-    source.probe()
-    source._sandbox = SandboxConfig(look_s=1, stall_s=1, cpu_s=0)
-    with children_that("while True: say(type='tick'); time.sleep(0.02)"):
-        with pytest.raises(MediaDamaged, match="stands still"):
-            SandboxedSource(video, sandbox=source._sandbox).probe()
-        with pytest.raises(MediaDamaged, match="stands still"):
-            source.at([0.0])
-        with pytest.raises(MediaDamaged, match="stands still"):
-            next(source.steps(None, "full"))
-
-
-@pytest.mark.parametrize("many", [0, 1, 3])
-def test_a_child_gives_as_many_pictures_as_were_asked_for(many: int, video: Path) -> None:
-    source = SandboxedSource(video)
-    source.probe()
-    with (
-        children_that(f"for n in range({many}): show(n, n)\nsay(type='end', damage=None)"),
-        pytest.raises(MediaDamaged, match="nonsense: pictures"),
-    ):
-        source.at([0.0, 1.0])
-
-
 def test_a_jump_gives_as_many_pictures_as_were_asked_for(video: Path) -> None:
     code = "say(type='jump', backend='pyav', reason='')\nfor n in itertools.count(): show(n, n)"
     with children_that(code), pytest.raises(MediaDamaged, match="nonsense: pictures"):
@@ -253,42 +126,6 @@ def test_both_libraries_jump_in_a_child(width: int, backend: str, tmp_path: Path
     jumped, frames = jump(path, [1.5, 0.2], 0.0, SandboxConfig(), damaged=False, max_side_px=320)
     assert jumped.backend == backend
     assert [frame.time_s for frame in frames] == pytest.approx([1.5, 0.2])
-
-
-@pytest.mark.parametrize("time_s", [0.0, 0.9, 1e9, -1.0])
-def test_a_child_keeps_to_times_that_can_be(time_s: float, video: Path) -> None:
-    source = SandboxedSource(video)
-    source.probe()
-    with children_that(f"show(0, 0.0)\nshow(1, {time_s})\ntime.sleep(60)"):
-        assert [frame.time_s for frame in source.steps(None, "full")] == [0.0]
-    assert source.damage is not None
-    assert source.damage.endswith("nonsense: time_s.")
-
-
-def test_a_child_may_not_claim_more_than_is_allowed(video: Path) -> None:
-    found = plain_probed(FileSource(video).look()) | {"work_pixels": 1e17, "type": "probed"}
-    with children_that(f"say(**{found!r})"), pytest.raises(MediaTooLarge, match="pixels in all"):
-        SandboxedSource(video).probe()
-
-
-def test_only_a_child_that_starts_can_fail_to_start(video: Path) -> None:
-    with (
-        children_that("say(type='broken', kind='start', text='no')"),
-        pytest.raises(MediaDamaged, match="its decoder failed"),
-    ):
-        SandboxedSource(video).probe()
-
-
-def test_a_child_that_ends_before_it_is_ready_says_nothing_of_the_file(video: Path) -> None:
-    with stopped_at_once(), pytest.raises(BackendUnavailable, match="cannot start: its decoder crashed"):
-        SandboxedSource(video).probe()
-    source = SandboxedSource(video)
-    source.probe()
-    with stopped_at_once(), pytest.raises(BackendUnavailable, match="cannot start"):
-        next(source.steps(7.0, "full"))
-    assert source.damage is None
-    with stopped_at_once(), pytest.raises(BackendUnavailable, match="cannot start"):
-        source.at([1.0] * 50_000)  # a job that no pipe holds
 
 
 def test_a_start_that_fails_leaves_nothing_open(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,19 +146,6 @@ def test_a_start_that_fails_leaves_nothing_open(video: Path, monkeypatch: pytest
         patch.setattr(sandbox_process.Child, "_tell", lambda child, document: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             source.probe()
-
-
-def test_a_child_that_stands_still_is_ended(video: Path) -> None:
-    source = SandboxedSource(video, EVERY, sandbox=SandboxConfig(stall_s=2, slots=2))
-    source.probe()
-    frames = []
-    for frame in source.steps(None, "full"):
-        frames.append(frame)
-        if len(frames) == 10:
-            os.kill(the_child(), signal.SIGSTOP)
-    assert 10 <= len(frames) <= 13
-    assert source.damage is not None
-    assert source.damage.endswith("then decoding it stands still.")
 
 
 def test_time_that_the_parent_takes_is_not_held_against_the_child(video: Path) -> None:
