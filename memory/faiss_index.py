@@ -25,12 +25,12 @@ from memory.config import IndexConfig
 from memory.faiss_parts import Ids
 from memory.gpu_replica import GpuReplica, open_replica
 from memory.index import cube_ids
+from memory.index_part import IndexPart
 from memory.ivf import Lists
 from memory.numpy_index import checked_keys, checked_query, ranked
 from memory.records import F32
 from memory.shared_lock import SharedLock
 
-_SPARE = 16
 _CAUGHT_UP = 2048
 
 
@@ -40,14 +40,6 @@ def _faiss() -> Any:
     except ImportError as error:
         raise ModuleNotFoundError("the FAISS index needs: pip install faiss-cpu (or faiss-gpu-cu12)") from error
     return faiss
-
-
-class _Frozen:
-    """A part that nobody changes, because an IVF-Flat is being made from it. `struck`: videos removed from it since."""
-
-    def __init__(self, part: Any) -> None:
-        self.part = part
-        self.struck: set[int] = set()
 
 
 class FaissIndex:
@@ -79,7 +71,7 @@ class FaissIndex:
         self._lists, self._loading = lists, loading
         self._active = faiss_parts.flat(self._faiss, dim) if lists is None else ivf.restore(self._faiss, lists)
         self._train_at = self._flat_up_to() if lists is None else self._later(len(lists.ids))
-        self._frozen: list[_Frozen] = []  # only while an IVF-Flat is made
+        self._frozen: list[IndexPart] = []  # only while an IVF-Flat is made from the first
         self._to_remove: set[int] = set()  # videos that the one being made may still hold
         self._building: threading.Thread | None = None
 
@@ -104,14 +96,7 @@ class FaissIndex:
 
     def __len__(self) -> int:
         with self._lock.shared():
-            return int(self._active.ntotal) + sum(int(one.part.ntotal) - self._struck_keys(one) for one in self._frozen)
-
-    def _struck_keys(self, one: _Frozen) -> int:
-        """Keys of a frozen part that no longer count."""
-        if not one.struck:
-            return 0
-        every = faiss_parts.pieces(self._faiss, one.part)
-        return sum(int(faiss_parts.of_videos(ids, one.struck).sum()) for ids, _ in every)
+            return sum(one.count(self._faiss) for one in (*self._frozen, IndexPart(self._active)))
 
     def add(self, video_number: int, ordinal: int, keys: npt.NDArray[np.floating]) -> None:
         rows = checked_keys(keys, self._dim)
@@ -147,9 +132,9 @@ class FaissIndex:
             if removed and self._replica is not None and not self._frozen:
                 self._replica.replace(faiss_parts.stored(self._faiss, self._active)[1])
             for one in self._frozen:
-                before = self._struck_keys(one)
+                before = one.count(self._faiss)
                 one.struck.add(video_number)
-                removed += self._struck_keys(one) - before
+                removed += before - one.count(self._faiss)
                 self._to_remove.add(video_number)
             return removed
 
@@ -161,33 +146,21 @@ class FaissIndex:
             return []
         self._faiss.omp_set_num_threads(1)  # of this thread only: where cores are shared, two wait for each other
         with self._lock.shared():
-            parts = [*self._frozen, _Frozen(self._active)]
-            found = [self._near(one, vector, limit, videos) for one in parts]
+            found = [self._near(one, vector, limit, videos) for one in (*self._frozen, IndexPart(self._active))]
             ids, rows = (np.concatenate(some) for some in zip(*found, strict=True))
         return ranked(ids, rows, vector, limit)
+
+    def _near(self, one: IndexPart, vector: F32, limit: int, videos: Sequence[int] | None) -> tuple[Ids, F32]:
+        slack = self._slack(vector)
+        if videos is not None:
+            return one.near_in(self._faiss, vector, limit, videos, slack)
+        return one.near(self._faiss, self._replica if one.part is self._first() else None, vector, limit, slack)
 
     def alone(self, query: F32, limit: int) -> Any:
         """FAISS's own search, its distances and ids [1, limit]: what `search` is measured against."""
         self._faiss.omp_set_num_threads(1)
         with self._lock.shared():
             return self._active.search(query[None], limit)
-
-    def _near(self, one: _Frozen, vector: F32, limit: int, videos: Sequence[int] | None) -> tuple[Ids, F32]:
-        """Ids and rows of all keys (IVF: of most keys) that may be among the `limit` best of a part."""
-        slack = self._slack(vector)
-        if videos is not None:
-            return faiss_parts.within(self._faiss, one.part, set(videos) - one.struck, vector, limit, slack)
-        replica = self._replica if one.part is self._first() else None
-        wanted = limit + _SPARE
-        while True:
-            count = min(wanted, int(one.part.ntotal))
-            ids, rows, scores, no_more = faiss_parts.best(self._faiss, one.part, replica, vector, count)
-            if one.struck:
-                kept = ~faiss_parts.of_videos(ids, one.struck)
-                ids, rows, scores = ids[kept], rows[kept], scores[kept]
-            if no_more or (len(scores) > limit and scores[-1] < scores[limit - 1] - slack):
-                return ids, rows
-            wanted *= 4
 
     def _slack(self, vector: F32) -> float:
         """More than any two float32 roundings of one inner product differ by: 4 K 2^-24 |query| |key|."""
@@ -226,7 +199,7 @@ class FaissIndex:
             self._building.start()
 
     def _freeze(self) -> None:
-        self._frozen.append(_Frozen(self._active))
+        self._frozen.append(IndexPart(self._active))
         self._active = faiss_parts.flat(self._faiss, self._dim)
 
     def _build(self) -> None:
@@ -260,7 +233,7 @@ class FaissIndex:
         chosen = first.part if made is None else made
         for number in first.struck if made is None else self._to_remove:
             faiss_parts.remove(self._faiss, chosen, number)
-        for one in [*rest, _Frozen(self._active)]:
+        for one in [*rest, IndexPart(self._active)]:
             ids, rows = faiss_parts.stored(self._faiss, one.part)
             kept = ~faiss_parts.of_videos(ids, one.struck)
             if kept.any():

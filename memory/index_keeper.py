@@ -159,7 +159,8 @@ class IndexKeeper:
         """Compares once, and saves where it is time to."""
         came, went = self.recall.sync()
         self._unsaved += came
-        self._video_went |= went > 0
+        if went:  # set, never or-ed: another thread may set it meanwhile
+            self._video_went = True
         grown = self._unsaved >= _SAVE_AFTER_CUBES
         waited = self._unsaved and self._now() - self._saved_at >= _SAVE_AFTER_S
         if self._video_went or grown or waited:
@@ -167,20 +168,28 @@ class IndexKeeper:
 
     def forget(self, video_id: str) -> None:
         """Drops a deleted video; the next look saves a snapshot without it."""
-        self._video_went |= self.recall.forget(video_id)
+        if self.recall.forget(video_id):
+            self._video_went = True
 
     def save(self) -> int:
-        """Writes a snapshot; returns its bytes."""
+        """Writes a snapshot; returns its bytes. A video that goes while it is written is in no snapshot afterwards."""
         with self._saving:
-            unsaved, went, self._saved_at, self._video_went = self._unsaved, self._video_went, self._now(), False
-            snapshot = Snapshot(self.recall.held(), self._index.lists())
-            try:
-                written = save(self._path, snapshot, self._key_space, self._identity)
-            except BaseException:
-                self._video_went |= went
-                raise
-            self._unsaved -= unsaved
+            written = self._save()
+            while self._video_went:
+                written = self._save()
             return written
+
+    def _save(self) -> int:
+        unsaved, went, self._saved_at, self._video_went = self._unsaved, self._video_went, self._now(), False
+        snapshot = Snapshot(self.recall.held(), self._index.lists())
+        try:
+            written = save(self._path, snapshot, self._key_space, self._identity)
+        except BaseException:
+            if went:
+                self._video_went = True
+            raise
+        self._unsaved -= unsaved
+        return written
 
     def begin_unsaved(self, cubes: int) -> None:
         """Counts what was read at the start and is in no snapshot yet."""

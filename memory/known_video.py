@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from memory.first_pass import FirstPass
 from memory.records import VideoRecord
 from memory.video_keys import KeysView, VideoKeys
 
@@ -15,6 +16,7 @@ class KnownVideo:
     def __init__(self, record: VideoRecord, keys: VideoKeys) -> None:
         self.number, self.created_s = record.number, record.created_s
         self.keys = keys
+        self.first_pass = FirstPass(keys.dim)
         self.lock = threading.Lock()
         self.gone = False
 

@@ -26,10 +26,12 @@ class Decoder:
     Attributes:
         layers: how many there are.
         rotary: its rotary embedding.
+        of_transformers: whether it asks of a cache what `transformers` asks.
     """
 
     layers: int
     rotary: Rotary
+    of_transformers: bool = False
 
 
 def attach(model: Any) -> Decoder:
@@ -49,7 +51,7 @@ def attach(model: Any) -> Decoder:
     decoder.config._attn_implementation = NAME
     for layer in decoder.layers:
         layer.self_attn.config._attn_implementation = NAME
-    return Decoder(len(decoder.layers), Rotary.of(decoder))
+    return Decoder(len(decoder.layers), Rotary.of(decoder), of_transformers=True)
 
 
 def _register() -> None:

@@ -24,12 +24,12 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from transformers.cache_utils import Cache
 
 from memory.errors import CacheMisuse
 from memory.kv_attention import Decoder, attach
 from memory.kv_compaction import Budget, Compaction, Heard
 from memory.kv_layer import GROUP, LEVEL, ORDER, PLACES, Held, SlotLayer
+from memory.kv_novelty import Novelty
 from memory.kv_policies import DEFAULT, kv_policy
 from memory.kv_policies.base import KVPolicy
 from memory.kv_positions import Arrivals
@@ -52,10 +52,14 @@ def new_cache(
     chosen = kv_policy(policy) if isinstance(policy, str) else policy
     limit = None if chosen.name == "full" else slots
     kept = keep if keep is not None else max(1, round(0.75 * (limit or 1)))
+    if decoder.of_transformers:
+        from memory.kv_transformers import TransformersCache  # that library's import takes a second
+
+        return TransformersCache(decoder, chosen, Budget(limit, kept, **budget))
     return PrunedCache(decoder, chosen, Budget(limit, kept, **budget))
 
 
-class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
+class PrunedCache:
     """See the module. Not for two threads at once; forks may run beside each other.
 
     Attributes:
@@ -63,7 +67,7 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
     """
 
     def __init__(self, decoder: Decoder, policy: KVPolicy, budget: Budget) -> None:
-        super().__init__(layers=[SlotLayer(decoder.rotary) for _ in range(decoder.layers)])
+        self.layers = [SlotLayer(decoder.rotary) for _ in range(decoder.layers)]
         self.policy, self.budget = policy, budget
         self.compactions = 0
         self._decoder = decoder
@@ -75,6 +79,7 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
         self._system = 0
         self._unheard = False
         self._scaling = 1.0
+        self._novelty = Novelty(policy.passage)
 
     # ---- what a caller does ----
 
@@ -110,7 +115,7 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
 
     def fork(self) -> PrunedCache:
         """The same content, for a question to be read and answered on: a copy at its first write, layer by layer."""
-        twin = PrunedCache(self._decoder, self.policy, self.budget)
+        twin = type(self)(self._decoder, self.policy, self.budget)
         twin.__dict__.update(self.__dict__)
         twin.layers = [layer.fork() for layer in self.layers]
         twin._arrivals, twin._tail = self._arrivals.fork(), list(self._tail)
@@ -138,7 +143,7 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
     @property
     def bytes_held(self) -> int:
         """Bytes of its tensors; keys and values that a fork shares count once, there where it came from."""
-        return sum(layer.bytes_held for layer in self.layers)
+        return sum(layer.bytes_held for layer in self.layers) + self._novelty.bytes_held
 
     @property
     def groups(self) -> frozenset[int]:
@@ -146,7 +151,7 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
         if not self.slots:
             return frozenset()
         layers = self.layers[:1] if self.budget.whole_groups else self.layers
-        found = (layer.knowledge(self._rows())[GROUP].unique().tolist() for layer in layers)
+        found = (set(layer.knowledge(self._rows())[GROUP].flatten().tolist()) for layer in layers)
         return frozenset().union(*found) - {-1}
 
     def held(self, layer: int) -> Held:
@@ -165,8 +170,20 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
             self._begin(key_states)
         room = self._room(self.layers[layer_idx].slots + key_states.shape[2])
         keys, values = self.layers[layer_idx].add(key_states, value_states, room)
-        keys.kv_heard = partial(self._hear, layer_idx)  # `kv_attention` finds it there
+        keys.kv_heard = partial(self.hear, layer_idx)  # type: ignore[attr-defined]  # `kv_attention` finds it there
         return keys, values
+
+    def hear(self, layer: int, queries: torch.Tensor, scaling: float, position_ids: torch.Tensor | None) -> None:
+        """The queries [B, Hq, q, d] that looked at what `update` gave out, and the factor of their attention."""
+        if layer == 0 and position_ids is not None:
+            self._check(position_ids)
+        if self.policy.window:
+            self.layers[layer].hear(queries, self.policy.window)
+        if layer == len(self.layers) - 1:
+            self._scaling = scaling
+            self._unheard = False
+            if self.budget.slots is not None and self.slots > self.budget.slots and not self._arrivals.inside_unit:
+                self._compact(self.budget.keep)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """The next token's position, from which models take their position ids."""
@@ -175,14 +192,6 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
     def get_query_offset(self, layer_idx: int = 0) -> int:
         """The next token's slot, from which masks are made."""
         return int(self.layers[layer_idx].slots)
-
-    def crop(self, tokens_to_remove: int) -> None:
-        """Refused: dropped slots do not come back. Work on a `fork`."""
-        raise CacheMisuse("a pruned cache cannot be cropped; work on a fork")
-
-    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
-        """Refused: beams would need slots of their own."""
-        raise CacheMisuse("a pruned cache does not search with beams")
 
     # ---- inside ----
 
@@ -199,22 +208,11 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
         self._chunk = max(self._chunk, count)
         rows = self._arrivals.take(count)
         none = torch.zeros(1, count, dtype=torch.int64)
-        self._tail.append(torch.cat((rows[:4], none, rows[4:], rows[4 + axes :])))
+        self._tail.append(torch.cat((rows[:4], none, none, rows[4:], rows[4 + axes :])))
         if self.policy.window:
             fresh = torch.cat((rows[:1], none + self._shift, rows[4 + axes :]))
             self._last = torch.cat((self._last, fresh), dim=1)[:, -self.policy.window :]
         self._unheard = True
-
-    def _hear(self, layer: int, queries: torch.Tensor, scaling: float, position_ids: torch.Tensor | None) -> None:
-        if layer == 0 and position_ids is not None:
-            self._check(position_ids)
-        if self.policy.window:
-            self.layers[layer].hear(queries, self.policy.window)
-        if layer == len(self.layers) - 1:
-            self._scaling = scaling
-            self._unheard = False
-            if self.budget.slots is not None and self.slots > self.budget.slots and not self._arrivals.inside_unit:
-                self._compact(self.budget.keep)
 
     def _check(self, position_ids: torch.Tensor) -> None:
         ours = self._tail[-1][PLACES + 2 * self._arrivals.axes]
@@ -226,13 +224,21 @@ class PrunedCache(Cache):  # type: ignore[misc]  # the base is not typed
         self._tail = [torch.cat(self._tail, dim=1)] if self._tail else [none]
         return self._tail[0]
 
+    def _news(self) -> torch.Tensor | None:
+        """The novelty of what came since the last compaction, where the policy asks for it (`Compaction.news`)."""
+        fresh = self._rows().shape[1]
+        if not self.policy.passage or not fresh:
+            return None
+        self._novelty, news = self._novelty.noted([layer.rows_v.view()[:, :, -fresh:] for layer in self.layers])
+        return news
+
     def _compact(self, keep: int) -> None:
         if self._arrivals.inside_unit:
             raise CacheMisuse("a picture is only half read; compact before or after it")
         now = self._last[2:] + self._last[1] - self._shift
         heard = Heard(self._last[0], self._last[2:], now, self._scaling)
         before = self._arrivals.next_position
-        plan = Compaction(self.policy, self.budget, keep, self._room(keep), self._rows(), heard)
+        plan = Compaction(self.policy, self.budget, keep, self._room(keep), self._rows(), heard, self._news())
         free = plan.run(self.layers)
         self._tail, self.compactions = [], self.compactions + 1
         if self.budget.positions == "contiguous":

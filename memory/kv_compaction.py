@@ -12,7 +12,8 @@ from typing import Literal
 
 import torch
 
-from memory.kv_layer import GROUP, LEVEL, ORDER, PICKS, SlotLayer
+from memory.kv_layer import GROUP, LEVEL, NOVELTY, ORDER, PICKS, SlotLayer
+from memory.kv_novelty import SCALE
 from memory.kv_policies.base import KVPolicy, LayerView
 from memory.kv_selection import CANDIDATE, best, protected_within, standing, whole_groups
 
@@ -72,6 +73,7 @@ class Compaction:
         keep: slots that stay in every layer.
         room: slots that memory is taken for.
         tail: what is known of the tokens since the last compaction, the same in all layers.
+        news: the novelty of the last tokens that came, int64 [B, n]; None where the policy asks for none.
     """
 
     policy: KVPolicy
@@ -80,6 +82,7 @@ class Compaction:
     room: int
     tail: torch.Tensor
     heard: Heard
+    news: torch.Tensor | None = None
 
     def run(self, layers: Sequence[SlotLayer]) -> int:
         """Drops what does not stay; returns the first free position, 0 where positions are kept."""
@@ -96,7 +99,7 @@ class Compaction:
 
     def _judged(self, layers: Sequence[SlotLayer], place: int) -> _Judged:
         layer = layers[place]
-        keys, known, most = layer.rows_k.view(), layer.knowledge(self.tail), self.policy.most_picks
+        keys, known, most = layer.rows_k.view(), self._known(layer), self.policy.most_picks
         if self.policy.per_head:
             known = known.expand(-1, -1, keys.shape[1], -1)
         sink, recent = self.policy.regions(self.keep)
@@ -114,8 +117,20 @@ class Compaction:
             room=max(self.keep - int((rank > CANDIDATE).sum(-1).max()), 0),
             layer=place,
             layers=len(layers),
+            novelty=known[NOVELTY].float() / SCALE,
         )
         return _Judged(known if most is None else known.clone(), self.policy.scores(view), rank)
+
+    def _known(self, layer: SlotLayer) -> torch.Tensor:
+        """What is known of a layer's slots, int64 [rows, B, H, T], with the news."""
+        known = layer.knowledge(self.tail)
+        if self.news is None:
+            return known
+        known = known.clone()
+        place = known[ORDER] - (known[ORDER, ..., -1:] + 1 - self.news.shape[1])
+        told = self.news[:, None].expand(-1, known.shape[2], -1).gather(-1, place.clamp_min(0))
+        known[NOVELTY] = torch.where(place >= 0, told, known[NOVELTY])
+        return known
 
     def _queries(self, layer: SlotLayer) -> torch.Tensor:
         """[B, Hkv, G, R, d], as if computed where the keys are now."""

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from transformers.cache_utils import CacheLayerMixin
 
-from memory.errors import CacheMisuse
 from memory.kv_buffer import Rows
 from memory.kv_positions import Rotary, contiguous
 
-ORDER, UNIT, GROUP, LEVEL, PICKS, PLACES = range(6)
-"""Rows of what is known of a slot: when it came, its unit, its group, its protection, how often it was chosen; then A
-offsets within the unit, A positions it was computed for and A positions it holds."""
+ORDER, UNIT, GROUP, LEVEL, PICKS, NOVELTY, PLACES = range(7)
+"""Rows of what is known of a slot: when it came, its unit, its group, its protection, how often it was chosen, how new
+its passage was (`memory.kv_novelty`); then A offsets within the unit, A positions it was computed for and A positions
+it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +42,10 @@ class Held:
     positions: torch.Tensor
 
 
-class SlotLayer(CacheLayerMixin):  # type: ignore[misc]  # the base is not typed
+class SlotLayer:
     """One layer's slots."""
 
-    is_sliding = False
-    supports_early_init = False
-
     def __init__(self, rotary: Rotary) -> None:
-        super().__init__()
         self.rotary = rotary
         self.rows_k, self.rows_v = Rows(), Rows()
         self.master: torch.Tensor | None = None  # [B, Hkv, n, d] of the slots that were there at the last compaction
@@ -114,27 +108,6 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]  # the base is not typed
         """Bytes of its tensors; keys and values that it only shares with the cache it was forked from left out."""
         extra = [self.master, self.known, *self.queries]
         return self.rows_k.bytes_held + self.rows_v.bytes_held + sum(one.nbytes for one in extra if one is not None)
-
-    # What `transformers` asks of a layer.
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing: memory is taken at the first write."""
-
-    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> Any:
-        """Not how slots get here: the cache has to know of them."""
-        raise CacheMisuse("a layer of a pruned cache is written to by its cache")
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """(slots with the new ones, 0)."""
-        return self.slots + query_length, 0
-
-    def get_seq_length(self) -> int:
-        """Slots."""
-        return self.slots
-
-    def get_max_length(self) -> int:
-        """Not told."""
-        return -1
 
 
 def _taken(rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

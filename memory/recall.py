@@ -1,31 +1,29 @@
 """From a question's vector to the few cubes that answer to it: what the memory owner does, in one process.
 
-`LocalRecall` keeps every video's keys and spans in arrays beside the truth (`memory.video_keys`) and multiplies: what
-is asked of one video is exact and up to date. Across videos the key index answers, over all closed cubes taken in so
-far: `sync` compares with the truth, at every search or as often as `compare_s` says.
+`LocalRecall` has every video's keys and spans in arrays beside the truth (`memory.followed_videos`): what is asked of
+one video is exact and up to date (`memory.scored_cubes`). Across videos the key index answers, over all closed cubes
+taken in so far: `sync` compares with the truth, at every search or as often as `compare_s` says. A key has the same
+score either way.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from memory.errors import CorruptRecord, UnknownVideo
-from memory.index import KeyIndex
-from memory.known_video import HeldVideo, KnownVideo
-from memory.records import F32, FINAL_STATUSES, Evidence, Hit, TimeSpan, VideoRecord
+from memory.first_pass import FirstPass
+from memory.followed_videos import FollowedVideos
+from memory.records import F32, Evidence, Hit, TimeSpan
 from memory.scored_cubes import ScoredCubes, as_view
 from memory.selection import Order, best_cubes, candidates, evidence
-from memory.store import MemoryStore
-from memory.video_keys import KeysView, VideoKeys
+from memory.video_keys import KeysView
 
-log = logging.getLogger(__name__)
+_ANYTHING = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,138 +79,14 @@ class Recall(Protocol):
         ...
 
 
-class LocalRecall:
-    """Recall over a store and an index in this process. Safe to call from several threads.
-
-    Args:
-        key_space: other videos are left out of searches; None takes all.
-        compare_s: a search across videos compares with the truth when the last comparison is older than this.
-        now: a clock in seconds that never runs back.
-    """
-
-    def __init__(
-        self,
-        store: MemoryStore,
-        index: KeyIndex,
-        *,
-        key_space: str | None = None,
-        compare_s: float = 0.0,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._store, self._index = store, index
-        self._key_space, self._compare_s, self._now = key_space, compare_s, now
-        self._known: dict[str, KnownVideo] = {}
-        self._names: dict[int, str] = {}
-        self._growing: frozenset[str] = frozenset()
-        self._damaged: dict[str, str] = {}
-        self._compared_at: float | None = None
-        self._lock = threading.Lock()
-
-    def refresh(self, video_id: str) -> int:
-        """Takes in cubes closed since the last look, in the arrays and in the index; returns how many."""
-        return self._refresh(video_id)[1]
-
-    def _refresh(self, video_id: str) -> tuple[KeysView, int]:
-        known = self._known.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
-        with known.lock:
-            if known.gone:
-                raise UnknownVideo(video_id)
-            held = len(known.keys.view())
-            fresh = self._store.keyed_spans(video_id, start=held)
-            known.keys.extend(fresh)
-            view = known.keys.view()
-            if fresh:
-                self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
-            return view, len(fresh)
-
-    def _learn(self, record: VideoRecord, keys: VideoKeys) -> KnownVideo:
-        with self._lock:
-            known = self._known.setdefault(record.id, KnownVideo(record, keys))
-            self._names[known.number] = record.id
-            return known
-
-    def forget(self, video_id: str) -> bool:
-        """Drops a deleted video from the arrays and the index; whether it was known."""
-        known = self._known.get(video_id)
-        if known is None:
-            return False
-        with known.lock:
-            if known.gone:
-                return False
-            known.gone = True
-            self._index.remove_video(known.number)
-            with self._lock:
-                self._known.pop(video_id, None)
-                self._names.pop(known.number, None)
-        return True
-
-    def sync(self) -> tuple[int, int]:
-        """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
-        many videos went."""
-        before = [(name, known, len(known.keys.view())) for name, known in list(self._known.items())]
-        listed = {one.id: one for one in self._store.videos() if self._key_space in (None, one.key_space)}
-        gone = [name for name, known, n in before if name not in listed or not known.is_of(listed[name], n)]
-        went = sum(self.forget(video_id) for video_id in gone)
-        came = sum(self._catch_up(record) for record in listed.values())
-        self._growing = frozenset(one.id for one in listed.values() if one.status not in FINAL_STATUSES)
-        self._compared_at = self._now()
-        return came, went
-
-    def _catch_up(self, record: VideoRecord) -> int:
-        known = self._known.get(record.id) or self._learn(record, VideoKeys(self._index.dim))
-        if len(known.keys.view()) >= record.cubes:
-            return 0
-        try:
-            return self.refresh(record.id)
-        except UnknownVideo:
-            return 0  # deleted since it was listed
-        except CorruptRecord as error:
-            self._warn_once(record.id, error)
-            return 0  # what was read of it before stays searchable, and so do all other videos
-
-    def _warn_once(self, video_id: str, error: CorruptRecord) -> None:
-        if self._damaged.get(video_id) != str(error):
-            self._damaged[video_id] = str(error)
-            log.warning("video %s cannot be searched to its end: %s", video_id, error)
-
-    def held(self) -> dict[str, HeldVideo]:
-        """Every video as it is held now, for a snapshot."""
-        found: dict[str, HeldVideo] = {}
-        for video_id, known in list(self._known.items()):
-            try:
-                applied = self._store.applied(video_id)
-                self.refresh(video_id)
-            except UnknownVideo:
-                continue  # deleted meanwhile
-            except CorruptRecord:
-                applied = 0  # whatever could be read is kept
-            found[video_id] = HeldVideo(known.number, known.created_s, applied, known.keys.view())
-        return found
-
-    def adopt(self, video_id: str, held: HeldVideo, record: VideoRecord) -> bool:
-        """Takes a video over from a snapshot, where the truth's record is of the same video and not behind it."""
-        known = KnownVideo(record, VideoKeys.of(held.keys))
-        same = (held.number, held.created_s) == (record.number, record.created_s) and known.is_of(record)
-        if not same or video_id in self._known or not self._reaches(video_id, held.applied):
-            return False
-        self._index.add_many(held.keys.ids(held.number), held.keys.rows)
-        self._learn(record, known.keys)
-        return True
-
-    def _reaches(self, video_id: str, applied: int) -> bool:
-        """Whether the truth is as far as a snapshot says."""
-        try:
-            return self._store.applied(video_id) >= applied
-        except UnknownVideo:
-            return False  # deleted meanwhile
+class LocalRecall(FollowedVideos):
+    """Recall over a store and an index in this process; a search across videos compares with the truth when the last
+    comparison is older than `compare_s`."""
 
     def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         """See `Recall.recall`."""
-        parts = [
-            ScoredCubes(video_id, keys, request.vector, request.kinds, request.span) for keys in self._views(video_id)
-        ]
-        scores = np.concatenate([part.scores for part in parts])
-        spans = np.concatenate([part.keys.spans for part in parts])
+        parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in self._views(video_id)]
+        scores, spans = _joined([part.scores for part in parts]), _joined([part.keys.spans for part in parts])
         order: Order = "time" if request.vector is None else request.order
         places = candidates(scores, order, request.limit, request.threshold)
         supported = (scores >= request.threshold) & (scores > -np.inf)
@@ -225,18 +99,18 @@ class LocalRecall:
         alike = None if request.vector is None else np.asarray(keys @ keys.T, np.float32)
         return Recalled(tuple(hits), evidence(spans[supported], request.join_gap_s), len(spans), alike)
 
-    def _views(self, video_id: str) -> list[KeysView]:
+    def _views(self, video_id: str) -> list[tuple[KeysView, FirstPass]]:
         """The closed cubes and, where there is one, the open cube as a video of one cube."""
-        keys, _ = self._refresh(video_id)
-        opened = self._store.open_cube(video_id)
-        return [keys] if opened is None else [keys, as_view(opened, self._index.dim)]
+        known, keys, _ = self._refresh(video_id)
+        opened, dim = self._store.open_cube(video_id), self._index.dim
+        return [(keys, known.first_pass), *([] if opened is None else [(as_view(opened, dim), FirstPass(dim))])]
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Recall.search`."""
         if video_ids is not None:
             found = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
         else:
-            if self._compared_at is None or self._now() - self._compared_at >= self._compare_s:
+            if not self.compared_lately():
                 self.sync()
             found = [hit for video_id in sorted(self._growing) for hit in self._open_hits(video_id, vector)]
             found += self._closed_hits(vector, limit)
@@ -246,7 +120,7 @@ class LocalRecall:
         """The best of one named video, exact; nothing of an unknown one or of another key space."""
         try:
             if self._key_space in (None, self._store.video(video_id).key_space):
-                return self.recall(video_id, RecallRequest(vector, limit=limit)).hits
+                return self.recall(video_id, RecallRequest(vector, _ANYTHING, limit=limit)).hits
         except UnknownVideo:
             return ()
         return ()
@@ -260,8 +134,10 @@ class LocalRecall:
         except CorruptRecord as error:
             self._warn_once(video_id, error)
             return ()
-        part = ScoredCubes(video_id, views[-1], vector, None, None)
-        if len(views) < 2 or part.scores[0] == -np.inf:
+        if len(views) < 2:
+            return ()
+        part = _scored(video_id, *views[-1], RecallRequest(vector, _ANYTHING, limit=1))
+        if part.scores[0] == -np.inf:
             return ()
         return [replace(hit, ordinal=None) for hit in part.found(np.zeros(1, np.intp))[0]]
 
@@ -277,7 +153,7 @@ class LocalRecall:
 
     def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
         """See `Recall.neighbours`."""
-        views = self._views(video_id)
+        views = [keys for keys, _ in self._views(video_id)]
         spans = np.concatenate([keys.spans for keys in views])
 
         def hit(place: int) -> Hit:
@@ -288,3 +164,14 @@ class LocalRecall:
         before = np.flatnonzero(spans[:, 1] <= span.start_s + 1e-6)
         after = np.flatnonzero(spans[:, 0] >= span.end_s - 1e-6)
         return (hit(int(before[-1])) if len(before) else None), (hit(int(after[0])) if len(after) else None)
+
+
+def _scored(video_id: str, keys: KeysView, first_pass: FirstPass, request: RecallRequest) -> ScoredCubes:
+    limit = len(keys) if request.order == "time" else request.limit  # spread over all: none may be passed over
+    asked = request.vector, request.kinds, request.span, request.threshold
+    return ScoredCubes(video_id, keys, first_pass, *asked, limit)
+
+
+def _joined(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """One after the other; a long video that is closed is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -22,37 +22,64 @@ from memory.video_keys import KeysView
 Order = Literal["score", "first", "last", "time"]
 """Which of the supported are preferred when there are too many: the best, the earliest, the latest, an even spread."""
 MOST_SPANS = 20
+SAME_AGAIN = 16
+"""What a likeness is raised to: 0.99 counts 0.85, 0.9 counts 0.19. What comes again makes room, what is only of the
+same sort hardly (our own; Maximal Marginal Relevance has 1)."""
 
 F64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
 
-def row_scores(keys: KeysView, vector: F32 | None, kinds: Sequence[str] | None) -> F64:
-    """A score for each row: its inner product with `vector` (0 without one); -inf for other kinds and for what is not a
-    number."""
-    scores = np.zeros(len(keys.rows)) if vector is None else (keys.rows @ vector).astype(np.float64)
+def row_scores(keys: KeysView, found: F32, kinds: Sequence[str] | None) -> F32:
+    """A score for each row, `found` itself with -inf for other kinds and for what is not a number."""
     if kinds is not None:
         wanted = np.array([name in kinds for name in keys.kind_names], bool)
-        scores[~wanted[keys.kinds]] = -np.inf
-    scores[~np.isfinite(scores)] = -np.inf
-    return scores
+        found[~wanted[keys.kinds]] = -np.inf
+    found[~np.isfinite(found)] = -np.inf
+    return found
 
 
-def cube_scores(keys: KeysView, scores: F64) -> F64:
-    """The best row's score for each cube [C]; -inf where a cube has no rows."""
+def cube_scores(keys: KeysView, scores: F32, among: Places | None = None) -> F64:
+    """The best row's score for each cube [C]; -inf where a cube has no rows or is not among those asked for."""
     best = np.full(len(keys), -np.inf)
-    filled = np.flatnonzero(np.diff(keys.first_row))
-    if len(filled):
-        best[filled] = np.maximum.reduceat(scores, keys.first_row[filled])
+    counts = np.diff(keys.first_row)
+    left, slot = np.flatnonzero(counts) if among is None else among[counts[among] > 0], 0
+    while len(left):  # slot by slot: twice as fast as `np.maximum.reduceat` over many short runs
+        best[left] = np.maximum(best[left], scores[keys.first_row[left] + slot])
+        slot += 1
+        left = left[counts[left] > slot]
     return best
 
 
-def best_rows(keys: KeysView, scores: F64, best: F64, cubes: Places) -> Places:
-    """The first best row of each of some cubes, which have one; `best` as `cube_scores` gives it."""
+def cubes_of(keys: KeysView, rows: Places) -> Places:
+    """The cubes that some rows, ascending, are of: each once, ascending."""
+    cubes = np.searchsorted(keys.first_row, rows, side="right") - 1
+    return np.asarray(cubes[np.diff(cubes, prepend=-1) > 0], np.intp)
+
+
+def worth_a_look(keys: KeysView, scores: F32, least: float, limit: int, margin: float) -> Places | None:
+    """Cubes with a row that may reach `least` or be the best row of one of the `limit` best cubes, where each score is
+    wrong by at most `margin`; None where that is about all of them."""
+    count = 4 * limit
+    while 0 < count < len(scores):
+        bar = np.partition(scores, -count)[-count]
+        if len(cubes_of(keys, np.flatnonzero(scores >= bar))) >= limit:
+            return cubes_of(keys, np.flatnonzero(scores >= min(bar - 2 * margin, least - margin)))
+        count *= 4
+    return None
+
+
+def rows_of(keys: KeysView, cubes: Places) -> tuple[Places, Places]:
+    """The rows of some cubes, and for each row which of these cubes it is of: a place in `cubes`."""
     starts = keys.first_row[cubes]
     counts = keys.first_row[cubes + 1] - starts
     whose = np.repeat(np.arange(len(cubes)), counts)
-    rows = np.arange(len(whose)) + (starts - np.cumsum(counts) + counts)[whose]
+    return np.arange(len(whose)) + (starts - np.cumsum(counts) + counts)[whose], whose
+
+
+def best_rows(keys: KeysView, scores: F32, best: F64, cubes: Places) -> Places:
+    """The first best row of each of some cubes, which have one; `best` as `cube_scores` gives it."""
+    rows, whose = rows_of(keys, cubes)
     equal = np.flatnonzero(scores[rows] == best[cubes][whose])
     return rows[equal[np.unique(whose[equal], return_index=True)[1]]]
 
@@ -82,7 +109,7 @@ def candidates(scores: F64, order: Order, limit: int, threshold: float) -> Place
     if order in ("first", "last"):
         supported = allowed[scores[allowed] >= threshold]
         edge = supported[: limit // 2] if order == "first" else supported[len(supported) - limit // 2 :]
-    rest = np.setdiff1d(allowed, edge, assume_unique=True)
+    rest = np.setdiff1d(allowed, edge, assume_unique=True) if len(edge) else allowed
     return np.sort(np.concatenate([edge, _best(scores, rest, limit - len(edge))]))
 
 
@@ -100,8 +127,8 @@ def select(
 
     Args:
         alike: cosines [n, n] between what the places hold; needed for diversity.
-        diversity: lambda, 0 to 1, of (1 - lambda) score - lambda (likeness to the most alike chosen), picked one by
-            one; the earlier of equals.
+        diversity: lambda, 0 to 1, of (1 - lambda) score - lambda (likeness to the most alike chosen) ^ `SAME_AGAIN`,
+            picked one by one; the earlier of equals.
     """
     if not 0 <= diversity <= 1:
         raise ValueError(f"diversity is between 0 and 1, not {diversity}")
@@ -120,7 +147,7 @@ def select(
     chosen: list[int] = []
     left = np.ones(count, bool)
     for _ in range(room):
-        worth = (1 - diversity) * scores - diversity * nearest
+        worth = (1 - diversity) * scores - diversity * np.clip(nearest, 0, None) ** SAME_AGAIN
         chosen.append(int(np.argmax(np.where(left, worth, -np.inf))))
         left[chosen[-1]] = False
         if alike is not None:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from memory.growing import with_room
 from memory.index import key_id
 from memory.records import F32, Hit, KeyedSpan, TimeSpan
 
-_FIRST_ROOM = 64
 _MOST_KINDS = 256
 
 
@@ -72,7 +71,7 @@ class VideoKeys:
     """The growing arrays. One thread appends at a time; views may be taken and read by any."""
 
     def __init__(self, dim: int) -> None:
-        self._dim = dim
+        self.dim = dim
         self._rows = np.zeros((0, dim), np.float32)
         self._kinds = np.zeros(0, np.uint8)
         self._spans = np.zeros((0, 2), np.float64)
@@ -103,7 +102,7 @@ class VideoKeys:
         if not fresh:
             return
         for one in fresh:
-            if one.keys.shape != (len(one.key_kinds), self._dim):
+            if one.keys.shape != (len(one.key_kinds), self.dim):
                 raise ValueError(f"cube {one.ordinal} has keys {one.keys.shape} of {len(one.key_kinds)} kinds")
         names = tuple(dict.fromkeys((*self._names, *(kind for one in fresh for kind in one.key_kinds))))
         if len(names) > _MOST_KINDS:
@@ -112,10 +111,10 @@ class VideoKeys:
         cubes, rows = len(self._view), len(self._view.rows)
         counts = np.array([len(one.key_kinds) for one in fresh], np.int64)
         all_rows, all_cubes = rows + int(counts.sum()), cubes + len(fresh)
-        self._rows = _with_room(self._rows, rows, all_rows)
-        self._kinds = _with_room(self._kinds, rows, all_rows)
-        self._spans = _with_room(self._spans, cubes, all_cubes)
-        self._first = _with_room(self._first, cubes + 1, all_cubes + 1)
+        self._rows = with_room(self._rows, rows, all_rows)
+        self._kinds = with_room(self._kinds, rows, all_rows)
+        self._spans = with_room(self._spans, cubes, all_cubes)
+        self._first = with_room(self._first, cubes + 1, all_cubes + 1)
         if all_rows > rows:  # else the arrays may still be a snapshot's, which are read-only
             self._rows[rows:all_rows] = np.concatenate([one.keys for one in fresh])
             self._kinds[rows:all_rows] = [code[kind] for one in fresh for kind in one.key_kinds]
@@ -123,12 +122,3 @@ class VideoKeys:
         self._first[cubes + 1 : all_cubes + 1] = rows + np.cumsum(counts)
         self._names = names
         self._view = self._now(all_cubes, all_rows)
-
-
-def _with_room(array: npt.NDArray[Any], used: int, wanted: int) -> npt.NDArray[Any]:
-    """The array, or a larger copy of its used part where `wanted` places do not fit."""
-    if wanted <= len(array):
-        return array
-    larger = np.zeros((max(2 * len(array), wanted, _FIRST_ROOM), *array.shape[1:]), array.dtype)
-    larger[:used] = array[:used]
-    return larger

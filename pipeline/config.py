@@ -20,6 +20,7 @@ class IngestConfig:
         same_picture: two neighbouring steps whose sketches differ by at most this share one encoding.
         screen_text: whether the screen is read at all.
         screen_text_every_s: it is read at most this often, and only where the picture changed.
+        notice: whether what stands out without being named is noted, where the backend notices anything.
         prefetch_steps: decoded steps waiting for the encoder, at most.
     """
 
@@ -33,6 +34,7 @@ class IngestConfig:
     same_picture: float = 0.002
     screen_text: bool = True
     screen_text_every_s: float = 2.0
+    notice: bool = True
     prefetch_steps: int = 32
 
     @property
@@ -40,6 +42,7 @@ class IngestConfig:
         """Everything that shapes a memory besides the backend; part of a content's identity."""
         text = f"text{self.screen_text_every_s:g}s" if self.screen_text else "notext"
         stored = "" if self.token_type == "int8" else f"/{self.token_type}"
+        stored += "/noticed" if self.notice else ""
         return f"{self.fps:g}fps/{self.cubing}/{self.compressor}{self.cube_tokens}/{self.propagator}/{text}{stored}"
 
 
@@ -60,4 +63,4 @@ class AnswerConfig:
     answer_tokens: int = 96
     join_gap_s: float = 1.5
     candidates: int = 64
-    diversity: float = 0.0
+    diversity: float = 0.25

@@ -45,7 +45,7 @@ class CubeStream:
         self, backend: Backend, cubing: Cubing, compressor: Compressor, propagator: Propagator, config: IngestConfig
     ) -> None:
         self._backend = backend
-        self._seeing = Seeing(backend, cubing, config.same_picture)
+        self._seeing = Seeing(backend, cubing, config.same_picture, notice=config.notice)
         self._glimpsing = Glimpsing(backend.describer, config)
         self._compressor = compressor
         self._propagator = propagator
@@ -112,7 +112,7 @@ class CubeStream:
         self._compressor.add(step.tokens, step.grid, time_s)
         self._pool.add(step.evidence)
         motion = None if self._sketch is None else change(self._sketch, step.sketch)
-        self._description.add(step.glimpse, motion, time_s)
+        self._description.add(step.glimpse, motion, time_s, step.noticed)
         self._sketch = step.sketch
         self._last_s = time_s
         self._steps += 1

@@ -1,14 +1,16 @@
-"""An open cube in words, gathered step by step in constant space: lines on the screen, motion, colours."""
+"""An open cube in words, gathered step by step in constant space: lines on the screen, motion, colours, sightings."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from encoders.base import COLOUR_NAMES, Glimpse, Notes, ScreenText, Thing
+from pipeline.sightings import Sightings
 
 MOST_LINES = 32
 DOMINANT_SHARE = 0.15
@@ -28,10 +30,12 @@ class DescriptionPool:
     colours: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(COLOUR_NAMES)))
     lines: dict[str, tuple[str, float, float, float]] = field(default_factory=dict)
     visible: list[str] = field(default_factory=list)
+    sightings: Sightings = field(default_factory=Sightings)
 
-    def add(self, glimpse: Glimpse, motion: float | None, time_s: float) -> None:
+    def add(self, glimpse: Glimpse, motion: float | None, time_s: float, noticed: Sequence[Thing] = ()) -> None:
         """Takes one step; `motion` is None on a stream's first step."""
         self.steps += 1
+        self.sightings.add(noticed, time_s)
         self.colours += glimpse.colours
         if motion is not None:
             self.motion_sum += motion
@@ -66,16 +70,18 @@ class DescriptionPool:
             motion=self.motion_sum / max(self.motion_steps, 1),
             colours=tuple(COLOUR_NAMES[i] for i in order[:3]),
             steps=self.steps,
+            noticed=self.sightings.clearest(),
         )
 
     def state(self) -> bytes:
         """Exact: floats survive JSON in Python bit for bit."""
         plain = [self.steps, self.motion_sum, self.motion_steps, self.colours.tolist(), self.lines, self.visible]
-        return json.dumps(plain).encode()
+        return json.dumps([*plain, self.sightings.plain()]).encode()
 
     @classmethod
     def restored(cls, state: bytes) -> DescriptionPool:
         """The pool that `state` was taken from."""
-        steps, motion_sum, motion_steps, colours, lines, visible = json.loads(state)
+        steps, motion_sum, motion_steps, colours, lines, visible, *sightings = json.loads(state)
         kept = {key: (str(t), float(c), float(a), float(b)) for key, (t, c, a, b) in lines.items()}
-        return cls(steps, motion_sum, motion_steps, np.asarray(colours, np.float64), kept, list(visible))
+        seen = Sightings.restored(sightings[0]) if sightings else Sightings()
+        return cls(steps, motion_sum, motion_steps, np.asarray(colours, np.float64), kept, list(visible), seen)

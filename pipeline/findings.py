@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from encoders.base import Notes
 from memory.records import Evidence, TimeSpan
 from pipeline.question import Question
-from pipeline.reading import Seen
+from pipeline.question_kinds import yes_or_no
+from pipeline.reading import Seen, words
+from pipeline.stretches import notes_said
 from pipeline.times import clock, joined, listed, spoken
 
+__all__ = ["Finding", "notes_said"]
+
 MOST_SPANS_SAID = 5
+MOST_NAMES_SAID = 3
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +31,8 @@ class Finding:
         statement: never empty.
         supported: whether a memory holds it; False where nothing answers to the question.
         cited: the cubes the statement rests on, in order of time.
-        evidence: for questions about a thing, every appearance; else None.
-        context: further cubes that a model should read beside the cited ones, such as the one a neighbour stands next
-            to; not cited.
+        evidence: every appearance of the thing asked for, or every stretch that is told; None for a single moment.
+        context: cubes that are cited behind those, such as the one a neighbour stands next to.
     """
 
     statement: str
@@ -38,25 +42,10 @@ class Finding:
     context: tuple[Seen, ...] = ()
 
 
-def notes_said(notes: Notes) -> str:
-    """A cube's notes as a phrase: `tabby cat; the screen says "EXIT"`."""
-    parts = [listed(thing.name for thing in notes.things[:3])] if notes.things else []
-    if notes.texts:
-        parts.append("the screen says " + listed(f'"{line.text}"' for line in notes.texts[:3]))
-    if not parts:
-        colours = f"mostly {listed(notes.colours)}" if notes.colours else "a picture"
-        parts.append(f"nothing recognised, {colours}")
-    return "; ".join(parts)
-
-
 def label(topic: str) -> str:
-    """A topic as the subject of a sentence: "cat" -> "a cat", "cars" -> "cars", "APOLLO 11" stays. Several words are
-    quoted as asked: whether they make a phrase is not known."""
-    if " " in topic and not topic[0].isupper():
-        return f'"{topic}"'
-    if not topic or topic[0].isupper() or (topic.endswith("s") and not topic.endswith("ss")) or topic[0].isdigit():
-        return topic
-    return f"{'an' if topic[0].lower() in 'aeiou' else 'a'} {topic}"
+    """A topic as the subject of a sentence: "cat" -> "the cat"; "APOLLO 11" and "Ada" stay."""
+    name = topic.isupper() or topic[:1].isdigit() or (topic[:1].isupper() and " " not in topic)
+    return topic if name or not topic else f"the {topic}"
 
 
 def appearances(seen: Sequence[Seen], gap_s: float) -> list[TimeSpan]:
@@ -74,9 +63,22 @@ def evidence_of(seen: Sequence[Seen], gap_s: float) -> Evidence:
 
 def nothing(question: Question) -> Finding:
     """Nothing in the memory answers to the question."""
-    wanted = f'matching "{question.topic}" ' if question.topic else ""
-    where = f" around {clock(question.at_s)}" if question.at_s is not None else ""
+    number = f"{ordinal(question.nth)} " if question.nth > 0 and question.kind in ("before", "after", "between") else ""
+    wanted = f'matching "{number}{question.topic}" ' if question.topic else ""
+    where = where_asked(question)
+    if question.kind == "exists" and wanted and question.quoted is None and yes_or_no(question.text):
+        verb = "are" if _plural(question.topic) else "is"
+        return Finding(f"No, {label(question.topic)} {verb} not seen{where}.", False, (), Evidence(0, None, None, ()))
     return Finding(f"Nothing {wanted}was found{where}.", False, (), Evidence(0, None, None, ()))
+
+
+def where_asked(question: Question) -> str:
+    """The part that was looked at, where the question names one; "not seen" is said of no other."""
+    if question.at_s is not None:
+        return f" around {clock(question.at_s)}"
+    if question.edge:
+        return f" at the {question.edge}"
+    return "" if question.span is None else " in that time"
 
 
 def about_thing(question: Question, seen: Sequence[Seen], gap_s: float, everywhere: Evidence | None = None) -> Finding:
@@ -90,30 +92,61 @@ def about_thing(question: Question, seen: Sequence[Seen], gap_s: float, everywhe
         evidence = everywhere
     spans = list(evidence.spans)
     subject, verb = _subject(question, ordered)
+    if question.nth or question.kind in ("first", "last"):
+        return _one_appearance(question, ordered, gap_s, evidence)
     said = listed(spoken(span) for span in spans[:MOST_SPANS_SAID])
     more = f", and {evidence.count - MOST_SPANS_SAID} more times" if evidence.count > MOST_SPANS_SAID else ""
     if question.kind == "count":
         statement = f"{subject} {verb} {_times(evidence.count)}: {said}{more}."
         return Finding(_capital(statement), True, tuple(ordered), evidence)
-    if question.kind in ("first", "last"):
-        span = spans[0] if question.kind == "first" else appearances(ordered, gap_s)[-1]
-        cited = tuple(one for one in ordered if one.span.overlaps(span))
-        helper, participle = verb.split(" ", 1)
-        statement = f"{subject} {helper} {question.kind} {participle} from {spoken(span)}."
-        return Finding(_capital(statement), True, cited, evidence)
-    lead = "Yes, " if question.kind == "exists" else ""
+    lead = "Yes, " if question.kind == "exists" and yes_or_no(question.text) else ""
     statement = f"{subject} {verb} from {said.replace(' and ', ' and from ')}{more}."
     return Finding(lead + (statement if lead else _capital(statement)), True, tuple(ordered), evidence)
 
 
+def _one_appearance(question: Question, ordered: Sequence[Seen], gap_s: float, evidence: Evidence) -> Finding:
+    """The first, the last, the second."""
+    which = question.wanted and question.kind in ("first", "last") and question.nth < 2
+    if which:  # "which animal is first": one of them, not all that follow each other
+        edge = ordered[-1 if question.kind == "last" else 0]
+        ordered = [one for one in ordered if one.named == edge.named]
+    found = appearances(ordered, gap_s)
+    place = -1 if question.kind == "last" else max(question.nth, 1)
+    if place > len(found):
+        subject, verb = _subject(question, ordered)
+        said = listed(spoken(span) for span in found[:MOST_SPANS_SAID])
+        return Finding(_capital(f"{subject} {verb} only {_times(len(found))}: {said}."), True, tuple(ordered), evidence)
+    span = found[place - 1 if place > 0 else -1]
+    cited = tuple(one for one in ordered if one.span.overlaps(span))
+    subject, verb = _subject(question, cited)
+    helper, participle = verb.split(" ", 1)
+    word = {-1: "last", 1: "first"}.get(place)
+    when = f"{helper} {word} {participle}" if word else f"{verb} for the {ordinal(place)} time"
+    return Finding(_capital(f"{subject} {when} from {spoken(span)}."), True, cited, evidence)
+
+
 def _subject(question: Question, seen: Sequence[Seen]) -> tuple[str, str]:
-    """Subject and verb: what is written is on the screen, what is shown is seen."""
+    """Subject and verb: what is written is on the screen, what is shown is seen, by its own names where it was asked
+    for by a kind."""
     best = max(seen, key=lambda one: one.score)
     if best.by_text:
         return f'the text "{best.named}"', "is shown"
     topic = question.topic or best.named or "it"
-    plural = topic.endswith("s") and not topic.endswith("ss")
-    return label(topic), "are seen" if plural else "is seen"
+    names = dict.fromkeys(one.named for one in seen if one.named and not one.by_text)
+    other = [name for name in names if words(name) != words(topic)]
+    if len(other) > MOST_NAMES_SAID:
+        other = [*other[:MOST_NAMES_SAID], "others"]
+    called = f" ({listed(other)})" if other else ""
+    return label(topic) + called, "are seen" if _plural(topic) else "is seen"
+
+
+_MANY = frozenset("people children men women mice geese police folk cattle".split())
+
+
+def _plural(topic: str) -> bool:
+    if topic.casefold().split(" ")[-1] in _MANY:
+        return True
+    return topic.endswith("s") and not topic.endswith("ss") and words(topic) != [topic.casefold()]
 
 
 def _times(count: int) -> str:
@@ -124,69 +157,38 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def at_time(question: Question, seen: Sequence[Seen]) -> Finding:
-    """Kind at: what the cubes over the named moment or stretch hold."""
-    if not seen:
-        return nothing(question)
-    ordered = sorted(seen, key=lambda one: one.span.start_s)
-    if question.at_s is not None:
-        return Finding(f"At {clock(question.at_s)}: {notes_said(ordered[0].notes)}.", True, tuple(ordered[:1]))
-    parts = [f"{spoken(one.span)}: {notes_said(one.notes)}" for one in ordered]
-    return Finding(". ".join(_capital(part) for part in parts) + ".", True, tuple(ordered))
-
-
-def summary(seen: Sequence[Seen]) -> Finding:
-    """Kind summary: one phrase a cube, in order of time."""
-    ordered = sorted(seen, key=lambda one: one.span.start_s)
-    parts = [f"{spoken(one.span)}: {notes_said(one.notes)}" for one in ordered]
-    return Finding(". ".join(parts) + ".", True, tuple(ordered))
-
-
-def written(question: Question, seen: Sequence[Seen]) -> Finding:
-    """Kind text: what the screen says, line by line, with times."""
-    lines = [(line, one) for one in sorted(seen, key=lambda one: one.span.start_s) for line in one.notes.texts]
-    if not lines:
-        return Finding("No text was read on the screen.", False, ())
-    said: dict[str, list[TimeSpan]] = {}
-    for line, one in lines:
-        end_s = one.hit.span.end_s if one.hit.span.end_s - line.last_s <= 2.0 else line.last_s
-        said.setdefault(line.text, []).append(TimeSpan(line.first_s, max(end_s, line.first_s)))
-    parts = [
-        f'"{text}" from {listed(spoken(span) for span in joined(spans, 1.5))}' for text, spans in list(said.items())[:6]
-    ]
-    return Finding(f"The screen says {listed(parts)}.", True, tuple(one for one in seen if one.notes.texts))
-
-
-def between(question: Question, first: TimeSpan | None, last: TimeSpan | None, inside: Sequence[Seen]) -> Finding:
-    """Kind between: what stands after one thing and before the other; None where a thing was not found."""
-    if first is None or last is None:
-        return nothing(question if first is None else replace(question, topic=question.other))
-    where = f"between {label(question.topic)} ({spoken(first)}) and {label(question.other)} ({spoken(last)})"
-    if not inside:
-        return Finding(f"Nothing was seen {where}.", True, ())
-    parts = [f"{notes_said(one.notes)} from {spoken(one.span)}" for one in inside]
-    return Finding(_capital(f"{where}: {listed(parts)}."), True, tuple(inside))
-
-
 def which_first(question: Question, one: Sequence[Seen], other: Sequence[Seen]) -> Finding:
     """Kind which_first: the one whose first appearance is earlier."""
     if not one or not other:
         return nothing(question if not one else replace(question, topic=question.other))
-    found = sorted([(one[0].span, question.topic, one[0]), (other[0].span, question.other, other[0])], key=lambda x: x[0])
-    (a, earlier, first), (b, later, second) = found
-    says = f"{_capital(_the(earlier))} comes first, from {spoken(a)}; {_the(later)} follows from {spoken(b)}."
+    firsts = [(one[0].span, question.topic, one[0]), (other[0].span, question.other, other[0])]
+    (a, earlier, first), (b, later, second) = sorted(firsts, key=lambda found: found[0])
+    if a.start_s == b.start_s:
+        says = f"{_capital(label(question.topic))} and {label(question.other)} come together, from {clock(a.start_s)}."
+        return Finding(says, True, (first, second) if first.hit != second.hit else (first,))
+    says = f"{_capital(label(earlier))} comes first, from {spoken(a)}; {label(later)} follows from {spoken(b)}."
     return Finding(says, True, (first, second))
 
 
-def how_long(question: Question, seen: Sequence[Seen], gap_s: float) -> Finding:
-    """Kind how_long: the sum of the appearances."""
+def how_long(question: Question, seen: Sequence[Seen], gap_s: float, *, all_read: bool = True) -> Finding:
+    """Kind how_long: the sum of the appearances; where not `all_read`, no more than "at least" that."""
     if not seen:
         return nothing(question)
     evidence = evidence_of(seen, gap_s)
     total_s = sum(span.seconds for span in appearances(seen, gap_s))
     said = listed(spoken(span) for span in evidence.spans[:MOST_SPANS_SAID])
     subject, verb = _subject(question, seen)
-    return Finding(_capital(f"{subject} {verb} for {lasting(total_s)}: {said}."), True, tuple(seen), evidence)
+    least = "" if all_read else "at least "
+    where = f", from {said}" if evidence.count == 1 else f": {said}"
+    return Finding(_capital(f"{subject} {verb} for {least}{lasting(total_s)}{where}."), True, tuple(seen), evidence)
+
+
+def ordinal(number: int) -> str:
+    """2 -> "second", 21 -> "21st"."""
+    if 1 <= number <= len(ORDINALS):
+        return ORDINALS[number - 1]
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def lasting(seconds: float) -> str:
@@ -197,31 +199,37 @@ def lasting(seconds: float) -> str:
     return " ".join(parts)
 
 
-def now(seen: Sequence[Seen]) -> Finding:
-    """Kind now: the last of what was watched."""
-    if not seen:
-        return Finding("Nothing was watched yet.", False, ())
-    last = max(seen, key=lambda one: one.span.start_s)
-    return Finding(f"Now, since {clock(last.span.start_s)}: {notes_said(last.notes)}.", True, (last,))
-
-
 def unknown(question: Question) -> Finding:
     """Kind unknown: what no memory of this kind holds."""
     return Finding("The memory does not say that.", False, (), Evidence(0, None, None, ()))
 
 
-def _the(topic: str) -> str:
-    return topic if topic[:1].isupper() else f"the {topic}"
-
-
-def beside(question: Question, anchor: TimeSpan, neighbours: Sequence[Seen], anchors: Sequence[Seen] = ()) -> Finding:
-    """Kinds before and after: what stands next to the anchor in time. `anchors`: the cubes of that appearance."""
+def beside(
+    question: Question,
+    anchor: TimeSpan,
+    neighbours: Sequence[Seen],
+    anchors: Sequence[Seen] = (),
+    *,
+    watched_s: float | None = None,
+    growing: bool = False,
+) -> Finding:
+    """Kinds before and after: what stands next to the anchor in time, which is cited behind it. `anchors`: the cubes of
+    that appearance; none where the anchor is a moment. What is after `watched_s`, or after the last cube of a video
+    that is `growing`, nobody knows yet."""
     held = tuple(one for one in anchors if one.span.overlaps(anchor))
+    where = spoken(anchor)
+    what = label(question.topic) if question.topic else where
+    if not neighbours and watched_s is not None and anchor.start_s > watched_s and not held:
+        return Finding(f"Nothing was found around {where}.", False, (), Evidence(0, None, None, ()))
+    if not neighbours and growing and question.kind == "after":
+        wanted = f"No {question.wanted}" if question.wanted else "Nothing"
+        return Finding(f"{wanted} was seen after {what} so far.", True, (), context=held)
     if not neighbours:
         edge = "start" if question.kind == "before" else "end"
-        where = spoken(anchor)
-        return Finding(f"{_capital(label(question.topic))} is at the {edge}, from {where}.", True, (), context=held)
+        wanted = f"no {question.wanted}" if question.wanted else "nothing"
+        at = f"it is at the {edge}, from {where}" if held and not question.wanted else f"that is the {edge}"
+        return Finding(_capital(f"{wanted} comes {question.kind} {what}: {at}."), True, (), context=held)
     one = neighbours[0]
-    side = "Before" if question.kind == "before" else "After"
-    statement = f"{side} {label(question.topic)} ({spoken(anchor)}): {notes_said(one.notes)} from {spoken(one.span)}."
+    after = f"{what} ({where})" if question.topic else what
+    statement = f"{_capital(question.kind)} {after}: {notes_said(one.notes)} from {spoken(one.span)}."
     return Finding(statement, True, (one,), context=held)

@@ -6,8 +6,10 @@ which candidates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,11 +18,15 @@ from memory.recall import Recall, RecallRequest
 from memory.records import F32, Evidence, Hit, PackedTokens, TimeSpan, VideoRecord
 from memory.selection import Order, select
 from memory.store import MemoryStore
-from pipeline import findings
+from pipeline import findings, findings_told
+from pipeline.asked_spans import apart, end_of, resolved
 from pipeline.config import AnswerConfig
 from pipeline.findings import Finding
 from pipeline.question import Kind, Question
-from pipeline.reading import Seen, read
+from pipeline.question_times import FOREVER_S
+from pipeline.reading import Seen, called, read
+from pipeline.sighted import sighted
+from pipeline.sought import Sought, seek
 
 Rerank = Callable[[str, Sequence[str]], Sequence[float]]
 """A question and candidates in words -> a score each; what fits the budget is then chosen by it."""
@@ -29,10 +35,14 @@ _ORDERS: dict[Kind, Order] = {"first": "first", "last": "last", "at": "time", "s
 """Which memories a kind of question prefers when the budget binds; the others prefer what answers best."""
 
 
+_GROWING = ("queued", "ingesting", "live")
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What was found, and what of it fits the budget, in order of time: what is cited, and what a model may read (the
-    same, and its context as far as there is room)."""
+    """What was found, and what of it fits the budget: what is cited, in order of time but for what it stands next to,
+    which is last; and the same in order of time, as a model reads it."""
 
     finding: Finding
     cited: tuple[Seen, ...]
@@ -65,42 +75,73 @@ class Gatherer:
         self._keys = keys
         self._config = config
         self._rerank = rerank
+        self._kin = lru_cache(maxsize=4096)(keys.kin)
 
     def gather(self, video: VideoRecord, question: Question, config: AnswerConfig) -> Gathered:
         """The finding and its memories; `config` binds cubes and tokens."""
-        question = _resolved(question, video)
+        question = self._understood(resolved(question, video))
         finding, answering = self._finding(video, question, config)
         order = _ORDERS.get(question.kind, "score")
-        cited = within_budget(self._judged(question, finding.cited), config, order, answering)
-        room = replace(config, cubes=config.cubes - len(cited), tokens=config.tokens - _tokens(cited))
-        told = {one.hit for one in cited}
-        context = within_budget([one for one in finding.context if one.hit not in told], room)
-        return Gathered(finding, cited, tuple(sorted((*cited, *context), key=lambda one: one.hit.span)))
+        best = within_budget(self._judged(question, finding.cited), config, order, answering)
+        room = replace(config, cubes=config.cubes - len(best), tokens=config.tokens - _tokens(best))
+        told = {one.hit for one in best}
+        cited = (*best, *within_budget([one for one in finding.context if one.hit not in told], room))
+        cubes = {one.hit: one for one in cited}.values()  # several sightings are one cube to a reader
+        return Gathered(finding, cited, tuple(sorted(cubes, key=lambda one: one.hit.span)))
 
     def _finding(self, video: VideoRecord, question: Question, config: AnswerConfig) -> tuple[Finding, _Answering]:
-        told = _Answering([], None, None)
-        if question.kind in ("before", "after"):
-            return self._beside(video, question), told
-        if question.kind == "text" and not question.topic:
-            return findings.written(question, self._look(video, question, kinds=TEXT_KEY_KINDS)), told
-        if question.kind in ("between", "which_first"):
-            return self._two(video, question), told
-        if question.kind == "unknown":
-            return findings.unknown(question), told
-        if question.kind == "now":
-            moment = TimeSpan(max(video.ingested_s - 0.01, 0.0), video.ingested_s)
-            return findings.now(self._look(video, replace(question, span=moment))), told
-        if question.kind == "at":
-            return findings.at_time(question, self._look(video, question, limit=config.cubes)), told
-        if question.kind == "summary":
-            return findings.summary(self._look(video, question, limit=config.cubes)), told
+        told, gap_s = _Answering([], None, None), self._config.join_gap_s
+        match question.kind:
+            case "unknown":
+                return findings.unknown(question), told
+            case "before" | "after":
+                return self._beside(video, question), told
+            case "between" | "which_first":
+                return self._two(video, question), told
+            case "now":
+                return findings_told.now(self._look(video, replace(question, span=end_of(video)))), told
+            case "at" if question.edge == "end" and video.status in _GROWING:  # nobody knows its end yet
+                return findings_told.now(self._look(video, question)), told
+            case "at":
+                return findings_told.at_time(question, self._look(video, question), gap_s), told
+            case "summary":
+                return findings_told.summary(self._look(video, question), gap_s), told
+            case "how_long" if not question.topic:
+                return findings_told.whole(
+                    video.ingested_s, self._look(video, replace(question, span=end_of(video)))
+                ), told
+            case "text":
+                return self._text(video, question), told
         told = self._answering(video, question)
+        if question.kind == "exists":
+            question, told = self._either(video, question, told)
         if question.kind == "how_long":
-            return findings.how_long(question, told.seen, self._config.join_gap_s), told
-        if question.kind == "text":
-            texts = [one for one in told.seen if one.notes.texts]
-            return (findings.written(question, texts) if texts else findings.nothing(question)), told
-        return findings.about_thing(question, told.seen, self._config.join_gap_s, told.everywhere), told
+            return findings.how_long(question, told.seen, gap_s, all_read=told.everywhere is None), told
+        return findings.about_thing(question, told.seen, gap_s, told.everywhere), told
+
+    def _either(self, video: VideoRecord, question: Question, told: _Answering) -> tuple[Question, _Answering]:
+        """Whether there is a thing, where a second one is named: "a cat or a dog" is answered by either; of "a dog with
+        a ball" the dog alone is no yes. Nor is there a no for what the vocabulary does not know: "Is it raining?"."""
+        if question.quoted is not None or question.about_text:
+            return question, told
+        place = self._seek(question.where)
+        if _OR.search(question.text):
+            if not told.seen and place.known:
+                question = replace(question, topic=question.where, where="")
+                return question, self._answering(video, question)
+            return question, told
+        seen = [] if place.known else told.seen
+        both = seen or [one for one in told.seen if any(called(thing.name, place) for thing in one.notes.things)]
+        sure = self._seek(question.topic).known or any(one.named is not None for one in told.seen)
+        return (question if (both or not told.seen) and sure else replace(question, kind="what")), told
+
+    def _text(self, video: VideoRecord, question: Question) -> Finding:
+        """What the screen says, where or when it was asked for; all of it where nothing stands beside that."""
+        lines = self._look(video, question, kinds=TEXT_KEY_KINDS)
+        if question.topic:
+            seen = self._answering(video, question).seen
+            return findings_told.written(question, seen) if seen else findings.nothing(question)
+        return findings_told.written(question, lines)
 
     def _look(
         self, video: VideoRecord, question: Question, *, kinds: tuple[str, ...] | None = None, limit: int | None = None
@@ -112,48 +153,104 @@ class Gatherer:
             for hit, notes, tokens in self._noted(video.id, self._recall.recall(video.id, request).hits)
         ]
 
+    def _seek(self, topic: str) -> Sought:
+        return seek(topic, self._kin)
+
+    def _understood(self, question: Question) -> Question:
+        """Without the words behind a known one: "taxi drive" is a taxi. What they say of *the* thing, no memory holds:
+        "Is the dog brown?"."""
+        if question.quoted is not None or question.about_text:
+            return question
+        one = seek(question.topic, self._kin, verb_last=question.verb_last)
+        if not one.known and question.topic.endswith("ing") and (tool := self._seek(question.where)).known:
+            one = tool  # "somebody sweeping with a broom"
+        if question.kind == "text" and one.known:  # "which dog is it"
+            question = replace(question, kind="what", literal=False)
+        if question.kind == "exists" and question.definite and one.known and (one.behind or question.said_of):
+            return replace(question, kind="unknown")
+        return replace(question, topic=one.bare, other=self._seek(question.other).bare)
+
     def _answering(self, video: VideoRecord, question: Question) -> _Answering:
         """Cubes that answer to the topic, by their words or by a key above the backend's threshold."""
         threshold, most = self._keys.threshold, self._config.candidates
-        order: Order = question.kind if question.kind in ("first", "last") else "score"
+        order = _preferred(question)
+        quoted = question.quoted is not None
+        sought = self._seek(question.topic)
         vector = self._keys.question(question.topic)
         request = RecallRequest(vector, threshold, question.span, None, most, self._config.join_gap_s, order)
         recalled = self._recall.recall(video.id, request)
-        quoted = question.quoted is not None
+        looked_for = None if quoted or question.literal else sought
         seen = [
-            replace(read(hit, notes, question.topic, quoted=quoted), tokens=tokens)
+            replace(found, tokens=tokens)
             for hit, notes, tokens in self._noted(video.id, recalled.hits)
+            for found in sighted(
+                read(hit, notes, sought, quoted=quoted, literal=question.literal), looked_for, question.span
+            )
         ]
         kept = [one for one in seen if one.score >= threshold and (one.named is not None or not quoted)]
+        kept = self._narrowed(kept, question, sought)
         place = {hit: number for number, hit in enumerate(recalled.hits)}
         places = [place[one.hit] for one in kept]
         alike = None if recalled.alike is None else recalled.alike[np.ix_(places, places)]
         return _Answering(kept, alike, recalled.evidence if len(recalled.hits) >= most and not quoted else None)
 
+    def _narrowed(self, seen: list[Seen], question: Question, sought: Sought) -> list[Seen]:
+        """Without cubes where only the screen says the word, if others show the thing; and only those that show what
+        else was named ("a dog on a sofa"), if any do."""
+        if sought.known and not question.literal and any(one.named and not one.by_text for one in seen):
+            seen = [one for one in seen if not one.by_text]
+        if not question.where:
+            return seen
+        place = self._seek(question.where)
+        both = [one for one in seen if any(called(thing.name, place) for thing in one.notes.things)]
+        return both or seen
+
     def _two(self, video: VideoRecord, question: Question) -> Finding:
-        """Questions about two things: their first appearances, and what is between."""
+        """Questions about two things: their appearances, and what is between."""
         one = self._answering(video, question).seen
         other = self._answering(video, replace(question, topic=question.other)).seen
         if question.kind == "which_first":
             return findings.which_first(question, one, other)
         gap_s = self._config.join_gap_s
-        first, last = (findings.appearances(seen, gap_s)[0] if seen else None for seen in (one, other))
+        first, last = apart(findings.appearances(one, gap_s), findings.appearances(other, gap_s), question)
         if first is None or last is None or last.start_s <= first.end_s:
-            return findings.between(question, first, last, [])
-        inside = replace(question, span=TimeSpan(first.end_s, last.start_s))
-        return findings.between(question, first, last, self._look(video, inside, limit=self._config.cubes))
+            return findings_told.between(question, first, last, [], gap_s)
+        inside = self._look(video, replace(question, span=TimeSpan(first.end_s, last.start_s)))
+        inside = [one for one in inside if not one.span.overlaps(first) and not one.span.overlaps(last)]
+        return findings_told.between(question, first, last, inside, gap_s)
 
     def _beside(self, video: VideoRecord, question: Question) -> Finding:
-        anchors = self._answering(video, replace(question, span=None)).seen
-        if not anchors:
-            return findings.nothing(question)
-        spans = findings.appearances(anchors, self._config.join_gap_s)
-        anchor = spans[0]
+        anchors: list[Seen] = []
+        if question.topic:
+            anchors = self._answering(video, replace(question, span=None, at_s=None)).seen
+            spans = findings.appearances(anchors, self._config.join_gap_s)
+            place = question.nth - 1 if question.nth > 0 else question.nth
+            if not -len(spans) <= place < len(spans):
+                return findings.nothing(question)
+            anchor = spans[place]
+        else:
+            anchor = TimeSpan(question.at_s or 0.0, question.at_s or 0.0)
+        if question.wanted and self._seek(question.wanted).known:
+            return self._told_beside(video, question, anchor, self._next(video, question, anchor), anchors)
         before, after = self._recall.neighbours(video.id, anchor)
         hit = before if question.kind == "before" else after
         noted = self._noted(video.id, [hit] if hit else [])
         neighbours = [Seen(one, notes, one.span, 1.0, None, tokens=tokens) for one, notes, tokens in noted]
-        return findings.beside(question, anchor, neighbours, anchors)
+        return self._told_beside(video, replace(question, wanted=""), anchor, neighbours, anchors)
+
+    def _told_beside(
+        self, video: VideoRecord, question: Question, anchor: TimeSpan, beside: list[Seen], anchors: list[Seen]
+    ) -> Finding:
+        growing, watched_s = video.status in _GROWING, video.ingested_s
+        return findings.beside(question, anchor, beside, anchors, watched_s=watched_s, growing=growing)
+
+    def _next(self, video: VideoRecord, question: Question, anchor: TimeSpan) -> list[Seen]:
+        """The nearest cube on that side of what is wanted: "which animal comes after the dog"."""
+        after = question.kind == "after"
+        side = TimeSpan(anchor.end_s, FOREVER_S) if after else TimeSpan(0.0, anchor.start_s)
+        seen = self._answering(video, replace(question, topic=question.wanted, where="", span=side)).seen
+        seen = [one for one in seen if not one.span.overlaps(anchor)]
+        return sorted(seen, key=lambda one: one.span, reverse=not after)[:1]
 
     def _noted(self, video_id: str, hits: Sequence[Hit]) -> list[tuple[Hit, Notes, PackedTokens | None]]:
         """Each hit with its cube's words and tokens; an open cube that closed meanwhile is left out."""
@@ -176,6 +273,14 @@ class Gatherer:
         return [replace(one, worth=float(score)) for one, score in zip(found, scores, strict=True)]
 
 
+def _preferred(question: Question) -> Order:
+    """Which cubes to read where not all can be: the earliest where the place in the row counts, and the latest."""
+    if question.kind == "last" or question.nth < 0:
+        return "last"
+    placed = question.kind in ("first", "which_first", "between", "before", "after") or question.nth > 0
+    return "first" if placed else "score"
+
+
 def _tokens(found: Sequence[Seen]) -> int:
     """Memory tokens of these cubes."""
     return sum(one.tokens.values.shape[1] for one in found if one.tokens is not None)
@@ -196,14 +301,3 @@ def within_budget(
         places = [place[one.hit] for one in ordered]
         alike = answering.alike[np.ix_(places, places)]
     return tuple(ordered[i] for i in select(scores, room, order, alike, config.diversity))
-
-
-def _resolved(question: Question, video: VideoRecord) -> Question:
-    """Moments and "the last five minutes" become spans; a moment is the cube it falls into."""
-    if question.span is not None:
-        return question
-    if question.recent_s is not None:
-        return replace(question, span=TimeSpan(max(video.ingested_s - question.recent_s, 0.0), video.ingested_s))
-    if question.at_s is not None:
-        return replace(question, span=TimeSpan(question.at_s, question.at_s))
-    return question

@@ -10,12 +10,17 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from encoders.base import Notes
+from encoders.base import Notes, Thing
 from memory.records import Hit, PackedTokens, TimeSpan
+from pipeline.sought import Sought
 
 _WORD = re.compile(r"[^\W_]+")
 CLOSE_ENOUGH = 0.8
 """Share of matching characters from which two words are taken for one (screen text is read with errors)."""
+
+SURE = 0.8
+"""Probability from which a name in the notes contradicts a likeness."""
+CONTRADICTED = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def _same(a: str, b: str) -> bool:
 def line_says(line: str, topic: str) -> bool:
     """Whether every word of `topic` stands on the line, small reading errors forgiven."""
     on_screen = words(line)
-    wanted = words(topic)
+    wanted = [word for word in words(topic) if word not in ("of", "the")] or words(topic)
     return bool(wanted) and all(any(_same(word, other) for other in on_screen) for word in wanted)
 
 
@@ -68,18 +73,39 @@ def thing_is(name: str, topic: str) -> bool:
     return bool(named and wanted) and (wanted <= named or named <= wanted)
 
 
-def read(hit: Hit, notes: Notes, topic: str, *, quoted: bool = False) -> Seen:
-    """A hit after its notes were read for `topic`; `quoted` words count only on the screen."""
+def called(name: str, sought: Sought) -> bool:
+    """Whether a thing of that name is what is sought: by its words and, where the vocabulary knows what is sought, by
+    its kind alone."""
+    if not sought.known:
+        return thing_is(name, sought.topic)
+    return words(name) in (words(sought.topic), words(sought.known)) or sought.covers(name)
+
+
+def read(hit: Hit, notes: Notes, sought: Sought, *, quoted: bool = False, literal: bool = False) -> Seen:
+    """A hit after its notes were read for what is sought; `quoted` words count only on the screen, `literal` ones never
+    by likeness."""
+    named = None if quoted else next((one for one in notes.things if called(one.name, sought)), None)
+    if named is not None and sought.known:
+        return _named(hit, notes, named)
     for line in notes.texts:
-        if line_says(line.text, topic):
+        if line_says(line.text, sought.topic):
             span = TimeSpan(max(line.first_s, hit.span.start_s), _line_end(line.last_s, hit.span))
             return Seen(hit, notes, span, 1.0, line.text, by_text=True)
-    if not quoted:
-        for thing in notes.things:
-            if thing_is(thing.name, topic):
-                score = max(hit.score, 0.6 + 0.4 * thing.probability)
-                return Seen(hit, notes, hit.span, score, thing.name)
-    return Seen(hit, notes, hit.span, 0.0 if quoted else hit.score, None)
+    if named is not None:
+        return _named(hit, notes, named)
+    return Seen(hit, notes, hit.span, 0.0 if quoted or literal else hit.score - _doubt(notes, sought), None)
+
+
+def _named(hit: Hit, notes: Notes, thing: Thing) -> Seen:
+    return Seen(hit, notes, hit.span, max(hit.score, 0.6 + 0.4 * thing.probability), thing.name)
+
+
+def _doubt(notes: Notes, sought: Sought) -> float:
+    """What likeness loses where the notes surely name something else, or a proper name is asked for: a cello is like a
+    violin, but none."""
+    if not sought.known:
+        return CONTRADICTED if any(one[0].isupper() or one[0].isdigit() for one in sought.topic.split()) else 0.0
+    return CONTRADICTED if any(one.probability >= SURE for one in notes.things) else 0.0
 
 
 def _line_end(last_s: float, cube: TimeSpan) -> float:

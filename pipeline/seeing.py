@@ -15,12 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, BoundaryReason, Cubing, Frame, Glimpse
+from encoders.base import Backend, BoundaryReason, Cubing, Frame, FrameTokens, Glimpse, Thing
 from encoders.sketch import change, miniature, sketch
 from encoders.state_codec import pack, unpack
 
 TOGETHER = 4
 """Pictures encoded at once, at most; the pocket encoder's own batch. Results do not depend on it."""
+
+SAME_SCENE = 0.006
+"""What stands out of a picture stands out of those that differ from it by at most this; half of a still camera's."""
 
 Sketch = npt.NDArray[np.uint8]
 
@@ -36,6 +39,7 @@ class Seen:
         new: whether it has an encoding of its own.
         tokens: float32 [S, N, D]; grid: (h, w).
         evidence: float32 [E].
+        noticed: what stands out, where the backend notices anything.
         border: why the cube before it ends here; None where it goes on.
         glimpse: what the describer saw.
     """
@@ -47,6 +51,7 @@ class Seen:
     tokens: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
     grid: tuple[int, int] = (0, 0)
     evidence: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    noticed: tuple[Thing, ...] = ()
     border: BoundaryReason | None = None
     glimpse: Glimpse | None = None
 
@@ -69,17 +74,21 @@ class _Encoding:
     tokens: torch.Tensor
     grid: tuple[int, int]
     evidence: torch.Tensor
+    noticed: tuple[Thing, ...]
 
 
 class Seeing:
     """Frames -> `Seen` steps with tokens, evidence and borders; one object a stream."""
 
-    def __init__(self, backend: Backend, cubing: Cubing, same_picture: float) -> None:
+    def __init__(self, backend: Backend, cubing: Cubing, same_picture: float, *, notice: bool = True) -> None:
         self._backend = backend
+        self._noticer = backend.noticer if notice else None
         self._cubing = cubing
         self._same_picture = same_picture
         self._sketch: Sketch | None = None
         self._last: _Encoding | None = None
+        self._noticed: tuple[Thing, ...] = ()
+        self._noticed_on: Sketch | None = None
 
     def parts(self, frames: Iterable[Frame], group: int) -> Iterator[Part]:
         """All frames in order; a part ends with its fourth new picture, and where a group of `group` steps ends."""
@@ -102,30 +111,57 @@ class Seeing:
         return Seen(frame, Frame(small, frame.time_s), seen, new)
 
     def _encoded(self, steps: list[Seen], whole: bool) -> Part:
-        new = iter(self._encodings([step.frame for step in steps if step.new and step.frame is not None]))
+        new = iter(self._encodings([step for step in steps if step.new]))
         for step in steps:
             last = next(new) if step.new else self._last
             if last is None:
                 raise ValueError("the saved state lacks the last picture's encoding")
             self._last = last
-            step.tokens, step.grid, step.evidence = last.tokens, last.grid, last.evidence
+            step.tokens, step.grid, step.evidence, step.noticed = last.tokens, last.grid, last.evidence, last.noticed
             step.border = self._cubing.step(step.tokens[0], step.small.time_s)
         return Part(steps, whole, self.state())
 
-    def _encodings(self, frames: list[Frame]) -> list[_Encoding]:
+    def _encodings(self, steps: list[Seen]) -> list[_Encoding]:
+        frames = [step.frame for step in steps if step.frame is not None]
         if not frames:
             return []
         tokens = self._backend.frames.encode(frames)
         evidence = self._backend.keys.evidence(frames, tokens)
-        return [_Encoding(tokens.tokens[:, i], tokens.grid, evidence[i]) for i in range(len(frames))]
+        noticed = self._notice(steps, frames, tokens, evidence)
+        return [_Encoding(tokens.tokens[:, i], tokens.grid, evidence[i], noticed[i]) for i in range(len(frames))]
+
+    def _notice(
+        self, steps: list[Seen], frames: list[Frame], tokens: FrameTokens, evidence: torch.Tensor
+    ) -> list[tuple[Thing, ...]]:
+        """What stands out of each step; steps that hardly differ from one that was looked at share what was found."""
+        if self._noticer is None:
+            return [()] * len(steps)
+        due = [self._looks_new(step.sketch) for step in steps]
+        some = [i for i, is_due in enumerate(due) if is_due]
+        shown = FrameTokens(tokens.tokens[:, some], tokens.grid, tuple(tokens.times_s[i] for i in some))
+        found = iter(self._noticer.notice([frames[i] for i in some], shown, evidence[some]) if some else ())
+        noticed = []
+        for is_due in due:
+            self._noticed = next(found) if is_due else self._noticed
+            noticed.append(self._noticed)
+        return noticed
+
+    def _looks_new(self, seen: Sketch) -> bool:
+        new = self._noticed_on is None or change(self._noticed_on, seen) > SAME_SCENE
+        self._noticed_on = seen if new else self._noticed_on
+        return new
 
     def state(self) -> dict[str, bytes]:
         """By component. The encoding is exact: what a network computes in bfloat16 is saved in as many bytes."""
         last = self._last
         tensors = None if last is None else {"tokens": last.tokens, "evidence": last.evidence}
         sketched = None if self._sketch is None else torch.tensor(self._sketch)
-        values = {"grid": [0, 0] if last is None else list(last.grid)}
-        seeing = pack(values, {"sketch": sketched, **(tensors or {})})
+        noticed = [
+            [[one.name, one.probability] for one in some] for some in (last.noticed if last else (), self._noticed)
+        ]
+        values = {"grid": [0, 0] if last is None else list(last.grid), "noticed": noticed}
+        noticed_on = None if self._noticed_on is None else torch.tensor(self._noticed_on)
+        seeing = pack(values, {"sketch": sketched, "noticed_on": noticed_on, **(tensors or {})})
         return {"cubing": self._cubing.state(), "seeing": seeing}
 
     def restore(self, states: dict[str, bytes]) -> None:
@@ -134,4 +170,6 @@ class Seeing:
         values, tensors = unpack(states["seeing"])
         self._sketch = tensors["sketch"].numpy() if "sketch" in tensors else None
         grid = (values["grid"][0], values["grid"][1])
-        self._last = _Encoding(tensors["tokens"], grid, tensors["evidence"]) if "tokens" in tensors else None
+        noticed, self._noticed = (tuple(Thing(*one) for one in some) for some in values.get("noticed", ((), ())))
+        self._noticed_on = tensors["noticed_on"].numpy() if "noticed_on" in tensors else None
+        self._last = _Encoding(tensors["tokens"], grid, tensors["evidence"], noticed) if "tokens" in tensors else None

@@ -63,6 +63,7 @@ class Encoder:
             "space": keys.space,
             "threshold": keys.threshold,
             "notes": self._backend.notes,
+            "notices": self._backend.noticer is not None,
         }
 
     async def encode(self, frames: Sequence[Frame]) -> FrameTokens:
@@ -79,6 +80,15 @@ class Encoder:
 
     async def question(self, text: str) -> npt.NDArray[np.float32]:
         return await asyncio.to_thread(self._backend.keys.question, text)  # a question never waits for a video
+
+    async def kin(self, topic: str) -> frozenset[str]:
+        return self._backend.keys.kin(topic)
+
+    async def notice(
+        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
+    ) -> tuple[tuple[Thing, ...], ...]:
+        noticer = self._backend.noticer
+        return await self._run(lambda: noticer.notice(frames, tokens, evidence)) if noticer else ((),) * len(frames)
 
     async def look(self, frame: Frame, read_screen: bool) -> Glimpse:
         return await self._run(lambda: self._backend.describer.look(frame, read_screen=read_screen))
@@ -111,6 +121,10 @@ class MemoryOwner:
         keeper, _ = kept_recall(self._settings, self._hold.store, space, owner=True)
         keeper.follow(CommitAnnouncements(self._hold.client()))
         return keeper
+
+    async def warm(self) -> None:
+        """Returns when every video's keys are in."""
+        await self._ready()
 
     async def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         owner = await self._ready()
@@ -161,6 +175,7 @@ class Answerer:
     async def warm(self) -> str:
         """Returns when the first question would not wait for anything to load."""
         await self._ready()
+        await self._memory.warm.remote()
         return self._model.name
 
     async def ask(self, video_id: str, question: str, config: AnswerConfig | None) -> AsyncIterator[AnswerEvent]:

@@ -22,6 +22,7 @@ from encoders.base import (
     Glimpse,
     Keys,
     KeySpace,
+    Noticer,
     Thing,
 )
 from memory.recall import Recalled, RecallRequest
@@ -76,6 +77,10 @@ class RemoteKeys(_Remote):
         vector: npt.NDArray[np.float32] = self._call("question", text)
         return vector
 
+    def kin(self, topic: str) -> frozenset[str]:
+        names: frozenset[str] = self._call("kin", topic)
+        return names
+
 
 class RemoteDescriber(_Remote):
     """`Describer`."""
@@ -89,15 +94,27 @@ class RemoteDescriber(_Remote):
         return things
 
 
+class RemoteNoticer(_Remote):
+    """`Noticer`."""
+
+    def notice(
+        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
+    ) -> tuple[tuple[Thing, ...], ...]:
+        noticed: tuple[tuple[Thing, ...], ...] = self._call("notice", list(frames), tokens, evidence)
+        return noticed
+
+
 def remote_backend(handle: Any) -> Backend:
     """The encoder deployment as a `Backend`; asks it once what it is."""
     about: dict[str, Any] = handle.about.remote().result()
+    noticer: Noticer | None = RemoteNoticer(handle) if about["notices"] else None
     return Backend(
         name=about["name"],
         frames=RemoteFrames(handle, about["levels"], about["dim"], about["frames_per_step"]),
         keys=RemoteKeys(handle, about["space"], about["threshold"]),
         describer=RemoteDescriber(handle),
         notes=about["notes"],
+        noticer=noticer,
     )
 
 

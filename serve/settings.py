@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     token_type: TokenType = "int8"
     store_patience_s: float = Field(default=600.0, ge=0)
     retention_days: float = Field(default=0.0, ge=0)
-    cache_slots: int = Field(default=1024, ge=768)
+    cache_slots: int = Field(default=768, ge=768)
 
     def store_config(self) -> StoreConfig:
         """Where memories are kept."""

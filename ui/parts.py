@@ -101,7 +101,7 @@ def answering(asked: str, words: str) -> str:
 
 
 def answer(video_id: str, whole: Answer) -> str:
-    """The whole answer, what it was based on, and how often the thing was seen."""
+    """The whole answer, the times it speaks of, and what it was based on."""
     kind = "said" if whole.supported else "said unsupported"
     still = whole.video_status in ("queued", "ingesting", "live")
     so_far = f"as of {clock(whole.as_of_s)}, the video is still being watched; " if still else ""
@@ -120,8 +120,9 @@ def _evidence(video_id: str, evidence: Evidence) -> str:
     times = (
         _seek_button("seen", video_id, one.start_s, one.end_s, _time(one.start_s, one.end_s)) for one in evidence.spans
     )
-    often = "once" if evidence.count == 1 else f"{evidence.count} times"
-    return f'<div class="evidence"><span>Seen {often}:</span> {" ".join(times)}</div>'
+    shown = len(evidence.spans)
+    some = f" (the first {shown} of {evidence.count})" if shown < evidence.count else ""
+    return f'<div class="evidence"><span>When{some}:</span> {" ".join(times)}</div>'
 
 
 def citations(cited: Iterable[Citation]) -> str:

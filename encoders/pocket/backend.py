@@ -7,6 +7,7 @@ import torch
 from encoders.base import Backend
 from encoders.pocket.describer import PocketDescriber
 from encoders.pocket.keys import PocketKeyEncoder
+from encoders.pocket.noticing import PocketNoticer
 from encoders.pocket.sentence import SentenceEncoder
 from encoders.pocket.vision import Grid, PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
@@ -39,4 +40,5 @@ def load(threads: int | None = None, device: str = "cpu", grid: Grid = "normal")
         "grid": f"{grid}: {vision.grid[0]} x {vision.grid[1]} tokens of {vision.dim} channels",
         "threads": f"{torch.get_num_threads()}: {'as asked for' if threads else 'chosen by torch'}",
     }
-    return Backend(NAME, vision, keys, describer, notes)
+    noticer = PocketNoticer(vision, vocabulary) if grid == "normal" else None
+    return Backend(NAME, vision, keys, describer, notes, noticer)

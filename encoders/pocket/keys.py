@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import Frame, FrameTokens, Keys, KeySpace
+from encoders.pocket.kinship import Kinship
 from encoders.pocket.sentence import DIM, SentenceEncoder
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import CLASSES, Vocabulary, load_vectors, load_vocabulary
@@ -89,6 +90,7 @@ class PocketKeyEncoder:
     ) -> None:
         self.vocabulary = vocabulary or load_vocabulary()
         self._vision, self._sentences = vision, sentences
+        self._kinship = Kinship(self.vocabulary)
         vectors, vectors_sha256 = load_vectors(self.vocabulary)
         self._centre = vectors[:CLASSES].mean(0)
         self._vectors = _unit(vectors - self._centre)
@@ -112,6 +114,10 @@ class PocketKeyEncoder:
     def question(self, text: str) -> npt.NDArray[np.float32]:
         """The topic's sentence embedding, float32 [384]."""
         return np.asarray(self._embed([text.strip()])[0])
+
+    def kin(self, topic: str) -> frozenset[str]:
+        """See `KeyEncoder.kin` and `encoders.pocket.kinship`."""
+        return self._kinship.of(topic)
 
     def _seen(self, summary: torch.Tensor) -> list[tuple[str, npt.NDArray[np.float32]]]:
         if not summary.any():

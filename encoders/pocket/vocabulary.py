@@ -36,12 +36,14 @@ class Vocabulary:
             pictures nearly always have one in them (a worn coat shows a person, an espresso a cup).
         kin: float32 [W, 1000], 1 only where the class is of that kind.
         sha256: digest of the names.
+        also: for each class, other names of the same thing.
     """
 
     words: tuple[str, ...]
     members: torch.Tensor
     kin: torch.Tensor
     sha256: str
+    also: tuple[tuple[str, ...], ...] = ()
 
     def evidence(self, probabilities: torch.Tensor) -> torch.Tensor:
         """Class probabilities float32 [..., 1000] -> a probability for each word, [..., W]."""
@@ -93,7 +95,8 @@ def load_vocabulary(path: Path = NAMES_FILE) -> Vocabulary:
     kin, shown = _members(classes, ("kinds",)), _members(classes, ("kinds", "shows"))
     kinds = sorted(shown, key=lambda kind: (len(shown[kind]), kind))
     words = tuple([one["name"] for one in classes] + kinds)
-    return Vocabulary(words, _rows(kinds, shown), _rows(kinds, kin), file_sha256(path))
+    also = tuple(tuple(one["also"]) for one in classes)
+    return Vocabulary(words, _rows(kinds, shown), _rows(kinds, kin), file_sha256(path), also)
 
 
 def _members(classes: Sequence[Mapping[str, Any]], fields: tuple[str, ...]) -> dict[str, list[int]]:

@@ -25,6 +25,7 @@ class LayerView:
         sink, recent: slots at either end that stay anyway.
         room: slots that will stay of those in between.
         layer, layers: which one of how many.
+        novelty: [B, Hkv or 1, T], how unlike the stream's other passages (`memory.kv_novelty`); zeros unless asked for.
     """
 
     keys: torch.Tensor
@@ -38,6 +39,7 @@ class LayerView:
     room: int
     layer: int
     layers: int
+    novelty: torch.Tensor
 
 
 class KVPolicy(Protocol):
@@ -48,6 +50,7 @@ class KVPolicy(Protocol):
         window: queries to be kept for scoring; 0 keeps none.
         per_head: whether each key-value head keeps slots of its own; else all heads of a layer share one set.
         most_picks: a slot that was chosen so often is not chosen again while others are left; None for no limit.
+        passage: tokens in a passage whose novelty is noted (odd); 0 where it is not asked for.
     """
 
     @property
@@ -58,6 +61,8 @@ class KVPolicy(Protocol):
     def per_head(self) -> bool: ...
     @property
     def most_picks(self) -> int | None: ...
+    @property
+    def passage(self) -> int: ...
 
     def regions(self, keep: int) -> tuple[int, int]:
         """(sink, recent) when `keep` slots will stay; their sum is at most `keep`."""

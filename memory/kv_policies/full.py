@@ -17,6 +17,7 @@ class Full:
     window: int = 0
     per_head: bool = False
     most_picks: int | None = None
+    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """All of it recent."""

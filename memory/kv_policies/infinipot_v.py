@@ -30,6 +30,7 @@ class InfiniPotV:
     window: int = 0
     per_head: bool = True
     most_picks: int | None = None
+    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """No sink."""

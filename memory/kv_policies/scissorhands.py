@@ -25,6 +25,7 @@ class Scissorhands:
     recent: float = 0.25
     per_head: bool = True
     most_picks: int | None = None
+    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """No sink: important slots find their own way."""

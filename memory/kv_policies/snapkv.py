@@ -26,6 +26,7 @@ class SnapKV:
     kernel: int = 5
     per_head: bool = True
     most_picks: int | None = None
+    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """The window stays, at most half of all."""

@@ -22,6 +22,7 @@ class StreamingLLM:
     window: int = 0
     per_head: bool = False
     most_picks: int | None = None
+    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """Sink and recent take all."""

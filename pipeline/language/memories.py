@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.language.base import ReadableMemory
-from pipeline.language.generation import GreedyDecoder, Prefix, announce, fork
+from pipeline.language.generation import GreedyDecoder, Prefix
 from pipeline.language.wording import ChatWording
 
 
@@ -24,18 +24,18 @@ class PocketReading:
     def __init__(self, decoder: GreedyDecoder, wording: ChatWording, beginning: Prefix) -> None:
         self._decoder = decoder
         self._wording = wording
-        self.so_far = fork(beginning)
+        self.so_far = beginning.fork()
         self.next_number = 0
-        heading = wording.memories()
-        announce(self.so_far.cache, len(heading), protect="system")
-        decoder.read(self.so_far, heading)
+        if heading := wording.memories():
+            self.so_far.cache.announce(len(heading), protect="system")
+            decoder.read(self.so_far, heading)
 
     def read(self, numbered: Sequence[tuple[int, ReadableMemory]]) -> None:
         """See `Reading.read`."""
         tokens: list[int] = []
         for number, memory in numbered:
             line = self._wording.memory(memory.span, memory.notes)
-            announce(self.so_far.cache, len(line), group=number)
+            self.so_far.cache.announce(len(line), group=number)
             tokens += line
             self.next_number = max(self.next_number, number + 1)
         if tokens:
@@ -45,11 +45,10 @@ class PocketReading:
         """One to read on in, without a trace in this one."""
         twin = object.__new__(PocketReading)
         twin._decoder, twin._wording = self._decoder, self._wording
-        twin.so_far, twin.next_number = fork(self.so_far), self.next_number
+        twin.so_far, twin.next_number = self.so_far.fork(), self.next_number
         return twin
 
     @property
     def held(self) -> frozenset[int]:
-        """See `Reading.held`; empty where the cache does not know its groups."""
-        groups: frozenset[int] = getattr(self.so_far.cache, "groups", frozenset())
-        return groups
+        """See `Reading.held`."""
+        return self.so_far.cache.groups

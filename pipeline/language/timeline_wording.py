@@ -22,6 +22,14 @@ class TimelineWording(ChatWording):
         told = "\n".join(plain(line, LINE_CHARS) for line in lines)
         return [*self._turn("system", TIMELINE_SYSTEM), self._start, *self._text(f"user\n{told}\n")]
 
+    def reading_start(self) -> list[int]:
+        """What all timelines share: `reading_prefix` is this and then each line of `reading_line`."""
+        return [*self._turn("system", TIMELINE_SYSTEM), self._start, *self._text("user\n")]
+
+    def reading_line(self, line: str) -> list[int]:
+        """One line of a timeline."""
+        return self._text(f"{plain(line, LINE_CHARS)}\n")
+
     def reading_question(self, question: str) -> list[int]:
         """The rest of the prompt, up to where the answer begins."""
         asked = self._text(f"Question: {plain(question, QUESTION_CHARS)}")

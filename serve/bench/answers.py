@@ -1,108 +1,103 @@
 """`longwatch bench answers`: how often answers are exactly right, by kind of question and by who answers.
 
-On written timelines put into a real store: the code's statement alone, and Longwatch as it answers (the model words the
-statement and is checked). Items: the frozen files in `tests/evals/timelines`.
+On written timelines: the code's statement alone, the model alone, and Longwatch as it answers (the model words the
+statement and is checked). On real video: citations, words and times against dated truth, as `longwatch eval` scores
+them. A kind of question is a row: an interrupted run goes on at the kind it was at.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from encoders.base import Backend
+from encoders.pocket.weights import file_sha256
 from memory.config import StoreConfig
 from memory.opening import StoreHold
-from memory.recall import LocalRecall
-from pipeline.answer import Answer, Answerer
-from pipeline.config import AnswerConfig
+from pipeline.language.adapter import ADAPTER_FILE
 from pipeline.language.base import LanguageModel
 from pipeline.language.scripted import ScriptedModel
-from serve.evals.remembered import remember
-from serve.evals.timelines import TimelineItem, exact, read_items
+from serve.bench.answers_real import real
+from serve.bench.answers_timelines import (
+    ITEMS,
+    Row,
+    TimelineReader,
+    asker,
+    by_kind,
+    kinds_of,
+    read_alone,
+    row,
+    scores,
+    times,
+)
+from serve.bench.rows import Rows
+from serve.evals.timelines import TimelineItem, read_items
 from serve.settings import Settings
-from serve.wiring import load_backend, load_language_model, new_index
+from serve.wiring import load_backend, load_language_model
 
 FILES = ("generated", "hand")
-ITEMS = Path(__file__).resolve().parents[2] / "tests" / "evals" / "timelines"
-Ask = Callable[[TimelineItem], Answer]
+_QUICK_KINDS = 6
 
 
 def run(quick: bool, clips: Path | None) -> dict[str, Any]:
-    """Keys: ``generated`` and ``hand``, each {questions, exact, by_kind, refused_right, refused_wrong} of Longwatch as
-    it answers (``together``), and ``code_alone``; load and token times. `clips` is another folder of items."""
-    settings, folder = Settings(), clips or ITEMS
+    """``generated`` and ``hand``: {questions, exact, by_kind, refused_right, refused_wrong, together, code_alone,
+    model_alone, …}, shares of 1; ``real``: {questions, citation_hits, word_hits, invented_times, by_kind}; load and
+    token times.
+
+    Args:
+        quick: six kinds of question, one of each, and no real video.
+        clips: the folder of the five clips of `serve.evals.questions`; without it only the sample is asked.
+    """
+    settings = Settings()
+    rows = Rows("answers-quick" if quick else "answers", __name__)
     backend = load_backend(settings)
     began = time.perf_counter()
     model = load_language_model(settings)
+    by = f"{model.name} {_adapter()}"  # code is not all that a row is of
     figures: dict[str, Any] = {"load_s": round(time.perf_counter() - began, 2)}
     with tempfile.TemporaryDirectory(prefix="lw") as data, StoreHold(StoreConfig(Path(data))) as hold:
-        code, both = asker(hold, backend, ScriptedModel()), asker(hold, backend, model)
-        for name in FILES:
-            items = read_items(folder / f"{name}.json")
-            asked = list(_firsts(items)) if quick else items
-            answers = [both(item) for item in asked]
-            together = scores(list(zip(asked, answers, strict=True)))
-            alone = scores([(item, code(item)) for item in asked])
-            figures[name] = {"questions": len(asked), **together, "together": together["exact"]} | {
-                "code_alone": alone["exact"],
-                "code_alone_by_kind": alone["by_kind"],
+        both, code = asker(hold, backend, model), asker(hold, backend, ScriptedModel())
+
+        def measured(items: list[TimelineItem]) -> dict[str, list[Row]]:
+            return {
+                "together": [row(item, both(item)) for item in items],
+                "code": [row(item, code(item)) for item in items],
+                "model": _alone(model, items),
             }
-            figures |= _times(answers)
-    return figures
+
+        together: list[Row] = []
+        for name in FILES:
+            every = list(kinds_of(read_items(ITEMS / f"{name}.json"), 1 if quick else None))
+            asked = every[:_QUICK_KINDS] if quick else every
+            told = [rows.row(f"{name} {kind} {by}", partial(measured, items)) for kind, items in asked]
+            together += [one for kind in told for one in kind["together"]]
+            figures[name] = _figures(told)
+    figures["real"] = rows.row(f"real {by}", lambda: real(settings, clips)) if not quick else None
+    rows.done()
+    return figures | times(together)
 
 
-def asker(hold: StoreHold, backend: Backend, model: LanguageModel) -> Ask:
-    """Asks an item of its timeline, remembered in the store that is held."""
-    recall = LocalRecall(hold.store, new_index(backend.keys.space.dim))
-    answerer = Answerer(hold.store, recall, backend.keys, model, AnswerConfig())
-
-    def ask(item: TimelineItem) -> Answer:
-        *_, last = answerer.ask(remember(hold.store, backend.keys, backend.name, item), item.question)
-        if not isinstance(last, Answer):
-            raise RuntimeError("an answer did not end with an Answer")
-        return last
-
-    return ask
+def _adapter() -> str:
+    """Names the weights merged into the model."""
+    return file_sha256(ADAPTER_FILE)[:12] if ADAPTER_FILE.exists() else "none"
 
 
-def scores(rows: Sequence[tuple[TimelineItem, Answer]]) -> dict[str, Any]:
-    """Shares: of exact answers, by kind; of what cannot be answered, refused; of what can, refused all the same."""
-    right = [(item, exact(item, answer.text)) for item, answer in rows]
-    kinds = sorted({item.kind for item, _ in right})
-    cannot = [not answer.supported for item, answer in rows if item.refuse]
-    can = [not answer.supported for item, answer in rows if not item.refuse and item.yes is not False]
+def _alone(model: LanguageModel, items: list[TimelineItem]) -> list[Row]:
+    return [read_alone(model, item) for item in items] if isinstance(model, TimelineReader) else []
+
+
+def _figures(told: list[dict[str, list[Row]]]) -> dict[str, Any]:
+    """One file's keys from its kinds' rows."""
+    together, code, model = ([one for kind in told for one in kind[who]] for who in ("together", "code", "model"))
+    found, alone = scores(together), scores(code)
     return {
-        "exact": _share([ok for _, ok in right]),
-        "by_kind": {kind: _share([ok for item, ok in right if item.kind == kind]) for kind in kinds},
-        "refused_right": _share(cannot),
-        "refused_wrong": _share(can),
+        "questions": len(together),
+        **found,
+        "together": found["exact"],
+        "code_alone": alone["exact"],
+        "code_alone_by_kind": alone["by_kind"],
+        "model_alone": scores(model)["exact"] if model else None,
+        "model_alone_by_kind": by_kind(model) if model else None,
     }
-
-
-def _times(answers: Sequence[Answer]) -> dict[str, float]:
-    worded = [answer.usage for answer in answers if answer.usage.answer_tokens]
-    if not worded:
-        return {}
-    spent_s = sum(one.total_ms - one.first_token_ms for one in worded) / 1000
-    tokens = sum(one.answer_tokens for one in worded)
-    return {
-        "first_token_ms": round(median(one.first_token_ms for one in worded), 1),
-        "tokens_per_s": round(tokens / max(spent_s, 1e-9), 1),
-    }
-
-
-def _share(hits: Sequence[bool]) -> float:
-    return round(sum(hits) / len(hits), 4) if hits else 0.0
-
-
-def _firsts(items: Sequence[TimelineItem]) -> Iterator[TimelineItem]:
-    """The first of each kind."""
-    seen: set[str] = set()
-    for item in items:
-        if item.kind not in seen:
-            seen.add(item.kind)
-            yield item

@@ -42,7 +42,7 @@ def run(quick: bool, clips: Path | None) -> dict[str, Any]:
         quick: 12 s at 360p, once, instead of 30 s at 1080p three times.
         clips: folder of real clips with `events.json`; without it films are made from the bundled sample.
     """
-    rows, videos = Rows("decode-quick" if quick else "decode"), pictured(clips)
+    rows, videos = Rows("decode-quick" if quick else "decode", __name__), pictured(clips)
     files = []
     for codec, recipe in RECIPES.items():
         if recipe.encoder not in av.codecs_available:

@@ -45,7 +45,7 @@ def run(quick: bool, clips: Path | None) -> dict[str, Any]:
     """
     recipe = replace(Recipe(), seconds=40, width=1280, height=720) if quick else Recipe()
     path = film(recipe, pictured(clips))
-    rows = Rows(f"ingest-{path.stem}")
+    rows = Rows(f"ingest-{path.stem}", __name__)
     settings = Settings(screen_text=False)
     backend = load_backend(settings)
     figures: dict[str, Any] = {

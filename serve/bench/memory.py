@@ -1,8 +1,9 @@
 """`longwatch bench memory`: what an hour costs to keep, how fast and well it is searched, whether needles are found,
-and whether anything is lost when processes are killed.
+what propagation adds, and whether anything is lost when processes are killed.
 
 Parts, each with its own file and run one after the other: `memory_size`, `memory_select`, `memory_needle`,
-`memory_kill`. Finished rows of the long ones are kept in the cache folder (`bench/memory`); remove it to begin anew.
+`memory_ablation`, `memory_kill`. What the long ones have finished (rows, watched films, filled stores) is kept in the
+cache folder, so that an interrupted run goes on; each says for how long.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import torch
 from serve.settings import Settings
 from serve.wiring import load_backend
 
+from .memory_ablation import run as ablation
 from .memory_kill import run_kill_test
 from .memory_needle import needle_rows
 from .memory_needle_sources import SourcesMissing
 from .memory_select import selection
 from .memory_size import mb_per_hour
 
-PARTS = ("size", "select", "needle", "kill")
+PARTS = ("size", "select", "needle", "ablation", "kill")
 QUICK_KILLS = 2
 
 
@@ -41,6 +43,8 @@ def run(quick: bool, clips: Path | None = None, parts: tuple[str, ...] = PARTS) 
         figures |= selection(quick, settings.cache_dir / "bench" / "memory")
     if "needle" in parts:
         figures["needle"] = _needles(quick, settings.cache_dir)
+    if "ablation" in parts:
+        figures["ablation"] = ablation(quick, clips)["rows"]
     if "kill" in parts:
         figures["kill_test"] = run_kill_test(60.0, QUICK_KILLS) if quick else run_kill_test()
     return figures

@@ -8,15 +8,17 @@ counts only what would be cited: the selection again, less what does not reach t
 needles were chosen by what they show, not by whether the encoder knows them. Memory is judged by those that it knows:
 whose shot, seen alone, answers to its question by the encoder's threshold and better than any other needle does;
 `known_or_not` counts all. All lengths ask for the same needles, in the same pictures.
+
+Watched films stay in the cache folder and are watched anew only when code that shapes a memory has changed, so another
+setting of the selection is measured in minutes. Asking is always done anew, and so are its times.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +38,12 @@ from pipeline.language.base import LanguageModel
 from pipeline.language.pocket import PocketLanguageModel
 from pipeline.library import Identity, register_file
 from serve.bench import memory_needle_score as score
+from serve.bench.code_digest import code_digest
 from serve.bench.memory_needle_ask import Asker
 from serve.bench.memory_needle_encoded import remembered
 from serve.bench.memory_needle_film import NEEDLE_STEPS, Film, FilmSource, film
 from serve.bench.memory_needle_shots import Shot
-from serve.bench.memory_needle_sources import ROOT, Source, present
+from serve.bench.memory_needle_sources import Source, present
 
 _ASKED = 3
 
@@ -55,7 +58,7 @@ class Length:
     films: int
 
 
-FULL = (Length("10min", 600, 1, 18), Length("1h", 3600, 9, 2), Length("10h", 36000, 9, 2))
+FULL = (Length("10min", 600, 1, 27), Length("1h", 3600, 9, 3), Length("10h", 36000, 9, 3))
 QUICK = (Length("10min", 600, 1, 1),)
 
 
@@ -64,8 +67,8 @@ def needle_rows(quick: bool, cache: Path) -> dict[str, object]:
 
     Args:
         quick: 10 minutes only.
-        cache: Longwatch's cache folder; pictures, encodings, films' memories and finished rows are in its folder
-            ``needle``, so that a run that was interrupted goes on at the film it was at.
+        cache: Longwatch's cache folder; pictures, encodings and films' memories are in its folder ``needle``, so that
+            a run that was interrupted goes on at the film it was at.
 
     Raises:
         SourcesMissing: the pictures were never fetched; the text is the command.
@@ -84,11 +87,12 @@ def _rows(
     folder = cache / "needle"
     bench = _Bench(folder, remembered(load(threads=1), folder / "encoded"), cache / "weights")
     told: dict[str, object] = {"sources": len(filler), "needles": len(needles)}
+    known: dict[int, list[str]] = {}
     with StoreHold(StoreConfig(folder / "store")) as hold:
         for length in lengths:
             films = [film(length.seconds, length.each_depth, number, filler, needles) for number in range(length.films)]
             rows = [bench.row(hold.store, length, number, shown) for number, shown in enumerate(films)]
-            known = {seed: bench.known(needles, seed) for seed in sorted(_seeds(films))}
+            known |= {seed: bench.known(needles, seed) for seed in sorted(_seeds(films) - known.keys())}
             told[length.name] = {**_length(rows, known), **bench.answers(hold.store, length, films[0], known[0])}
     return told
 
@@ -113,29 +117,8 @@ def _median(values: list[float]) -> float | None:
     return round(statistics.median(values), 1) if values else None
 
 
-class Rows:
-    """Finished rows on disk, read back where the same code has measured the same thing."""
-
-    def __init__(self, folder: Path, code: str) -> None:
-        self._folder = folder
-        self._code = code
-
-    def digest(self, of: object) -> str:
-        """Of the code and of what a row is about, which says all of itself as text."""
-        return hashlib.sha256(f"{self._code} {of}".encode()).hexdigest()
-
-    def kept(self, name: str, of: object, measured: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The row, measured where it is not there yet."""
-        path = self._folder / f"{name}-{self.digest(of)[:16]}.json"
-        if not path.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(measured()))
-        told: dict[str, Any] = json.loads(path.read_text())
-        return told
-
-
 class _Bench:
-    """What all films share: the encoders, the language model, and where finished rows are kept."""
+    """What all films share: the encoders, the language model, and what shapes a film's memory."""
 
     def __init__(self, folder: Path, backend: Backend, weights: Path) -> None:
         self._folder = folder
@@ -144,34 +127,27 @@ class _Bench:
         self._model: LanguageModel | None = None
         self._watching = IngestConfig(screen_text=False)
         self._answering = AnswerConfig()
-        self._rows = Rows(folder / "rows", f"{code_digest()} {self._watching} {self._answering}")
+        self._code = watching_digest()
 
     def row(self, store: MemoryStore, length: Length, number: int, shown: Film) -> dict[str, Any]:
         """One film's trials."""
-
-        def measured() -> dict[str, Any]:
-            video = self._watched(store, length, number, shown)
-            asker = Asker(store, self._backend.keys, video, self._answering)
-            trials = [asker.trial(one) for one in shown.planted]
-            return {"trials": trials, "steps": shown.seconds, "cubes": video.cubes}
-
-        return self._rows.kept(f"{length.name}-{number}", shown, measured)
+        video = self._watched(store, length, number, shown)
+        asker = Asker(store, self._backend.keys, video, self._answering)
+        trials = [asker.trial(one) for one in shown.planted]
+        return {"trials": trials, "steps": shown.seconds, "cubes": video.cubes}
 
     def answers(self, store: MemoryStore, length: Length, shown: Film, known: Collection[str]) -> dict[str, Any]:
         """What whole answers about a length's first film take, in ms: medians of `_ASKED`."""
-
-        def measured() -> dict[str, Any]:
-            asker = Asker(store, self._backend.keys, self._watched(store, length, 0, shown), self._answering)
-            self._model = self._model or PocketLanguageModel(self._weights)
-            usages = asker.usages(self._model, shown, known, _ASKED)
-            prefill_ms = [usage.prefill_ms for usage in usages if usage.prefill_ms > 0]
-            return {"prefill_ms": _median(prefill_ms), "total_ms": _median([usage.total_ms for usage in usages])}
-
-        return self._rows.kept(f"{length.name}-answers", shown, measured)
+        asker = Asker(store, self._backend.keys, self._watched(store, length, 0, shown), self._answering)
+        self._model = self._model or PocketLanguageModel(self._weights)
+        usages = asker.usages(self._model, shown, known, _ASKED)
+        prefill_ms = [usage.prefill_ms for usage in usages if usage.prefill_ms > 0]
+        return {"prefill_ms": _median(prefill_ms), "total_ms": _median([usage.total_ms for usage in usages])}
 
     def _watched(self, store: MemoryStore, length: Length, number: int, shown: Film) -> VideoRecord:
         """The film's memory; what other code remembered of this film is deleted first."""
-        name, digest = f"{length.name}-{number}", self._rows.digest(shown)
+        name = f"{length.name}-{number}"
+        digest = hashlib.sha256(f"{self._code} {self._watching} {shown}".encode()).hexdigest()
         for old in store.videos():
             if old.name == name and old.sha256 != digest:
                 store.delete_video(old.id)
@@ -185,20 +161,15 @@ class _Bench:
     def known(self, needles: Sequence[Source], seed: int) -> list[str]:
         """Topics of needles whose shot alone answers to its question: its best cosine reaches the threshold and is
         larger than that of every other needle's shot."""
-
-        def measured() -> dict[str, Any]:
-            keys = self._backend.keys
-            shots = [self._alone(Shot(one, seed, NEEDLE_STEPS)) for one in needles]
-            found = []
-            for i, one in enumerate(needles):
-                vector = keys.question(one.topic or "")
-                scores = np.array([(rows @ vector).max(initial=-1.0) for rows in shots])
-                if scores[i] >= keys.threshold and scores[i] > np.delete(scores, i).max():
-                    found.append(one.topic)
-            return {"known": found}
-
-        told: list[str] = self._rows.kept(f"known-{seed}", needles, measured)["known"]
-        return told
+        keys = self._backend.keys
+        shots = [self._alone(Shot(one, seed, NEEDLE_STEPS)) for one in needles]
+        found = []
+        for i, one in enumerate(needles):
+            vector = keys.question(one.topic or "")
+            scores = np.array([(rows @ vector).max(initial=-1.0) for rows in shots])
+            if scores[i] >= keys.threshold and scores[i] > np.delete(scores, i).max():
+                found.append(one.topic or "")
+        return found
 
     def _alone(self, shot: Shot) -> F32:
         """A shot's keys, float32 [R, K], as a cube of nothing else would have them."""
@@ -209,9 +180,9 @@ class _Bench:
         return self._backend.keys.keys(pool.summary(), []).vectors
 
 
-def code_digest() -> str:
-    """One digest over all code that shapes a memory or a choice: rows of other code are not taken up again."""
-    packages = [ROOT / name for name in ("encoders", "memory", "pipeline")]
-    files = [path for package in packages for path in sorted(package.rglob("*.py"))]
-    files += sorted(Path(__file__).parent.glob("memory_needle*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+def watching_digest() -> str:
+    """Of all code that shapes a film's memory; what is configured, the film itself names (`IngestConfig`)."""
+    parts = ("film", "shots", "sources", "encoded")
+    roots = ("pipeline.ingest", "pipeline.library", "encoders.pocket.backend", "memory.opening")
+    bench = tuple(f"serve.bench.memory_needle_{part}" for part in parts)
+    return code_digest(*roots, *bench, without=("pipeline.config", "serve.settings"))

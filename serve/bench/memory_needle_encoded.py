@@ -145,6 +145,9 @@ class RememberedKeys:
     def question(self, text: str) -> npt.NDArray[np.float32]:
         return self._encoder.question(text)
 
+    def kin(self, topic: str) -> frozenset[str]:
+        return self._encoder.kin(topic)
+
 
 class RememberedDescriber:
     """A `Describer` that looks at a picture's colours once and never reads the screen."""

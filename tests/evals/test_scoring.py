@@ -95,6 +95,8 @@ def test_times_that_nothing_holds_are_invented() -> None:
     assert invented_times("From 0:10 to 0:20, and at 0:40.", memory) == [40]
     assert invented_times("At 0:40: nothing.", memory, "What is there at 0:40?") == []
     assert invented_times("A cat, twice.", []) == []
+    assert invented_times("It is seen for 40 s: 0:10 to 0:20.", memory) == []
+    assert invented_times('The screen says "Closes at 17:30" from 1:00 to 1:05.', memory) == []
     assert invented_times("At 0:21.", memory) == [21]  # a whole second beside
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memory.errors import UnknownVideo
+from memory.numpy_index import exact_scores
 from memory.records import F32, Evidence, Hit, KeyedSpan, OpenCube, TimeSpan, VideoRecord, VideoStatus
 
 
@@ -21,8 +22,7 @@ def hits(vector: F32 | None, video_id: str, cubes: Iterable[KeyedSpan], span: Ti
             found.append(Hit(video_id, one.ordinal, one.span, 0.0, ""))
             continue
         best: tuple[float, str] | None = None
-        for row, kind in zip(one.keys, one.key_kinds, strict=True):
-            score = float(row.astype(np.float32) @ vector)
+        for score, kind in zip(exact_scores(one.keys.astype(np.float32), vector).tolist(), one.key_kinds, strict=True):
             if np.isfinite(score) and (best is None or score > best[0]):
                 best = score, kind
         if best is not None:

@@ -53,6 +53,20 @@ def questions(rows: F32, count: int = 100) -> F32:
     return np.asarray(mixed / np.linalg.norm(mixed, axis=1, keepdims=True), np.float32)
 
 
+def held_training(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Training waits: set when it has begun, and what it waits for."""
+    training, go_on = threading.Event(), threading.Event()
+    train = ivf.train
+
+    def held_up(*arguments: object) -> object:
+        training.set()
+        assert go_on.wait(60)
+        return train(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ivf, "train", held_up)
+    return training, go_on
+
+
 @pytest.mark.parametrize("keys", [clustered, uniform])
 def test_recall_at_10_against_the_oracle(keys: object) -> None:
     rows = keys(6000)  # type: ignore[operator]
@@ -99,15 +113,7 @@ def test_evenly_spread_keys_stay_flat() -> None:
 
 
 def test_searches_additions_and_removals_go_on_while_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    training, go_on = threading.Event(), threading.Event()
-    train = ivf.train
-
-    def held_up(*arguments: object) -> object:
-        training.set()
-        assert go_on.wait(60)
-        return train(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ivf, "train", held_up)
+    training, go_on = held_training(monkeypatch)
     rows = clustered(9000)
     index, oracle = FaissIndex(DIM, SMALL), NumpyIndex(DIM)
 
@@ -138,15 +144,7 @@ def test_searches_additions_and_removals_go_on_while_it_trains(monkeypatch: pyte
 
 def test_what_comes_while_it_trains_goes_in_without_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """More comes, goes and comes again than fits the last exchange: in rounds, and nothing is lost or doubled."""
-    training, go_on = threading.Event(), threading.Event()
-    train = ivf.train
-
-    def held_up(*arguments: object) -> object:
-        training.set()
-        assert go_on.wait(60)
-        return train(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ivf, "train", held_up)
+    training, go_on = held_training(monkeypatch)
     rows = clustered(20_000)
     index, oracle = FaissIndex(DIM, IndexConfig(flat_up_to=2000, growth=99.0)), NumpyIndex(DIM)
     for one in (index, oracle):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from memory import index_keeper
 from memory.announcements import CommitAnnouncements
 from memory.config import StoreConfig
 from memory.errors import StoreUnavailable
@@ -163,3 +164,28 @@ def test_it_saves_after_a_while_and_not_at_every_commit(hold: StoreHold, tmp_pat
     keeper.look()
     assert videos_in(path) == ["d"]
     hold.store.delete_video("d")
+
+
+def test_what_goes_while_it_is_saved_is_in_no_snapshot(
+    hold: StoreHold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, save = tmp_path / "s", index_keeper.save
+    recall, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
+    keeper = IndexKeeper(recall, index, path, SPACE, "s")
+    for name in ("f", "g"):
+        hold.store.create_video(record(name))
+        commit(hold, name, 0)
+    keeper.look()
+    deleted: list[str] = []
+
+    def slowly(*arguments: object) -> int:
+        if not deleted:
+            hold.store.delete_video("f")
+            keeper.forget("f")
+            deleted.append("f")
+        return save(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(index_keeper, "save", slowly)
+    keeper.save()
+    assert videos_in(path) == ["g"]
+    hold.store.delete_video("g")

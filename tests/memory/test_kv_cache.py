@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,8 @@ POLICY = st.sampled_from(
         *sorted(POLICIES),
         Participative(score="max", per_head=True),
         Participative(score="linear", sink=0.3, most_picks=1),
-        Participative(window=8, sample=3, weigh_values=True, kernel=3),
+        Participative(window=8, sample=3, weigh_values=True, kernel=3, novel=0, passage=0),
+        Participative(per_head=True, novel=0.5, passage=3),
     ]
 )
 
@@ -241,7 +243,7 @@ def _rows(first: int, last: int, at: int) -> torch.Tensor:
     orders = torch.arange(first, last + 1)
     positions = orders - last + at
     none = torch.zeros_like(orders)
-    return torch.stack((orders, orders, none - 1, none, none, none, positions, positions))
+    return torch.stack((orders, orders, none - 1, none, none, none, none, positions, positions))
 
 
 def test_memory_and_slots_stay_flat() -> None:
@@ -296,8 +298,8 @@ def test_turns_stay_within_their_share_the_latest_first() -> None:
 
 def test_a_slot_chosen_too_often_makes_room() -> None:
     model = tiny("llama", layers=1)
-    ever = new_cache(model, Participative(sink=0.1, recent=0.3, score="linear"), slots=24, keep=16)
-    worn = new_cache(model, Participative(sink=0.1, recent=0.3, score="linear", most_picks=2), slots=24, keep=16)
+    policy = Participative(sink=0.1, recent=0.3, score="linear", novel=0)
+    ever, worn = (new_cache(model, one, slots=24, keep=16) for one in (policy, replace(policy, most_picks=2)))
     for cache in (ever, worn):
         feed(model, cache, words(200), chunk=8)
     assert worn.held(0).order[0, 0, 2:].min() > ever.held(0).order[0, 0, 2:].min()

@@ -27,6 +27,7 @@ def view(keys: torch.Tensor, queries: torch.Tensor, **more: Any) -> LayerView:
     plain = LayerView(
         keys[None, None], values[None, None], queries[None, None, None], torch.arange(slots)[None, None],
         torch.arange(slots, slots + len(queries)), 1.0, 0, 0, room, 0, 1,
+        torch.zeros(1, 1, slots),
     )  # fmt: skip
     return replace(plain, **more)
 
@@ -73,12 +74,28 @@ def test_a_sample_of_queries_is_evenly_spread_and_values_weigh() -> None:
     whole = Participative(score="max").scores(sampled)
     assert torch.equal(Participative(score="max", sample=3).scores(case), whole)
     heavy = replace(case, values=torch.zeros_like(case.values).index_fill(2, torch.tensor([9]), 1.0))
-    assert Participative(weigh_values=True).scores(heavy)[0, 0].argmax() == 9
+    assert Participative(weigh_values=True, novel=0).scores(heavy)[0, 0].argmax() == 9
+
+
+def test_a_part_of_the_room_goes_by_novelty() -> None:
+    """Keys 5 to 8 are voted for; 20 to 22 are in a passage unlike the rest."""
+    case, wanted = planted()
+    novelty = torch.full((1, 1, 40), 0.1)
+    novelty[..., 20:23] = torch.tensor([0.7, 0.9, 0.8])
+    case = replace(case, novelty=novelty, room=4)
+    kept = {share: Participative(novel=share).scores(case)[0, 0].topk(4).indices.tolist() for share in (0, 0.5, 1)}
+    assert set(kept[0]) == set(wanted)
+    assert set(kept[0.5][:2]) == {21, 22}
+    assert set(kept[0.5][2:]) <= set(wanted)
+    assert {20, 21, 22} < set(kept[1])
+    with pytest.raises(ValueError, match="novelty"):
+        Participative(novel=0.5, passage=8)
 
 
 def test_the_published_numbers() -> None:
     assert deep_forcing().regions(3120) == (1950, 780)
     assert (deep_forcing().score, deep_forcing().most_picks, deep_forcing().per_head) == ("linear", 7, False)
+    assert (deep_forcing().novel, deep_forcing().passage) == (0, 0)
 
 
 def test_scissorhands_counts_verdicts() -> None:

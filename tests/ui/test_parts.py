@@ -168,8 +168,10 @@ def test_the_answer_says_what_it_is_based_on() -> None:
     )
     whole = answer("v0", "When?").model_copy(update={"evidence": evidence, "answer": "Twice."})
     seen = Seen(parts.answer("v0", whole))
-    assert seen.text == "When?Twice.Seen 2 times: 0:04–0:08 0:09–0:101 memory read, 1.2 s"
+    assert seen.text == "When?Twice.When: 0:04–0:08 0:09–0:101 memory read, 1.2 s"
     assert [button["data-seek"] for button in seen.named("button")] == ["4.000", "9.000"]
+    more = whole.model_copy(update={"evidence": evidence.model_copy(update={"count": 30})})
+    assert "When (the first 2 of 30): 0:04" in Seen(parts.answer("v0", more)).text
 
 
 @pytest.mark.parametrize(

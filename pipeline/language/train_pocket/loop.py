@@ -31,7 +31,7 @@ class Recipe:
         rate: highest learning rate (AdamW), after `warmup` steps; then a cosine to a twentieth of it.
     """
 
-    steps: int = 500
+    steps: int = 140
     sequences: int = 4
     tokens: int = 704
     lessons: int = 12

@@ -1,0 +1,67 @@
+"""Which of the vocabulary's names a word may be said for: "dog" for "golden retriever", "automobile" for "sports car".
+
+What it is: a table lookup over the names and kinds of `encoders.pocket.vocabulary` and over further words of WordNet's,
+made by `tests/data/make_called_words.py`. What it is not: a likeness; what a thing resembles, is worn by or is a part
+of is not its kin (a suit is no person, a car mirror no car).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from encoders.pocket.vocabulary import CLASSES, Vocabulary
+
+CALLED_FILE = Path(__file__).with_name("called.json")
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_ENDINGS = (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""))
+
+
+class Kinship:
+    """Words people use -> names of the vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary, path: Path = CALLED_FILE) -> None:
+        table = json.loads(path.read_text("utf-8"))
+        self._words = vocabulary.words
+        self._plurals: dict[str, str] = table["plurals"]
+        self._said: dict[str, str] = table["kinds"]
+        self._classes: dict[str, list[int]] = table["classes"]
+        self._names: dict[str, list[int]] = {}
+        for number, also in enumerate(vocabulary.also):
+            for name in dict.fromkeys(map(_plain, (vocabulary.words[number], *also))):
+                self._names.setdefault(name, []).append(number)
+        kin = [frozenset(row.nonzero().flatten().tolist()) for row in vocabulary.kin[CLASSES:]]
+        self._kin = dict(enumerate(kin, CLASSES))
+        self._kinds = {_plain(vocabulary.words[number]): number for number in self._kin}
+
+    def of(self, topic: str) -> frozenset[str]:
+        """All names that `topic`, one name in the singular or plural, may be said for; empty where there is none."""
+        for word in _forms(_plain(topic), self._plurals):
+            if numbers := self._called(self._said.get(word, word)):
+                return frozenset(self._words[number] for number in numbers)
+        return frozenset()
+
+    def _called(self, word: str) -> set[int]:
+        own = set(self._names.get(word, ()))
+        kind = self._kinds.get(word)
+        if kind is None and word not in self._classes:  # no word for many: a name, or the end of one ("hand blower")
+            return own or {n for name, ns in self._names.items() if name.endswith(f" {word}") for n in ns}
+        below = frozenset(self._classes[word]) if kind is None else self._kin[kind]
+        narrower = {number for number, kin in self._kin.items() if kin and kin <= below}
+        return own | below | narrower | ({kind} if kind is not None else set())
+
+
+def _plain(text: str) -> str:
+    """Words in lower case, one space between them."""
+    return " ".join(_WORD.findall(text.casefold()))
+
+
+def _forms(word: str, plurals: dict[str, str]) -> Iterator[str]:
+    """As said, then what it may be the plural of."""
+    yield word
+    *before, last = word.split(" ")
+    singular = [plurals[last]] if last in plurals else []
+    singular += [last[: -len(end)] + new for end, new in _ENDINGS if last.endswith(end) and len(last) > len(end) + 1]
+    yield from (" ".join([*before, one]) for one in singular)

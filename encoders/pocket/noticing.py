@@ -1,0 +1,130 @@
+"""What a step may show besides its most probable names: words that stand out against chance, also in a closer look.
+
+What it is: two views of a picture, the whole and one square cut out around the place that differs most from the rest of
+it; for each view the log-odds of every word of the vocabulary, against their mean and deviation over unrelated pictures
+(`chance.npy`, made by `tests/data/make_chance.py`). A small car from above has a probability of 0.05 in the whole
+picture; that is ten times chance, and a hundred times in the cut-out. Ours, training-free. What it is not: naming. A
+word that stands out is an answer to a question for it and no reason to say it unasked: of 1257 words, a handful stand
+out of any picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from encoders.base import Frame, FrameTokens, Thing
+from encoders.errors import WeightsUnavailable
+from encoders.pocket.vision import PocketFrameEncoder
+from encoders.pocket.vocabulary import Vocabulary
+
+CHANCE_FILE = Path(__file__).with_name("chance.npy")
+CLOSER_SHARE = 0.4
+"""Side of the closer look's square, as a share of the picture's height."""
+WINDOW = 3
+"""Side, in patch tokens, of the window that has to differ from the rest."""
+PLAIN = 0.9
+"""A class as probable as this in the whole picture needs no closer look."""
+LEAST, MOST = 2.7, 40
+"""Deviations above chance from which a word is noticed, and how many words a step at most."""
+EVEN = 3.6
+"""Deviations that count as 0.5: 4 of 1000 words reach them on the pictures that `chance.npy` is made from."""
+_LEAST_ODDS = 1e-7
+
+
+class PocketNoticer:
+    """Frames, tokens and evidence -> what stands out on each step; a `Noticer`."""
+
+    def __init__(self, vision: PocketFrameEncoder, vocabulary: Vocabulary, path: Path = CHANCE_FILE) -> None:
+        self._vision, self._vocabulary = vision, vocabulary
+        self._chance = torch.from_numpy(load_chance(vocabulary, path))
+
+    def notice(
+        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
+    ) -> tuple[tuple[Thing, ...], ...]:
+        """See `Noticer.notice`; a probability is d / (d + `EVEN`) for d deviations above chance."""
+        found = self.deviations(frames, tokens, evidence)
+        return tuple(self._named(row) for row in found)
+
+    def deviations(self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor) -> torch.Tensor:
+        """Each word's deviations above chance in the better of both views, float32 [T, E]."""
+        whole = (log_odds(evidence) - self._chance[0, 0]) / self._chance[0, 1]
+        rest = [i for i in range(len(frames)) if float(evidence[i, : self._classes].max()) < PLAIN]
+        if rest:
+            cuts = [closer(frames[i], tokens.tokens[0, i], tokens.grid) for i in rest]
+            seen = self._vocabulary.evidence(self._vision.class_probabilities(self._vision.encode(cuts).tokens[0]))
+            near = (log_odds(seen) - self._chance[1, 0]) / self._chance[1, 1]
+            whole[rest] = torch.maximum(whole[rest], near)
+        return whole
+
+    @property
+    def _classes(self) -> int:
+        return self._vocabulary.kin.shape[1]
+
+    def _named(self, deviations: torch.Tensor) -> tuple[Thing, ...]:
+        best = deviations.topk(MOST)
+        return tuple(
+            Thing(self._vocabulary.words[word], round(d / (d + EVEN), 4))
+            for d, word in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+            if d >= LEAST
+        )
+
+
+def log_odds(evidence: torch.Tensor) -> torch.Tensor:
+    """log(p / (1 - p)), float32 of the same shape."""
+    return torch.logit(evidence.clamp(_LEAST_ODDS, 1 - _LEAST_ODDS))
+
+
+def closer(frame: Frame, tokens: torch.Tensor, grid: tuple[int, int]) -> Frame:
+    """The square of a picture around what lies farthest from the mean of its tokens [N, D], in the best window."""
+    apart = (tokens - tokens.mean(0)).norm(dim=-1).reshape(1, 1, *grid)
+    windows = functional.avg_pool2d(apart, WINDOW, 1)[0, 0]
+    row, column = divmod(int(windows.argmax()), windows.shape[1])
+    weights = apart[0, 0, row : row + WINDOW, column : column + WINDOW]
+    down, right = _centre((weights - weights.min()).numpy())
+    height, width = frame.rgb.shape[:2]
+    side = max(1, min(round(height * CLOSER_SHARE), width))
+    top = _start((row + down) / grid[0], side, height)
+    left = _start((column + right) / grid[1], side, width)
+    return Frame(np.ascontiguousarray(frame.rgb[top : top + side, left : left + side]), frame.time_s)
+
+
+def _centre(weights: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Centre of mass of [h, w] in cells; the middle where nothing weighs."""
+    if not weights.any():
+        return weights.shape[0] / 2, weights.shape[1] / 2
+    rows, columns = (np.arange(side) + 0.5 for side in weights.shape)
+    return float(weights.sum(1) @ rows / weights.sum()), float(weights.sum(0) @ columns / weights.sum())
+
+
+def _start(place: float, side: int, length: int) -> int:
+    """Where a stretch of `side` begins that lies around `place` (0 to 1) of `length`, and inside it."""
+    return int(min(max(place * length - side / 2, 0), length - side))
+
+
+def load_chance(vocabulary: Vocabulary, path: Path = CHANCE_FILE) -> npt.NDArray[np.float32]:
+    """Mean and deviation of the words' log-odds over unrelated pictures, float32 [2, 2, E]: views, then both.
+
+    Raises:
+        WeightsUnavailable: the table was made for other words.
+    """
+    with path.open("rb") as file:
+        made_for = file.read(32)
+        chance = np.load(file, allow_pickle=False)
+    if made_for.hex() != vocabulary.sha256 or chance.shape != (2, 2, len(vocabulary.words)):
+        raise WeightsUnavailable(f"{path.name} was made for other words; run: python tests/data/make_chance.py")
+    return np.asarray(chance, np.float32)
+
+
+def save_chance(vocabulary: Vocabulary, chance: npt.NDArray[np.float32], path: Path = CHANCE_FILE) -> str:
+    """Writes the table, 32 bytes that name the words and float16 in numpy's format; returns the file's SHA-256."""
+    with path.open("wb") as file:
+        file.write(bytes.fromhex(vocabulary.sha256))
+        np.save(file, chance.astype(np.float16), allow_pickle=False)
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from memory import first_pass
+from memory.first_pass import CODED_FROM, FirstPass, exact_products
+from memory.numpy_index import NumpyIndex, exact_scores
+from memory.recall import LocalRecall, RecallRequest
+from memory.records import F32, KeyedSpan, TimeSpan
+from memory.selection import Order
+from tests.memory.recall_oracle import KeysOnly, evidence, hits
+
+NAN = float("nan")
+KINDS = ("seen", "text")
+
+
+@pytest.fixture(autouse=True)
+def _tried_anew() -> Iterator[None]:
+    exact_products.cache_clear()
+    yield
+    exact_products.cache_clear()
+
+
+def some(count: int, dim: int, seed: int) -> F32:
+    return np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float16).astype(np.float32)
+
+
+@given(st.integers(0, 99), st.integers(1, 40), st.sampled_from([1e-3, 1.0, 60.0]), st.booleans())
+@settings(deadline=None, max_examples=30)
+def test_no_product_is_further_off_than_the_margin_says(seed: int, dim: int, size: float, coded: bool) -> None:
+    rows, vector = some(300, dim, seed), some(1, dim, seed + 1)[0]
+    rows[::7] *= size
+    rows[3] = 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(first_pass, "CODED_FROM", 16 if coded else CODED_FROM)
+        looked = FirstPass(dim)
+        for count in (10, 100, 300):
+            found, margin = looked.scores(rows[:count], vector)
+            assert np.abs(found - exact_scores(rows[:count], vector)).max() < margin
+        assert margin < (0.02 if coded else 1e-4) * np.linalg.norm(vector) * np.linalg.norm(rows, axis=1).max() + 1e-20
+        found, _ = looked.scores(rows[:50], np.zeros(dim, np.float32))  # fewer rows again, and nothing asked
+        assert found.tolist() == [0.0] * 50
+
+
+@pytest.mark.parametrize("coded_from", [16, CODED_FROM])
+def test_what_is_not_a_number_stays_none(monkeypatch: pytest.MonkeyPatch, coded_from: int) -> None:
+    monkeypatch.setattr(first_pass, "CODED_FROM", coded_from)
+    rows = some(40, 8, 0)
+    rows[5, 2], rows[6, 3] = NAN, np.inf
+    found, margin = FirstPass(8).scores(rows, np.ones(8, np.float32))
+    assert np.flatnonzero(~np.isfinite(found)).tolist() == [5, 6]
+    assert np.isfinite(margin)
+    assert not np.isfinite(FirstPass(8).scores(rows, np.full(8, NAN, np.float32))[0]).any()
+
+
+def test_where_integers_are_not_multiplied_exactly_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, vector = some(CODED_FROM, 8, 0), some(1, 8, 1)[0]
+    coded, by_codes = FirstPass(8).scores(rows, vector)
+    monkeypatch.setattr(first_pass, "_products", lambda codes, query: (codes @ query).astype(np.int32))  # 8 bits: wraps
+    exact_products.cache_clear()
+    assert not exact_products(8)
+    found, margin = FirstPass(8).scores(rows, vector)
+    assert 0 < margin < by_codes / 100
+    assert np.abs(found - coded).max() < by_codes + margin
+
+
+def test_a_video_without_keys_needs_no_integer_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_pass, "_products", lambda codes, query: pytest.fail("multiplied"))
+    found, margin = FirstPass(8).scores(some(0, 8, 0), some(1, 8, 1)[0])
+    assert found.shape == (0,)
+    assert np.isfinite(margin)
+
+
+def long_video(seed: int) -> list[KeyedSpan]:
+    """Cubes of none to five keys, some of them the same as others, more than `CODED_FROM` keys together."""
+    chance = np.random.default_rng(seed)
+    centres = chance.standard_normal((40, 24))
+    cubes = []
+    for ordinal in range(2200):
+        count = int(chance.integers(0, 6))
+        keys = centres[chance.integers(0, 40, count)] + chance.choice([0.0, 0.3], (count, 1)) * chance.standard_normal(
+            (count, 24)
+        )
+        keys /= np.maximum(np.linalg.norm(keys, axis=1, keepdims=True), 1e-9)
+        span = TimeSpan(2.0 * ordinal, 2.0 * ordinal + float(chance.choice([0.4, 2.0])))
+        cubes.append(KeyedSpan(ordinal, span, keys.astype(np.float16), tuple(chance.choice(KINDS, count))))
+    return cubes
+
+
+CUBES = long_video(0)
+
+
+@pytest.mark.parametrize("order", ["score", "first", "last"])
+@pytest.mark.parametrize("span", [None, TimeSpan(900.0, 3000.0)])
+@pytest.mark.parametrize("threshold", [0.1, 0.6])
+def test_a_long_video_is_searched_as_if_every_key_were_scored(
+    order: Order, span: TimeSpan | None, threshold: float
+) -> None:
+    recall = LocalRecall(KeysOnly({"v": CUBES}), NumpyIndex(24))  # type: ignore[arg-type]
+    assert sum(len(one.key_kinds) for one in CUBES) > CODED_FROM
+    for asked, limit in zip(some(3, 24, 5), (1, 17, 64), strict=True):
+        vector = asked / np.linalg.norm(asked)
+        found = recall.recall("v", RecallRequest(vector, threshold, span, None, limit, 1.5, order))
+        every = hits(vector, "v", CUBES, span)
+        assert found.evidence == evidence(every, threshold, 1.5)
+        supported = [hit for hit in every if hit.score >= threshold]
+        edge = {"score": [], "first": supported[: limit // 2], "last": supported[::-1][: limit // 2]}[order]
+        rest = sorted((hit for hit in every if hit not in edge), key=lambda hit: (-hit.score, hit.span))
+        assert list(found.hits) == sorted([*edge, *rest[: limit - len(edge)]], key=lambda hit: hit.span)
