@@ -49,4 +49,4 @@ def test_the_setting_reaches_the_ingest(monkeypatch: pytest.MonkeyPatch, token_t
     monkeypatch.setenv("LONGWATCH_TOKEN_TYPE", token_type)
     config = Settings().ingest_config()
     assert config.token_type == token_type
-    assert config.sampling.endswith(token_type) == (token_type != "int8")
+    assert (f"/{token_type}" in config.sampling) == (token_type != "int8")
