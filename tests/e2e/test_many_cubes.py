@@ -14,11 +14,11 @@ from serve.schemas import SelectionBudget
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.mp4"
-SCENE_S, SCENES, CAT_AT = 3, 72, 25
+SCENE_S, SCENES, CAT_AT = 3, 90, 25
 
 
 def many_scenes(target: Path) -> Path:
-    """72 scenes of three seconds, stills out of the sample; the cat in one of them."""
+    """90 scenes of three seconds, stills out of the sample; the cat in one of them."""
     with av.open(str(SAMPLE)) as source:
         stills = {}
         for frame in source.decode(video=0):
