@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 import pytest
-import torch
 
 from pipeline.language.base import Generation, LanguageModel, Prompt
 from pipeline.language.scripted import ScriptedModel
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROMPT = Prompt("When does the cat appear?", "A cat is seen from 0:00 to 0:09 and from 0:52 to 1:01.", ())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices gain nothing from a second thread, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=["scripted", "pocket"])

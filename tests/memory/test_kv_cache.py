@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +20,8 @@ from memory.kv_policies import POLICIES
 from memory.kv_policies.participative import Participative
 from tests.memory.kv_oracle import Oracle, numbers, run, tiny, words
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 POLICY = st.sampled_from(
     [
         *sorted(POLICIES),
@@ -30,15 +31,6 @@ POLICY = st.sampled_from(
         Participative(per_head=True, novel=0.5, passage=3),
     ]
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices gain nothing from a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 # ---- equal to a full cache in which the rest is hidden ----

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,17 +30,10 @@ from pipeline.language.pocket import PocketLanguageModel, load_model
 from pipeline.language.weights_cache import ConvertedModel, converted_model, is_whole
 from pipeline.language.wording import ChatWording, plain
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CUP = Prompt("When is there a coffee cup?", "A coffee cup is seen from 0:10 to 0:17.", ())
 HEADS, KV_HEADS, WIDTH, INNER, BLOCKS = 4, 2, 64, 96, 2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices gain nothing from a second thread, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def write_tiny_gguf(path: Path) -> None:

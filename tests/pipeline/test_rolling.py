@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from encoders.base import Notes, Thing
 from memory.numpy_index import NumpyIndex
@@ -30,19 +29,12 @@ from pipeline.rolling import MOST_CUBES, RollingReadings
 from pipeline.surroundings import Surroundings, spread
 from tests.pipeline.fakes import PictureSource, colour_backend, frames_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BACKEND = colour_backend()
 CONFIG = IngestConfig(screen_text=False)
 MANY = AnswerConfig(cubes=64, tokens=4096)
 PIANO = "Yes, a piano is seen from 1:12 to 1:21."
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices gain nothing from a second thread, and lose much where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def memories(count: int) -> list[ReadableMemory]:
