@@ -1,11 +1,12 @@
-"""One stream of steps becoming cubes: see, look, keep. Files and cameras both run through here.
+"""One stream of steps becoming cubes: see, notice, look, keep. Files and cameras both run through here.
 
     Seeing       frames -> tokens, evidence, borders of cubes      pipeline/seeing.py
+    Noticing     a closer look: what stands out of a step          pipeline/noticing.py
     Glimpsing    colours, words on the screen                      pipeline/glimpsing.py
     CubeStream   compress, pool, describe -> closed cubes          here
 
 What it is: the state machine between frames and closed cubes. What it is not: decoding (`pipeline.sources`), storing
-(`pipeline.ingest`, `pipeline.live`), or any model. The three stages may run in threads of their own, each ahead of the
+(`pipeline.ingest`, `pipeline.live`), or any model. The four stages may run in threads of their own, each ahead of the
 next: what a stage needs to go on travels with the steps it passes on. The whole state fits in an `IngestState`, and a
 restored stream fed the same frames, in whatever groups, gives the same cubes to the bit.
 """
@@ -30,6 +31,7 @@ from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, Time
 from pipeline.config import IngestConfig
 from pipeline.description import DescriptionPool
 from pipeline.glimpsing import Glimpsing
+from pipeline.noticing import Noticing
 from pipeline.prefetch import Line
 from pipeline.seeing import Part, Seeing, Seen, Sketch
 from pipeline.streaming_memory import PROPAGATOR, clip_parts
@@ -45,7 +47,8 @@ class CubeStream:
         self, backend: Backend, cubing: Cubing, compressor: Compressor, propagator: Propagator, config: IngestConfig
     ) -> None:
         self._backend = backend
-        self._seeing = Seeing(backend, cubing, config.same_picture, notice=config.notice)
+        self._seeing = Seeing(backend, cubing, config.same_picture)
+        self._noticing = Noticing(backend.noticer if config.notice else None)
         self._glimpsing = Glimpsing(backend.describer, config)
         self._compressor = compressor
         self._propagator = propagator
@@ -59,7 +62,11 @@ class CubeStream:
         self._last_s: float | None = None
         self._thumbnail = b""
         self._sketch: Sketch | None = None
-        self._states = {**self._seeing.state(), "glimpsing": self._glimpsing.state()}
+        self._states = {
+            **self._seeing.state(),
+            "noticing": self._noticing.state(),
+            "glimpsing": self._glimpsing.state(),
+        }
 
     @property
     def steps(self) -> int:
@@ -74,16 +81,18 @@ class CubeStream:
     def take(self, frames: Sequence[Frame]) -> list[CubeMemory]:
         """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile."""
         parts = self._seeing.parts(frames, max(len(frames), 1))
-        return self.keep([self._glimpsing.looked(part) for part in parts])
+        return self.keep([self._glimpsing.looked(self._noticing.noticed(part)) for part in parts])
 
     @contextmanager
     def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
-        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding and looking run ahead in threads of
-        their own, until the block is left; an error in one is raised here, after the whole groups before it."""
+        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding, noticing and looking run ahead in
+        threads of their own, until the block is left; an error in one is raised here, after the whole groups before
+        it."""
         with Line() as line:
             decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
             seen = line.ahead(self._seeing.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
-            yield _groups(line.ahead(map(self._glimpsing.looked, seen), _PARTS_AHEAD, "look"))
+            noticed = line.ahead(map(self._noticing.noticed, seen), _PARTS_AHEAD, "notice")
+            yield _groups(line.ahead(map(self._glimpsing.looked, noticed), _PARTS_AHEAD, "look"))
 
     def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
         """Takes steps that were seen and looked at; returns the cubes that closed meanwhile."""
@@ -184,6 +193,7 @@ class CubeStream:
         own = json.loads(state.components["stream"])
         self._states = {name: state.components[name] for name in self._states}
         self._seeing.restore(self._states)
+        self._noticing.restore(self._states["noticing"])
         self._glimpsing.restore(self._states["glimpsing"])
         self._compressor.restore(state.components["compressor"])
         self._pool.restore(state.components["evidence"])

@@ -1,6 +1,6 @@
 """What a stream's pictures show besides their encoding: colours, and the words on the screen where they are due.
 
-What it is: the second stage of `pipeline.cube_stream`, and the rule for when the screen is read. What it is not: the
+What it is: the third stage of `pipeline.cube_stream`, and the rule for when the screen is read. What it is not: the
 reader (`encoders.screentext`). Reading is the slow part, so it has a stage of its own. It is due on the first step of
 every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and there was
 text at the last reading or something looks like lettering now (`encoders.screentext.text_likely`). Where nothing does,

@@ -1,9 +1,10 @@
 """One stream's frames as the models see them: encoded, unless they look like the one before, and cut into cubes.
 
-What it is: the first stage of `pipeline.cube_stream`. What it is not: looking for words and colours
-(`pipeline.glimpsing`), or keeping anything (`pipeline.cube_stream`). A picture that differs from the last encoded one
-by at most `IngestConfig.same_picture` shares its encoding, wherever a group of steps begins or ends: the last encoded
-picture's sketch and encoding are part of the stream's saved state, so a resumed stream shares as an uninterrupted one.
+What it is: the first stage of `pipeline.cube_stream`. What it is not: a closer look (`pipeline.noticing`), looking for
+words and colours (`pipeline.glimpsing`), or keeping anything (`pipeline.cube_stream`). A picture that differs from the
+last encoded one by at most `IngestConfig.same_picture` shares its encoding, wherever a group of steps begins or ends:
+the last encoded picture's sketch and encoding are part of the stream's saved state, so a resumed stream shares as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -15,16 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, BoundaryReason, Cubing, Frame, FrameTokens, Glimpse, Thing
+from encoders.base import Backend, BoundaryReason, Cubing, Frame, Glimpse, Thing
 from encoders.sketch import change, miniature, sketch
 from encoders.state_codec import pack, unpack
 
 TOGETHER = 4
 """Pictures encoded at once, at most; the pocket encoder's own batch. Groups begin anew at each
 commit, so a resumed file repeats them; the pocket encoder's evidence differs by some 1e-6 between group sizes."""
-
-SAME_SCENE = 0.006
-"""What stands out of a picture stands out of those that differ from it by at most this; half of a still camera's."""
 
 Sketch = npt.NDArray[np.uint8]
 
@@ -75,21 +73,17 @@ class _Encoding:
     tokens: torch.Tensor
     grid: tuple[int, int]
     evidence: torch.Tensor
-    noticed: tuple[Thing, ...]
 
 
 class Seeing:
     """Frames -> `Seen` steps with tokens, evidence and borders; one object a stream."""
 
-    def __init__(self, backend: Backend, cubing: Cubing, same_picture: float, *, notice: bool = True) -> None:
+    def __init__(self, backend: Backend, cubing: Cubing, same_picture: float) -> None:
         self._backend = backend
-        self._noticer = backend.noticer if notice else None
         self._cubing = cubing
         self._same_picture = same_picture
         self._sketch: Sketch | None = None
         self._last: _Encoding | None = None
-        self._noticed: tuple[Thing, ...] = ()
-        self._noticed_on: Sketch | None = None
 
     def parts(self, frames: Iterable[Frame], group: int) -> Iterator[Part]:
         """All frames in order; a part ends with its fourth new picture, and where a group of `group` steps ends."""
@@ -112,57 +106,30 @@ class Seeing:
         return Seen(frame, Frame(small, frame.time_s), seen, new)
 
     def _encoded(self, steps: list[Seen], whole: bool) -> Part:
-        new = iter(self._encodings([step for step in steps if step.new]))
+        new = iter(self._encodings([step.frame for step in steps if step.new and step.frame is not None]))
         for step in steps:
             last = next(new) if step.new else self._last
             if last is None:
                 raise ValueError("the saved state lacks the last picture's encoding")
             self._last = last
-            step.tokens, step.grid, step.evidence, step.noticed = last.tokens, last.grid, last.evidence, last.noticed
+            step.tokens, step.grid, step.evidence = last.tokens, last.grid, last.evidence
             step.border = self._cubing.step(step.tokens[0], step.small.time_s)
         return Part(steps, whole, self.state())
 
-    def _encodings(self, steps: list[Seen]) -> list[_Encoding]:
-        frames = [step.frame for step in steps if step.frame is not None]
+    def _encodings(self, frames: list[Frame]) -> list[_Encoding]:
         if not frames:
             return []
         tokens = self._backend.frames.encode(frames)
         evidence = self._backend.keys.evidence(frames, tokens)
-        noticed = self._notice(steps, frames, tokens, evidence)
-        return [_Encoding(tokens.tokens[:, i], tokens.grid, evidence[i], noticed[i]) for i in range(len(frames))]
-
-    def _notice(
-        self, steps: list[Seen], frames: list[Frame], tokens: FrameTokens, evidence: torch.Tensor
-    ) -> list[tuple[Thing, ...]]:
-        """What stands out of each step; steps that hardly differ from one that was looked at share what was found."""
-        if self._noticer is None:
-            return [()] * len(steps)
-        due = [self._looks_new(step.sketch) for step in steps]
-        some = [i for i, is_due in enumerate(due) if is_due]
-        shown = FrameTokens(tokens.tokens[:, some], tokens.grid, tuple(tokens.times_s[i] for i in some))
-        found = iter(self._noticer.notice([frames[i] for i in some], shown, evidence[some]) if some else ())
-        noticed = []
-        for is_due in due:
-            self._noticed = next(found) if is_due else self._noticed
-            noticed.append(self._noticed)
-        return noticed
-
-    def _looks_new(self, seen: Sketch) -> bool:
-        new = self._noticed_on is None or change(self._noticed_on, seen) > SAME_SCENE
-        self._noticed_on = seen if new else self._noticed_on
-        return new
+        return [_Encoding(tokens.tokens[:, i], tokens.grid, evidence[i]) for i in range(len(frames))]
 
     def state(self) -> dict[str, bytes]:
         """By component. The encoding is exact: what a network computes in bfloat16 is saved in as many bytes."""
         last = self._last
         tensors = None if last is None else {"tokens": last.tokens, "evidence": last.evidence}
         sketched = None if self._sketch is None else torch.tensor(self._sketch)
-        noticed = [
-            [[one.name, one.probability] for one in some] for some in (last.noticed if last else (), self._noticed)
-        ]
-        values = {"grid": [0, 0] if last is None else list(last.grid), "noticed": noticed}
-        noticed_on = None if self._noticed_on is None else torch.tensor(self._noticed_on)
-        seeing = pack(values, {"sketch": sketched, "noticed_on": noticed_on, **(tensors or {})})
+        values = {"grid": [0, 0] if last is None else list(last.grid)}
+        seeing = pack(values, {"sketch": sketched, **(tensors or {})})
         return {"cubing": self._cubing.state(), "seeing": seeing}
 
     def restore(self, states: dict[str, bytes]) -> None:
@@ -171,6 +138,4 @@ class Seeing:
         values, tensors = unpack(states["seeing"])
         self._sketch = tensors["sketch"].numpy() if "sketch" in tensors else None
         grid = (values["grid"][0], values["grid"][1])
-        noticed, self._noticed = (tuple(Thing(*one) for one in some) for some in values.get("noticed", ((), ())))
-        self._noticed_on = tensors["noticed_on"].numpy() if "noticed_on" in tensors else None
-        self._last = _Encoding(tensors["tokens"], grid, tensors["evidence"], noticed) if "tokens" in tensors else None
+        self._last = _Encoding(tensors["tokens"], grid, tensors["evidence"]) if "tokens" in tensors else None

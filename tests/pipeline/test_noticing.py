@@ -13,6 +13,7 @@ from encoders.base import Backend, Frame, FrameTokens, Notes, Sighting, Thing
 from encoders.cubing import UniformCubing
 from pipeline.config import IngestConfig
 from pipeline.cube_stream import new_cube_stream
+from pipeline.noticing import Noticing
 from pipeline.seeing import Seeing, Seen
 from tests.pipeline.fakes import colour_backend
 
@@ -51,9 +52,20 @@ def backend() -> Backend:
     return replace(colour_backend(), noticer=Spots())
 
 
+class Watching:
+    """The first two stages."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.seeing = Seeing(backend, UniformCubing(), 0.002)
+        self.noticing = Noticing(backend.noticer)
+
+    def steps(self, frames: list[Frame], group: int) -> list[Seen]:
+        parts = map(self.noticing.noticed, self.seeing.parts(frames, group))
+        return [step for part in parts for step in part.steps]
+
+
 def seen(backend: Backend, group: int) -> list[Seen]:
-    parts = Seeing(backend, UniformCubing(), 0.002).parts(pictures(), group)
-    return [step for part in parts for step in part.steps]
+    return Watching(backend).steps(pictures(), group)
 
 
 @pytest.mark.parametrize("group", [1, 3, 16])
@@ -67,11 +79,12 @@ def test_each_step_has_what_stands_out_and_similar_pictures_share_the_look(backe
 
 @pytest.mark.parametrize("cut", range(1, len(SHOWN)))
 def test_a_restored_stream_shares_as_an_uninterrupted_one(backend: Backend, cut: int) -> None:
-    before = Seeing(backend, UniformCubing(), 0.002)
-    first = [step for part in before.parts(pictures()[:cut], 16) for step in part.steps]
-    after = Seeing(backend, UniformCubing(), 0.002)
-    after.restore(before.state())
-    second = [step for part in after.parts(pictures()[cut:], 16) for step in part.steps]
+    before = Watching(backend)
+    first = before.steps(pictures()[:cut], 16)
+    after = Watching(backend)
+    after.seeing.restore(before.seeing.state())
+    after.noticing.restore(before.noticing.state())
+    second = after.steps(pictures()[cut:], 16)
     assert [step.noticed for step in first + second] == [step.noticed for step in seen(backend, 16)]
     assert isinstance(backend.noticer, Spots)
     assert backend.noticer.shown == 2 * LOOKED_AT
