@@ -1,11 +1,11 @@
 """READ SECOND: how a question becomes an answer. Question -> select -> prompt -> generate -> cite.
 
-    parse()      the question's own time, kind and topic      pipeline/question.py
-    gather()     candidates from the memory, notes read       pipeline/gather.py
-    find         what was found, with times, as a statement   pipeline/findings.py
-    of()         what the model reads besides, if many cubes  pipeline/surroundings.py
+    parse()      the question's own time, kind and topic      pipeline/questions/question.py
+    gather()     candidates from the memory, notes read       pipeline/answering/gather.py
+    find         what was found, with times, as a statement   pipeline/answering/findings.py
+    of()         what the model reads besides, if many cubes  pipeline/answering/surroundings.py
     generate()   the model words the statement                pipeline/language/
-    worded()     words that are not in the memory are dropped pipeline/grounding.py
+    worded()     words that are not in the memory are dropped pipeline/answering/grounding.py
 
 Frames are never touched: what is answered rests on what was remembered while watching.
 """
@@ -21,15 +21,15 @@ from encoders.base import KeyEncoder
 from memory.recall import Recall
 from memory.records import Evidence, TimeSpan, VideoStatus
 from memory.store import MemoryStore
+from pipeline.answering.findings import notes_said
+from pipeline.answering.gather import Gatherer, Rerank
+from pipeline.answering.grounding import Worded, worded
+from pipeline.answering.reading import Seen
+from pipeline.answering.surroundings import Surroundings
 from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
-from pipeline.findings import notes_said
-from pipeline.gather import Gatherer, Rerank
-from pipeline.grounding import Worded, worded
 from pipeline.language.base import Generation, LanguageModel, Prompt
-from pipeline.question import parse
-from pipeline.reading import Seen
-from pipeline.surroundings import Surroundings
+from pipeline.questions.question import parse
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from encoders.frame import Frame
 from pipeline.decode import SandboxConfig
 from pipeline.errors import MediaNotKept
-from pipeline.sandbox import jump
+from pipeline.sandbox.source import jump
 from pipeline.sources.jumping import Jump, Jumper
 
 _DEFAULT = SandboxConfig()

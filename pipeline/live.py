@@ -25,11 +25,11 @@ from typing import Any
 from encoders.base import Backend, Frame, Notes
 from memory.records import CubeMemory, VideoStatus
 from memory.store import Commit, MemoryStore
+from pipeline.answering.findings import notes_said
 from pipeline.config import IngestConfig
-from pipeline.cube_stream import new_cube_stream
 from pipeline.errors import PipelineError
-from pipeline.findings import notes_said
 from pipeline.sources.pushed import decode_picture
+from pipeline.watching.cube_stream import new_cube_stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from memory.records import CubeMemory, Hit, OpenCube, TimeSpan, VideoRecord
 from memory.records import Evidence as EvidenceRecord
 from pipeline.answer import Answer as AnswerRecord
 from pipeline.answer import Citation as CitationRecord
-from pipeline.findings import notes_said
+from pipeline.answering.findings import notes_said
 
 from . import schemas
 

@@ -20,8 +20,8 @@ from pipeline.closer import frames_at
 from pipeline.config import AnswerConfig
 from pipeline.errors import MediaNotKept, NotWatchedYet
 from pipeline.library import Identity, new_video_id, register_file, stream_record
-from pipeline.question import parse
-from pipeline.thumbnail import thumbnail_jpeg
+from pipeline.questions.question import parse
+from pipeline.watching.thumbnail import thumbnail_jpeg
 
 from .errors import NotFound, NotLive
 from .jobs import Jobs

@@ -29,7 +29,7 @@ from pipeline.answer import Answerer
 from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendUnavailable
 from pipeline.language.base import LanguageModel
-from pipeline.sandbox import SandboxedSource
+from pipeline.sandbox.source import SandboxedSource
 from pipeline.sources.base import FrameSource
 from pipeline.sources.file import FileSource
 

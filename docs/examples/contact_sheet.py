@@ -8,8 +8,8 @@ import numpy as np
 
 from encoders.base import Notes
 from memory.records import CubeMemory
+from pipeline.answering.findings import notes_said
 from pipeline.closer import frames_at
-from pipeline.findings import notes_said
 from pipeline.times import spoken
 from serve.local import watch
 from serve.settings import Settings

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from encoders.base import Notes
 from memory.records import TimeSpan
-from pipeline.findings import notes_said
+from pipeline.answering.findings import notes_said
 from pipeline.language.timeline_wording import TimelineWording
 from pipeline.language.wording import STATEMENT_CHARS, plain
 from pipeline.times import clock

@@ -2,7 +2,7 @@
 
 The model's adapter owns the prompt's wording and its time format. What was found is handed over as a `Reading`: facts
 with times that code took from the memories. The model words them; what it words is checked against the facts
-(`pipeline.grounding`) before anyone sees it.
+(`pipeline.answering.grounding`) before anyone sees it.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ What it is: it words a statement that code has already found, in one short sente
 selected than a statement holds, it reads them first, in order of time, through a cache of constant size
 (`memory.kv_cache`), each with its time as a group that stays whole or goes whole. With Longwatch's adapter merged in it
 is asked in the wording of timelines that the adapter was trained on. What it is not: a finder of facts. It has too few
-parameters to be trusted with them, so its words are checked against the statement (`pipeline.grounding`) before anyone
-sees them; `read_timeline` is what it would say alone.
+parameters to be trusted with them, so its words are checked against the statement (`pipeline.answering.grounding`)
+before anyone sees them; `read_timeline` is what it would say alone.
 """
 
 from __future__ import annotations

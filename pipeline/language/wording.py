@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from encoders.base import Notes
 from memory.records import TimeSpan
-from pipeline.findings import notes_said
+from pipeline.answering.findings import notes_said
 from pipeline.times import spoken
 
 QUESTION_CHARS = 200

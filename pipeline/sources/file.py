@@ -1,6 +1,7 @@
 """A video file as a source of frames: PyAV, forward, by presentation time; a stopped run goes on where it stopped.
 
-What it is not: jumping about in a file (`pipeline.closer`), or protection against hostile files (`pipeline.sandbox`).
+What it is not: jumping about in a file (`pipeline.closer`), or protection against hostile files
+(`pipeline.sandbox.source`).
 
 Going on after a time: seek to a key frame whose own time is not after it, decode forward, let the sampler see every
 picture and yield only those after the time. Pictures that a decoder cannot build right after a seek (leading pictures

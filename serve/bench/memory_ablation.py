@@ -31,7 +31,7 @@ import torch
 from encoders.base import Backend
 from memory.propagation import Propagator, propagator
 from memory.records import F32, GlobalMemory
-from pipeline.overview import overview
+from pipeline.answering.overview import overview
 from serve.bench.memory_ablation_streams import PICTURES, PLANTED, Bank, Cube, Stream, bank, stream
 
 SAMPLE = Path(__file__).parents[2] / "tests" / "data" / "sample.mp4"

@@ -19,10 +19,10 @@ from memory.records import VideoRecord
 from memory.selection import select
 from memory.store import MemoryStore
 from pipeline.answer import Answer, Answerer, Usage
+from pipeline.answering.gather import Gatherer
 from pipeline.config import AnswerConfig
-from pipeline.gather import Gatherer
 from pipeline.language.base import LanguageModel
-from pipeline.question import Question, parse
+from pipeline.questions.question import Question, parse
 from serve.bench import memory_needle_score as score
 from serve.bench.memory_needle_film import Film, Planted
 

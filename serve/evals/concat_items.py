@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from memory.records import TimeSpan
-from pipeline.mentions import timed, times_in
+from pipeline.answering.mentions import timed, times_in
 from pipeline.times import clock, joined
 
 from .concat import Placed

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.mentions import counts_in, figures, numbers_in, spanned, timed, times_in, without_quotes
+from pipeline.answering.mentions import counts_in, figures, numbers_in, spanned, timed, times_in, without_quotes
 
 Span = tuple[float, float]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.mentions import counts_in, numbers_in, times_in, without_quotes
+from pipeline.answering.mentions import counts_in, numbers_in, times_in, without_quotes
 
 _LINE = re.compile(r"\[([\d:]+)-([\d:]+)\] (.*)")
 _SCREEN = re.compile(r'the screen says "([^"]*)"')

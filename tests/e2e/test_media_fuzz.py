@@ -19,7 +19,7 @@ import pytest
 from pipeline.closer import frames_at
 from pipeline.decode import DecodeConfig, SandboxConfig, choose_mode
 from pipeline.errors import MediaDamaged, MediaTooLarge, MediaUnsupported
-from pipeline.sandbox import SandboxedSource
+from pipeline.sandbox.source import SandboxedSource
 from tests.conftest import ROOT
 from tests.e2e.fuzzing import BASES, Bases, spoilt
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from encoders.frame import Frame
-from pipeline import sandbox_process
+from pipeline.sandbox import process as sandbox_process
 
 
 @contextlib.contextmanager
@@ -38,7 +38,7 @@ def open_files() -> int:
 
 def the_child() -> int:
     """The number of the only decoding child."""
-    found = [c.pid for c in psutil.Process().children() if "sandbox_child" in " ".join(c.cmdline())]
+    found = [c.pid for c in psutil.Process().children() if "pipeline.sandbox.child" in " ".join(c.cmdline())]
     assert len(found) == 1
     return found[0]
 

@@ -19,7 +19,7 @@ from pipeline.errors import MediaDamaged, MediaTooLarge, MediaUnsupported, Pipel
 from pipeline.sources.base import DecodeMode, FrameSource
 from pipeline.sources.file import FileSource
 from pipeline.sources.picture import shrunk_size, square_size
-from pipeline.thumbnail import thumbnail_jpeg
+from pipeline.watching.thumbnail import thumbnail_jpeg
 from tests.pipeline.media import Recipe, cut, hide_beginning, picture, spoil, steady, write_audio_only, write_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:scenecut=0:bframes=3"}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from encoders.base import COLOUR_NAMES, Glimpse, ScreenText, Thing
-from pipeline.description import MOST_LINES, DescriptionPool
+from pipeline.watching.description import MOST_LINES, DescriptionPool
 
 Step = tuple[Glimpse, float | None]
 

@@ -4,11 +4,11 @@ import pytest
 
 from encoders.base import Notes, ScreenText, Thing
 from memory.records import Evidence, Hit, TimeSpan
-from pipeline import findings
-from pipeline import findings_told as told
-from pipeline.findings import Finding, label, notes_said
-from pipeline.question import parse
-from pipeline.reading import Seen
+from pipeline.answering import findings
+from pipeline.answering import findings_told as told
+from pipeline.answering.findings import Finding, label, notes_said
+from pipeline.answering.reading import Seen
+from pipeline.questions.question import parse
 from pipeline.times import clock, joined, listed, spoken
 
 GAP_S = 1.5

@@ -13,9 +13,9 @@ from encoders.base import KeySpace, Notes, Thing
 from memory.numpy_index import NumpyIndex
 from memory.recall import LocalRecall
 from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan
+from pipeline.answering.gather import Gathered, Gatherer, Rerank
 from pipeline.config import AnswerConfig
-from pipeline.gather import Gathered, Gatherer, Rerank
-from pipeline.question import parse
+from pipeline.questions.question import parse
 from tests.memory.recall_oracle import KeysOnly
 
 WORDS = ("cat", "dog", "coffee")

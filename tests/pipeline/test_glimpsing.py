@@ -14,8 +14,8 @@ import torch
 from encoders.base import COLOUR_NAMES, Frame, Glimpse, Thing
 from encoders.sketch import miniature, sketch
 from pipeline.config import IngestConfig
-from pipeline.glimpsing import UNLIKELY_S, Glimpsing
-from pipeline.seeing import Part, Seen
+from pipeline.watching.glimpsing import UNLIKELY_S, Glimpsing
+from pipeline.watching.seeing import Part, Seen
 
 CONFIG = IngestConfig(screen_text_every_s=2.0)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.grounding import (
+from pipeline.answering.grounding import (
     Worded,
     counts_in,
     grounded,

@@ -14,13 +14,13 @@ from memory.export import export_lines
 from memory.records import CubeMemory, VideoRecord
 from memory.redis_store import RedisStore
 from pipeline.config import IngestConfig
-from pipeline.cube_stream import new_cube_stream
 from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendMismatch, MediaDamaged
 from pipeline.ingest import Ingest, OnCommit
 from pipeline.library import Identity, file_sha256, register_file
 from pipeline.sources.base import FrameSource
 from pipeline.sources.file import FileSource
+from pipeline.watching.cube_stream import new_cube_stream
 from tests.pipeline.fakes import PAGE, PictureSource, colour_backend, frames_of, write_scenes
 from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
 

@@ -17,7 +17,7 @@ import pytest
 from encoders.frame import Frame
 from pipeline.decode import DecodeConfig, choose_mode
 from pipeline.errors import MediaUnsupported
-from pipeline.sandbox import SandboxedSource
+from pipeline.sandbox.source import SandboxedSource
 from tests.pipeline.media import Recipe, cut, hide_beginning, picture, restamp, steady, write_streams, write_video
 
 EVERY = DecodeConfig(fps=1000)
@@ -181,7 +181,7 @@ def test_a_file_that_may_not_be_read_is_refused_as_such(tmp_path: Path) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from pipeline.errors import MediaUnsupported\n"
-        "from pipeline.sandbox import SandboxedSource\n"
+        "from pipeline.sandbox.source import SandboxedSource\n"
         "from pipeline.sources.file import FileSource\n"
         "if os.geteuid() == 0:\n"
         "    os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"

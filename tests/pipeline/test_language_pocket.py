@@ -20,8 +20,8 @@ from encoders.base import Notes, Thing
 from encoders.pocket.weights import Weight, file_sha256
 from memory.kv_cache import new_cache
 from memory.records import TimeSpan
+from pipeline.answering.grounding import Worded, grounded, worded
 from pipeline.errors import BackendUnavailable
-from pipeline.grounding import Worded, grounded, worded
 from pipeline.language.adapted_wording import AdaptedWording
 from pipeline.language.base import Generation, Prompt
 from pipeline.language.generation import GreedyDecoder

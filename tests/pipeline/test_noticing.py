@@ -12,9 +12,9 @@ import torch
 from encoders.base import Backend, Frame, FrameTokens, Notes, Sighting, Thing
 from encoders.cubing import UniformCubing
 from pipeline.config import IngestConfig
-from pipeline.cube_stream import new_cube_stream
-from pipeline.noticing import Noticing
-from pipeline.seeing import Seeing, Seen
+from pipeline.watching.cube_stream import new_cube_stream
+from pipeline.watching.noticing import Noticing
+from pipeline.watching.seeing import Seeing, Seen
 from tests.pipeline.fakes import colour_backend
 
 SHOWN = (0, 0, 1, 1, 0, 1, 0, 0, 0, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memory.records import GlobalMemory
-from pipeline.overview import overview
+from pipeline.answering.overview import overview
 from tests.pipeline.fakes import ColourDescriber, ColourKeys
 
 

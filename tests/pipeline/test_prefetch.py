@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from pipeline.prefetch import Line, prefetched
+from pipeline.watching.prefetch import Line, prefetched
 
 
 class Counting:

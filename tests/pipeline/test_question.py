@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 
 from memory.records import TimeSpan
-from pipeline.question import parse, times_named, topic_of
+from pipeline.questions.question import parse, times_named, topic_of
 
 KINDS = [
     # question, kind, topic

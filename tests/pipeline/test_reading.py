@@ -6,8 +6,8 @@ from hypothesis import given
 
 from encoders.base import Notes, ScreenText, Thing
 from memory.records import Hit, TimeSpan
-from pipeline.reading import CONTRADICTED, called, line_says, read, thing_is, words
-from pipeline.sought import Sought, seek
+from pipeline.answering.reading import CONTRADICTED, called, line_says, read, thing_is, words
+from pipeline.questions.sought import Sought, seek
 
 CUBE = TimeSpan(10.0, 30.0)
 

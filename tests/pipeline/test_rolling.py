@@ -16,17 +16,17 @@ from memory.recall import LocalRecall
 from memory.records import CubeMemory, Hit, TimeSpan, VideoRecord
 from memory.redis_store import RedisStore
 from pipeline.answer import Answer, Answerer
+from pipeline.answering.grounding import Worded, worded
+from pipeline.answering.reading import Seen
+from pipeline.answering.rolling import MOST_CUBES, RollingReadings
+from pipeline.answering.surroundings import Surroundings, spread
 from pipeline.config import AnswerConfig, IngestConfig
-from pipeline.cube_stream import new_cube_stream
-from pipeline.grounding import Worded, worded
 from pipeline.ingest import Ingest
 from pipeline.language.base import FEW_MEMORIES, Generation, Prompt, ReadableMemory, ReadingModel
 from pipeline.language.pocket import PocketLanguageModel
 from pipeline.language.scripted import ScriptedModel
 from pipeline.library import Identity, register_file
-from pipeline.reading import Seen
-from pipeline.rolling import MOST_CUBES, RollingReadings
-from pipeline.surroundings import Surroundings, spread
+from pipeline.watching.cube_stream import new_cube_stream
 from tests.pipeline.fakes import PictureSource, colour_backend, frames_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")

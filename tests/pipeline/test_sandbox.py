@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import sandbox_process
 from pipeline.decode import DecodeConfig, DecodeLimits, SandboxConfig
 from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge, MediaUnsupported
-from pipeline.prefetch import prefetched
-from pipeline.sandbox import SandboxedSource, guards, jump
+from pipeline.sandbox import process as sandbox_process
+from pipeline.sandbox.source import SandboxedSource, guards, jump
 from pipeline.sources.base import FrameSource
 from pipeline.sources.file import FileSource
+from pipeline.watching.prefetch import prefetched
 from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
 from tests.pipeline.sandbox_children import children, children_that, nothing_is_left, same
 
@@ -73,7 +73,7 @@ def test_the_child_gives_up_network_files_and_programs(video: Path) -> None:
     took = guards(video, SandboxConfig())
     code = f"""
 import ctypes, fcntl, os, resource, signal, socket, threading
-from pipeline import sandbox_guards
+from pipeline.sandbox import guards as sandbox_guards
 left = sandbox_guards.leave_network()
 media = os.open({str(video)!r}, os.O_RDONLY)
 sandbox_guards.bound(1 << 31, 60)
@@ -227,7 +227,7 @@ def test_a_child_dies_with_its_parent(held_up: bool, video: Path) -> None:
         "import os, signal, psutil, sys\n"
         "from pathlib import Path\n"
         "from pipeline.decode import DecodeConfig\n"
-        "from pipeline.sandbox import SandboxedSource\n"
+        "from pipeline.sandbox.source import SandboxedSource\n"
         f"steps = SandboxedSource(Path({str(video)!r}), DecodeConfig(fps=1000)).steps(None, 'full')\n"
         "next(steps)\n"
         "print(psutil.Process().children()[0].pid, flush=True)\n"

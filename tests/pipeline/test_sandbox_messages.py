@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sandbox_messages import (
+from pipeline.sandbox.messages import (
     LARGEST_BYTES,
     Garbled,
     Lost,

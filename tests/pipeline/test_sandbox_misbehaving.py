@@ -11,8 +11,8 @@ import pytest
 
 from pipeline.decode import DecodeConfig, SandboxConfig
 from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge
-from pipeline.sandbox import SandboxedSource
-from pipeline.sandbox_messages import plain_probed
+from pipeline.sandbox.messages import plain_probed
+from pipeline.sandbox.source import SandboxedSource
 from pipeline.sources.file import FileSource
 from tests.pipeline.media import Recipe, steady, write_video
 from tests.pipeline.sandbox_children import children_that, nothing_is_left, same, stopped_at_once, the_child

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from encoders.base import Notes, ScreenText, Sighting, Thing
 from memory.records import Hit, TimeSpan
-from pipeline.reading import Seen, read
-from pipeline.sighted import MOST_NAMES, sighted
-from pipeline.sought import Sought, seek
+from pipeline.answering.reading import Seen, read
+from pipeline.answering.sighted import MOST_NAMES, sighted
+from pipeline.questions.sought import Sought, seek
 
 KIN = {
     "car": frozenset({"car", "minivan", "taxicab"}),

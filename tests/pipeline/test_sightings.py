@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.base import Notes, Sighting, Thing
-from pipeline.sightings import MOST_KEPT, MOST_TOLD, Sightings
+from pipeline.watching.sightings import MOST_KEPT, MOST_TOLD, Sightings
 
 
 def seen(*steps: dict[str, float]) -> list[Sighting]:

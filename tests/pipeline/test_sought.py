@@ -4,7 +4,7 @@ import pytest
 
 from encoders.pocket.kinship import Kinship
 from encoders.pocket.vocabulary import load_vocabulary
-from pipeline.sought import seek
+from pipeline.questions.sought import seek
 
 KIN = Kinship(load_vocabulary())
 

@@ -13,8 +13,8 @@ from encoders.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
 from memory.packing import unpack_tokens
 from memory.records import CubeMemory, IngestState
 from pipeline.config import IngestConfig
-from pipeline.cube_stream import CubeStream, new_cube_stream
-from pipeline.streaming_memory import ClipCompressor, positions
+from pipeline.watching.cube_stream import CubeStream, new_cube_stream
+from pipeline.watching.streaming_memory import ClipCompressor, positions
 from tests.encoders.tiny_language import WIDTH, tiny, tokenize
 from tests.pipeline.fakes import GRID, colour_backend, frames_of
 

@@ -5,8 +5,8 @@ from hypothesis import given
 
 from encoders.base import Notes, ScreenText, Thing
 from memory.records import Hit, TimeSpan
-from pipeline.reading import Seen
-from pipeline.stretches import MOST_SAID, stretches, telling, told
+from pipeline.answering.reading import Seen
+from pipeline.answering.stretches import MOST_SAID, stretches, telling, told
 
 
 def cube(start_s: float, end_s: float, *things: str, text: str = "") -> Seen:

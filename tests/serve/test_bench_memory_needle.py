@@ -143,9 +143,15 @@ def test_films_are_watched_anew_for_other_code_of_watching_and_not_of_asking(mon
     monkeypatch.setattr(memory_needle, "code_digest", told)
     memory_needle.watching_digest()
     (watched,) = read
-    wanted = {"pipeline.ingest", "pipeline.cube_stream", "encoders.pocket.vision", "memory.propagation", "memory.codec"}
+    wanted = {
+        "pipeline.ingest",
+        "pipeline.watching.cube_stream",
+        "encoders.pocket.vision",
+        "memory.propagation",
+        "memory.codec",
+    }
     assert wanted <= set(watched)
-    assert not {"pipeline.gather", "memory.selection", "memory.recall", "pipeline.config"} & set(watched)
+    assert not {"pipeline.answering.gather", "memory.selection", "memory.recall", "pipeline.config"} & set(watched)
 
 
 def test_code_is_followed_through_all_that_it_imports() -> None:

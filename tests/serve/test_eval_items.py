@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.pocket.vocabulary import load_vocabulary
-from pipeline.mentions import times_in
+from pipeline.answering.mentions import times_in
 from serve.errors import BadRequest
 from serve.evals.concat import Placed
 from serve.evals.concat_items import map_items, shown

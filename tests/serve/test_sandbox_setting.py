@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from pipeline.sandbox import SandboxedSource
+from pipeline.sandbox.source import SandboxedSource
 from pipeline.sources.file import FileSource
 from serve import doctor
 from serve.settings import Settings

@@ -45,7 +45,7 @@ class Stretch:
 
     @property
     def said(self) -> str:
-        """The notes as a phrase, in the form of `pipeline.findings.notes_said`."""
+        """The notes as a phrase, in the form of `pipeline.answering.findings.notes_said`."""
         parts = [listed(self.things)] if self.things else []
         if self.texts:
             parts.append("the screen says " + listed(f'"{text}"' for text in self.texts))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.base import COLOUR_NAMES, Glimpse, Notes, ScreenText, Thing
-from pipeline.sightings import Sightings
+from pipeline.watching.sightings import Sightings
 
 MOST_LINES = 32
 DOMINANT_SHARE = 0.15

@@ -2,7 +2,7 @@
 
 What it is: lists of English function words and of the vocabulary of watching, and a cut at articles and prepositions:
 "Is there a drum on the stage?" asks for "drum", beside "stage". What it is not: a grammar, or a vocabulary; which of
-the words left is a thing the encoder knows is found later (`pipeline.sought`).
+the words left is a thing the encoder knows is found later (`pipeline.questions.sought`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.question_times import without_times
+from pipeline.questions.times import without_times
 
 _ARTICLES = frozenset(
     "a an the this that these those any some my your his her its our their each every another".split()

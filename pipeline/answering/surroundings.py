@@ -14,10 +14,10 @@ from encoders.base import Notes
 from memory.recall import Recall, RecallRequest
 from memory.records import PackedTokens, VideoRecord
 from memory.store import MemoryStore
+from pipeline.answering.reading import Seen
+from pipeline.answering.rolling import RollingReadings
 from pipeline.config import AnswerConfig
 from pipeline.language.base import FEW_MEMORIES, LanguageModel, ReadableMemory, Reading, ReadingModel
-from pipeline.reading import Seen
-from pipeline.rolling import RollingReadings
 
 
 class Surroundings:

@@ -2,7 +2,7 @@
 
 What it is: the longest part of the topic that the encoder's vocabulary knows (`KeyEncoder.kin`), and whether a name in
 a cube's notes is of that kind. What it is not: a likeness; where no word is known, spelling decides
-(`pipeline.reading`).
+(`pipeline.answering.reading`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.language.base import Generation, StopWriting
-from pipeline.mentions import (
+from pipeline.answering.mentions import (
     counts_in,
     figures,
     numbers_in,
@@ -24,6 +23,7 @@ from pipeline.mentions import (
     without_quotes,
     without_times,
 )
+from pipeline.language.base import Generation, StopWriting
 
 __all__ = ["Verdict", "Worded", "counts_in", "grounded", "numbers_in", "quotes_in", "spans_in", "times_in", "worded"]
 

@@ -1,7 +1,7 @@
 """One decoding child, seen from its parent: started, listened to with a clock in hand, and always ended.
 
-What it is not: the meaning of what is decoded (`pipeline.sandbox`), or what the child does to itself
-(`pipeline.sandbox_child`, `pipeline.sandbox_guards`).
+What it is not: the meaning of what is decoded (`pipeline.sandbox.source`), or what the child does to itself
+(`pipeline.sandbox.child`, `pipeline.sandbox.guards`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from pipeline.decode import SandboxConfig
 from pipeline.errors import BackendUnavailable
-from pipeline.sandbox_messages import Garbled, Lost, Message, Reader, integer, packed, text
+from pipeline.sandbox.messages import Garbled, Lost, Message, Reader, integer, packed, text
 from pipeline.sources.opening import open_media
 
 _SEALS = 0x2 | 0x4 | 0x1  # shrink, grow, seal (linux/fcntl.h): the child cannot take the ring away
@@ -29,7 +29,7 @@ _ADD_SEALS = 1033
 _LEAVE_S = 5.0
 
 _CODE = Path(__file__).resolve().parent.parent
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.sandbox_child import main; main(sys.argv[2:])"
+_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.sandbox.child import main; main(sys.argv[2:])"
 """The child runs the same code as its parent, wherever that was imported from, and is isolated from all else."""
 
 _ENVIRONMENT = {"PATH": "", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from memory.records import Evidence, TimeSpan
-from pipeline.question import Question
-from pipeline.question_kinds import yes_or_no
-from pipeline.reading import Seen, words
-from pipeline.stretches import notes_said
+from pipeline.answering.reading import Seen, words
+from pipeline.answering.stretches import notes_said
+from pipeline.questions.kinds import yes_or_no
+from pipeline.questions.question import Question
 from pipeline.times import clock, joined, listed, spoken
 
 __all__ = ["Finding", "notes_said"]

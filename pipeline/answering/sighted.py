@@ -2,7 +2,7 @@
 
 What it is: how a car is found, and when, in half a minute that shows nothing else: no note names it, but it stood out
 (`encoders.base.Noticer`). It also narrows a find that is named to the times at which it stood out. What it is not:
-reading names and lines (`pipeline.reading`).
+reading names and lines (`pipeline.answering.reading`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from encoders.base import Sighting
 from memory.records import TimeSpan
-from pipeline.reading import CONTRADICTED, Seen, words
-from pipeline.sought import Sought
+from pipeline.answering.reading import CONTRADICTED, Seen, words
+from pipeline.questions.sought import Sought
 
 MOST_NAMES = 12
 """Of a word for more names than these, only the word itself counts: among many, chance alone finds one."""

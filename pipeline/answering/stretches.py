@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from encoders.base import Notes
 from memory.records import TimeSpan
-from pipeline.reading import Seen
+from pipeline.answering.reading import Seen
 from pipeline.times import listed, spoken
 
 _THINGS = _TEXTS = 3

@@ -18,15 +18,15 @@ from memory.recall import Recall, RecallRequest
 from memory.records import F32, Evidence, Hit, PackedTokens, TimeSpan, VideoRecord
 from memory.selection import Order, select
 from memory.store import MemoryStore
-from pipeline import findings, findings_told
-from pipeline.asked_spans import apart, end_of, resolved
+from pipeline.answering import findings, findings_told
+from pipeline.answering.findings import Finding
+from pipeline.answering.reading import Seen, called, read
+from pipeline.answering.sighted import sighted
 from pipeline.config import AnswerConfig
-from pipeline.findings import Finding
-from pipeline.question import Kind, Question
-from pipeline.question_times import FOREVER_S
-from pipeline.reading import Seen, called, read
-from pipeline.sighted import sighted
-from pipeline.sought import Sought, seek
+from pipeline.questions.question import Kind, Question
+from pipeline.questions.sought import Sought, seek
+from pipeline.questions.spans import apart, end_of, resolved
+from pipeline.questions.times import FOREVER_S
 
 Rerank = Callable[[str, Sequence[str]], Sequence[float]]
 """A question and candidates in words -> a score each; what fits the budget is then chosen by it."""

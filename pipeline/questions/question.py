@@ -1,9 +1,9 @@
 """The question taken apart: "when did the dog come after 2:10" -> a kind, a thing, a time.
 
-    moment_of()   the times it names              pipeline/question_times.py
-    pair_of()     the two things, if it is of two pipeline/question_pairs.py
-    kind_of()     what sort of answer it wants    pipeline/question_kinds.py
-    subject_of()  the words that name the thing   pipeline/question_words.py
+    moment_of()   the times it names              pipeline/questions/times.py
+    pair_of()     the two things, if it is of two pipeline/questions/pairs.py
+    kind_of()     what sort of answer it wants    pipeline/questions/kinds.py
+    subject_of()  the words that name the thing   pipeline/questions/words.py
 
 What it is: plain rules over English words, no model. What it is not: understanding; what no rule catches is kind
 ``what``: whatever answers to its words best.
@@ -15,10 +15,10 @@ import re
 from dataclasses import dataclass, replace
 
 from memory.records import TimeSpan
-from pipeline.question_kinds import QUOTED, TEXT_WORDS, Kind, asks_for_text, edge_of, kind_of, literal
-from pipeline.question_pairs import Pair, ordinal_of, pair_of
-from pipeline.question_times import Edge, Moment, in_figures, moment_of, times_named
-from pipeline.question_words import Subject, spelled, subject_of, topic_of
+from pipeline.questions.kinds import QUOTED, TEXT_WORDS, Kind, asks_for_text, edge_of, kind_of, literal
+from pipeline.questions.pairs import Pair, ordinal_of, pair_of
+from pipeline.questions.times import Edge, Moment, in_figures, moment_of, times_named
+from pipeline.questions.words import Subject, spelled, subject_of, topic_of
 
 __all__ = ["Kind", "Question", "parse", "times_named", "topic_of"]
 

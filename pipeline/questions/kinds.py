@@ -1,7 +1,7 @@
 """What sort of answer a question wants: rules, the first that holds decides.
 
 What it is: patterns over English wordings. What it is not: understanding; a wording that no rule catches is kind
-``what``, and an attribute that no pattern names is left to `pipeline.gather`, which knows the vocabulary.
+``what``, and an attribute that no pattern names is left to `pipeline.answering.gather`, which knows the vocabulary.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pipeline.question_times import Edge, Moment, times_named
-from pipeline.question_words import topic_of
+from pipeline.questions.times import Edge, Moment, times_named
+from pipeline.questions.words import topic_of
 
 Kind = Literal[
     "when", "first", "last", "count", "exists", "at", "before", "after", "between", "which_first", "how_long", "now",

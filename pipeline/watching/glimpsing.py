@@ -1,11 +1,11 @@
 """What a stream's pictures show besides their encoding: colours, and the words on the screen where they are due.
 
-What it is: the third stage of `pipeline.cube_stream`, and the rule for when the screen is read. What it is not: the
-reader (`encoders.screentext`). Reading is the slow part, so it has a stage of its own. It is due on the first step of
-every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and there was
-text at the last reading or something looks like lettering now (`encoders.screentext.text_likely`). Where nothing does,
-it is read every `UNLIKELY_S` seconds all the same. A picture that shares the encoding of the one before it also shares
-its colours.
+What it is: the third stage of `pipeline.watching.cube_stream`, and the rule for when the screen is read. What it is
+not: the reader (`encoders.screentext`). Reading is the slow part, so it has a stage of its own. It is due on the first
+step of every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and
+there was text at the last reading or something looks like lettering now (`encoders.screentext.text_likely`). Where
+nothing does, it is read every `UNLIKELY_S` seconds all the same. A picture that shares the encoding of the one before
+it also shares its colours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from encoders.screentext import text_likely
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
 from pipeline.config import IngestConfig
-from pipeline.seeing import Part, Seen, Sketch
+from pipeline.watching.seeing import Part, Seen, Sketch
 
 UNLIKELY_S = 10.0
 """A changed picture without lettering that anything cheap would notice is read so often (s)."""

@@ -1,5 +1,5 @@
 """What was found in stretches of time, told one after another: a moment, a part or all of it, what is written, what is
-between two things. Pure functions, beside `pipeline.findings`.
+between two things. Pure functions, beside `pipeline.answering.findings`.
 
 What it is not: a choice of what matters by meaning; what lasts longest is told where there is too much.
 """
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from memory.records import Evidence, TimeSpan
-from pipeline.findings import Finding, label, lasting, nothing, ordinal, where_asked
-from pipeline.question import Question
-from pipeline.reading import Seen
-from pipeline.stretches import Stretch, notes_said, stretches, telling, told
+from pipeline.answering.findings import Finding, label, lasting, nothing, ordinal, where_asked
+from pipeline.answering.reading import Seen
+from pipeline.answering.stretches import Stretch, notes_said, stretches, telling, told
+from pipeline.questions.question import Question
 from pipeline.times import clock, joined, listed, spoken
 
 MOST_LINES_SAID = 8

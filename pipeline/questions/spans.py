@@ -1,6 +1,6 @@
 """The stretches of a video that a question speaks of, once its length and its appearances are known.
 
-What it is: pure functions over spans. What it is not: the reading of times in words (`pipeline.question_times`).
+What it is: pure functions over spans. What it is not: the reading of times in words (`pipeline.questions.times`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memory.records import TimeSpan, VideoRecord
-from pipeline.question import Question
+from pipeline.questions.question import Question
 
 
 def resolved(question: Question, video: VideoRecord) -> Question:

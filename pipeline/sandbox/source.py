@@ -3,7 +3,7 @@
     SandboxedSource    a `FrameSource`: `pipeline.sources.file.FileSource`, run in a child
     jump               `pipeline.sources.jumping.Jumper`, run in a child
 
-Each `probe`, `steps`, `at` and `jump` has a child of its own (`pipeline.sandbox_process`), which gets the file as an
+Each `probe`, `steps`, `at` and `jump` has a child of its own (`pipeline.sandbox.process`), which gets the file as an
 open descriptor and nothing else. A child that crashes, hangs or grows costs what it had not yet decoded: the pictures
 before are kept and `damage` says where they end; without any picture it is `MediaDamaged`, or `MediaTooLarge` where
 a limit was met. A child that cannot even start is `BackendUnavailable`: that says nothing of the file. What it is not:
@@ -21,8 +21,8 @@ from pathlib import Path
 from encoders.frame import Frame
 from pipeline.decode import DecodeConfig, DecodeLimits, Sampler, SandboxConfig
 from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge, MediaUnsupported, PipelineError
-from pipeline.sandbox_messages import Garbled, Lost, Message, Silent, number, plain_probed, probed_from, text, texts
-from pipeline.sandbox_process import Child
+from pipeline.sandbox.messages import Garbled, Lost, Message, Silent, number, plain_probed, probed_from, text, texts
+from pipeline.sandbox.process import Child
 from pipeline.sources.base import DecodeMode, MediaInfo
 from pipeline.sources.jumping import Jump
 from pipeline.sources.probe import Probed, refuse_long
@@ -148,7 +148,7 @@ def jump(
 
 
 def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
-    """The names of the guards that took in a child started for `path`; see `pipeline.sandbox_guards`."""
+    """The names of the guards that took in a child started for `path`; see `pipeline.sandbox.guards`."""
     job: Message = {"do": "probe", "name": path.name, "probed": None, "config": {}, "limits": {}}
     with Child(path, job, sandbox, side_px=1, cpu_s=sandbox.cpu_for(0.0)) as child:
         return _guards(child)

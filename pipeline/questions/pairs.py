@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.question_kinds import QUOTED
-from pipeline.question_words import topic_of
+from pipeline.questions.kinds import QUOTED
+from pipeline.questions.words import topic_of
 
 _BETWEEN_BOTH = re.compile(r"\bbetween\s+(?:the\s+|both\s+)*(?:two|both|2)\s+(.+)$", re.IGNORECASE)
 _BETWEEN = re.compile(r"\b(?:in )?between\s+(.+?)\s+and\s+(.+)$", re.IGNORECASE)

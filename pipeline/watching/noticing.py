@@ -1,9 +1,9 @@
 """What stands out of a stream's pictures beside their encoding, where the backend has a `Noticer`.
 
-What it is: the second stage of `pipeline.cube_stream`, and the rule for which pictures are looked at: those with an
-encoding of their own that differ by more than `SAME_SCENE` from the last one looked at; all others share what was found
-there. A closer look costs as much as the encoding, so it has a stage of its own, which runs beside the encoding of the
-next pictures. What it is not: the look itself (`encoders.base.Noticer`).
+What it is: the second stage of `pipeline.watching.cube_stream`, and the rule for which pictures are looked at: those
+with an encoding of their own that differ by more than `SAME_SCENE` from the last one looked at; all others share what
+was found there. A closer look costs as much as the encoding, so it has a stage of its own, which runs beside the
+encoding of the next pictures. What it is not: the look itself (`encoders.base.Noticer`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from encoders.base import Frame, FrameTokens, Noticer, Thing
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
-from pipeline.seeing import Part, Seen, Sketch
+from pipeline.watching.seeing import Part, Seen, Sketch
 
 SAME_SCENE = 0.006
 """What stands out of a picture stands out of those that differ from it by at most this; half of a still camera's."""

@@ -1,10 +1,10 @@
 """One stream's frames as the models see them: encoded, unless they look like the one before, and cut into cubes.
 
-What it is: the first stage of `pipeline.cube_stream`. What it is not: a closer look (`pipeline.noticing`), looking for
-words and colours (`pipeline.glimpsing`), or keeping anything (`pipeline.cube_stream`). A picture that differs from the
-last encoded one by at most `IngestConfig.same_picture` shares its encoding, wherever a group of steps begins or ends:
-the last encoded picture's sketch and encoding are part of the stream's saved state, so a resumed stream shares as an
-uninterrupted one.
+What it is: the first stage of `pipeline.watching.cube_stream`. What it is not: a closer look
+(`pipeline.watching.noticing`), looking for words and colours (`pipeline.watching.glimpsing`), or keeping anything
+(`pipeline.watching.cube_stream`). A picture that differs from the last encoded one by at most
+`IngestConfig.same_picture` shares its encoding, wherever a group of steps begins or ends: the last encoded picture's
+sketch and encoding are part of the stream's saved state, so a resumed stream shares as an uninterrupted one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The decoding child: `main`, started by `pipeline.sandbox_process` in an isolated interpreter, never by hand.
+"""The decoding child: `main`, started by `pipeline.sandbox.process` in an isolated interpreter, never by hand.
 
 It opens nothing: the first four arguments are descriptors it was handed. It bounds itself and leaves the network before
 it imports a decoder, reads its job from its standard input, shuts everything else, and only then touches media.
@@ -18,7 +18,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import sandbox_guards
+from pipeline.sandbox import guards
 
 if TYPE_CHECKING:
     from pipeline.sources.file import FileSource
@@ -73,17 +73,17 @@ def main(arguments: list[str]) -> None:
     memory and seconds of processor time that are allowed."""
     media, ring, says, lifeline, memory_bytes, cpu_s = map(int, arguments)
     try:
-        sandbox_guards.bound(memory_bytes, cpu_s)
-        sandbox_guards.die_with(lifeline)
-        guards = ["namespace"] if sandbox_guards.leave_network() else []
+        guards.bound(memory_bytes, cpu_s)
+        guards.die_with(lifeline)
+        given_up = ["namespace"] if guards.leave_network() else []
         job = _job()
         code = _import(job)
         parent = Parent(says, ring, job)
-        guards += sandbox_guards.shut(media, code)
+        given_up += guards.shut(media, code)
     except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
         _say(says, {"type": "broken", "kind": "start", "text": type(error).__name__})
         return
-    parent.say({"type": "ready", "guards": guards})
+    parent.say({"type": "ready", "guards": given_up})
     _work(job, media, parent)
 
 
@@ -92,7 +92,7 @@ def _import(job: Job) -> set[str]:
     import av
 
     import encoders
-    import pipeline.sandbox_messages
+    import pipeline.sandbox.messages
     import pipeline.sources.file
 
     if job["do"] == "jump":
@@ -119,7 +119,7 @@ def _work(job: Job, media: int, parent: Parent) -> None:
 
 def _source(job: Job, media: OpenedFile, parent: Parent) -> FileSource:
     from pipeline.decode import DecodeConfig, DecodeLimits
-    from pipeline.sandbox_messages import probed_from
+    from pipeline.sandbox.messages import probed_from
     from pipeline.sources.file import FileSource
 
     probed = None if job["probed"] is None else probed_from(job["probed"])
@@ -128,7 +128,7 @@ def _source(job: Job, media: OpenedFile, parent: Parent) -> FileSource:
 
 
 def _probe(job: Job, media: OpenedFile, parent: Parent) -> None:
-    from pipeline.sandbox_messages import plain_probed
+    from pipeline.sandbox.messages import plain_probed
 
     parent.say({"type": "probed"} | plain_probed(_source(job, media, parent).look()))
 

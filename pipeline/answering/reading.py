@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from encoders.base import Notes, Thing
 from memory.records import Hit, PackedTokens, TimeSpan
-from pipeline.sought import Sought
+from pipeline.questions.sought import Sought
 
 _WORD = re.compile(r"[^\W_]+")
 CLOSE_ENOUGH = 0.8

@@ -1,8 +1,8 @@
 """One stream of steps becoming cubes: see, notice, look, keep. Files and cameras both run through here.
 
-    Seeing       frames -> tokens, evidence, borders of cubes      pipeline/seeing.py
-    Noticing     a closer look: what stands out of a step          pipeline/noticing.py
-    Glimpsing    colours, words on the screen                      pipeline/glimpsing.py
+    Seeing       frames -> tokens, evidence, borders of cubes      pipeline/watching/seeing.py
+    Noticing     a closer look: what stands out of a step          pipeline/watching/noticing.py
+    Glimpsing    colours, words on the screen                      pipeline/watching/glimpsing.py
     CubeStream   compress, pool, describe -> closed cubes          here
 
 What it is: the state machine between frames and closed cubes. What it is not: decoding (`pipeline.sources`), storing
@@ -29,13 +29,13 @@ from memory.packing import pack_tokens
 from memory.propagation import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from pipeline.config import IngestConfig
-from pipeline.description import DescriptionPool
-from pipeline.glimpsing import Glimpsing
-from pipeline.noticing import Noticing
-from pipeline.prefetch import Line
-from pipeline.seeing import Part, Seeing, Seen, Sketch
-from pipeline.streaming_memory import PROPAGATOR, clip_parts
-from pipeline.thumbnail import thumbnail_jpeg
+from pipeline.watching.description import DescriptionPool
+from pipeline.watching.glimpsing import Glimpsing
+from pipeline.watching.noticing import Noticing
+from pipeline.watching.prefetch import Line
+from pipeline.watching.seeing import Part, Seeing, Seen, Sketch
+from pipeline.watching.streaming_memory import PROPAGATOR, clip_parts
+from pipeline.watching.thumbnail import thumbnail_jpeg
 
 _PARTS_AHEAD = 2
 

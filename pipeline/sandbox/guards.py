@@ -1,7 +1,7 @@
 """What the decoding child gives up before it touches media: its limits, the network, other files, system calls.
 
 Each function works on the calling process, for good. What a platform has not got is not pretended: `shut` returns the
-names of the guards that took. What it is not: the limits' values (`pipeline.sandbox_process.SandboxConfig`), or the
+names of the guards that took. What it is not: the limits' values (`pipeline.sandbox.process.SandboxConfig`), or the
 time a child may take, which its parent keeps.
 
 Linux only, besides the limits: user and network namespaces (unshare(2)), Landlock (kernel 5.13 and later), seccomp

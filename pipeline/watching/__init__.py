@@ -1,0 +1,1 @@
+"""Frames -> closed cubes: the stages between a source and the store."""
