@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from pipeline.language.base import FEW_MEMORIES, Generation, Prompt, StopWriting
 from pipeline.language.generation import Decoding, GreedyDecoder
 from pipeline.language.llama import Llama
 from pipeline.language.memories import PocketReading
-from pipeline.language.weights_cache import ConvertedModel, converted_model
+from pipeline.language.weights_cache import ConvertedModel, loaded
 from pipeline.language.wording import ChatWording
 
 
@@ -60,15 +61,17 @@ class PocketLanguageModel:
         if cache_slots < LEAST_CACHE_SLOTS:
             raise ValueError(f"a cache of {cache_slots} slots; prompt and question alone need {LEAST_CACHE_SLOTS}")
         merged = _adapter_file(adapter)
-        files = converted_model(cache_dir, adapter=merged)
         self.dtype = dtype or fastest_dtype()
         self.adapted = merged is not None
-        self._tokenizer_file = files.tokenizer
-        self._wording = AdaptedWording(files.tokenizer) if self.adapted else ChatWording(files.tokenizer)
-        model = load_model(files, self.dtype)
+        model, self._wording, self._tokenizer_file = loaded(cache_dir, self._parts, adapter=merged)
         budget = partial(new_cache, model.decoder, slots=cache_slots, protected=_PROTECTED, whole_groups=True)
         self._decoder = GreedyDecoder(model, budget, self._wording.stop_tokens)
         self._beginning = self._decoder.prefix(self._wording.prefix())
+
+    def _parts(self, files: ConvertedModel) -> tuple[Llama, ChatWording | AdaptedWording, Path]:
+        with ThreadPoolExecutor(1) as pool:  # reading the vocabulary takes two thirds as long as the weights
+            wording = pool.submit(AdaptedWording if self.adapted else ChatWording, files.tokenizer)
+            return load_model(files, self.dtype), wording.result(), files.tokenizer
 
     @cached_property
     def _timelines(self) -> AdaptedWording:

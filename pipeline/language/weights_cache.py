@@ -13,11 +13,12 @@ import fcntl
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import save_file
@@ -27,6 +28,8 @@ from encoders.pocket.weights import SMOLLM2, Weight, file_sha256, weight_file
 from pipeline.errors import BackendUnavailable
 from pipeline.language.adapter import read_adapter
 from pipeline.language.gguf_llama import read_gguf
+
+T = TypeVar("T")
 
 CONVERTER_VERSION = 1
 """Raised whenever the converted files would come out differently; older folders are then left unused."""
@@ -70,7 +73,7 @@ def converted_model(cache_dir: Path, weight: Weight = SMOLLM2, adapter: Path | N
             cannot be written.
     """
     origin = _origin(weight, adapter)
-    folder = cache_dir / "-".join(["smollm2", *(digest[:12] for digest in origin.values()), f"v{CONVERTER_VERSION}"])
+    folder = _folder(cache_dir, origin)
     if is_whole(folder, origin):
         return ConvertedModel(folder)
     try:
@@ -83,6 +86,35 @@ def converted_model(cache_dir: Path, weight: Weight = SMOLLM2, adapter: Path | N
     except OSError as error:
         raise BackendUnavailable(f"cannot keep the converted language model in {cache_dir}: {error}") from error
     return ConvertedModel(folder)
+
+
+def loaded(
+    cache_dir: Path, load: Callable[[ConvertedModel], T], weight: Weight = SMOLLM2, adapter: Path | None = None
+) -> T:
+    """What `load` makes of the converted model, which is checked meanwhile: hashing it takes as long as loading it.
+    Nothing is kept of a folder that proves not to be whole; it is converted and loaded anew.
+
+    Raises:
+        BackendUnavailable: see `converted_model`.
+    """
+    origin = _origin(weight, adapter)
+    files = ConvertedModel(_folder(cache_dir, origin))
+    if (files.folder / _MANIFEST).exists():
+        with ThreadPoolExecutor(1) as pool:
+            whole = pool.submit(is_whole, files.folder, origin)
+            try:
+                made = load(files)
+            except Exception:  # a damaged file may fail in any way; a whole one's failure is its own
+                if whole.result():
+                    raise
+            else:
+                if whole.result():
+                    return made
+    return load(converted_model(cache_dir, weight, adapter))
+
+
+def _folder(cache_dir: Path, origin: dict[str, str]) -> Path:
+    return cache_dir / "-".join(["smollm2", *(digest[:12] for digest in origin.values()), f"v{CONVERTER_VERSION}"])
 
 
 def _origin(weight: Weight, adapter: Path | None) -> dict[str, str]:

@@ -27,7 +27,7 @@ from pipeline.language.base import Generation, Prompt
 from pipeline.language.generation import GreedyDecoder
 from pipeline.language.gguf_llama import read_gguf, rotary_halves, transformers_name
 from pipeline.language.pocket import PocketLanguageModel, load_model
-from pipeline.language.weights_cache import ConvertedModel, converted_model, is_whole
+from pipeline.language.weights_cache import ConvertedModel, converted_model, is_whole, loaded
 from pipeline.language.wording import ChatWording, plain
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -139,6 +139,41 @@ def test_a_damaged_cache_is_rebuilt(tiny: Weight, tmp_path: Path, name: str) -> 
     again = converted_model(tmp_path / "cache", tiny)
     assert is_whole(again.folder, {"gguf_sha256": tiny.sha256})
     assert all(torch.equal(tensor, whole[key]) for key, tensor in load_file(again.weights).items())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "manifest.json"])
+@pytest.mark.parametrize("fails", [True, False])
+def test_nothing_is_kept_of_a_damaged_cache_that_was_loaded(
+    tiny: Weight, tmp_path: Path, name: str, fails: bool
+) -> None:
+    folder = converted_model(tmp_path / "cache", tiny).folder
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-3] + bytes(3))
+    read: list[bytes] = []
+
+    def load(files: ConvertedModel) -> bytes:
+        read.append((files.folder / name).read_bytes())
+        if fails and read[-1] != whole:
+            raise ValueError("this cannot be read")
+        return read[-1]
+
+    assert loaded(tmp_path / "cache", load, tiny) == whole
+    assert len(read) == 2
+    assert loaded(tmp_path / "cache", load, tiny) == whole
+    assert len(read) == 3
+
+
+def test_what_fails_on_a_whole_cache_is_not_tried_again(tiny: Weight, tmp_path: Path) -> None:
+    converted_model(tmp_path / "cache", tiny)
+    tried: list[ConvertedModel] = []
+
+    def load(files: ConvertedModel) -> None:
+        tried.append(files)
+        raise ValueError("no memory")
+
+    with pytest.raises(ValueError, match="no memory"):
+        loaded(tmp_path / "cache", load, tiny)
+    assert len(tried) == 1
 
 
 def test_a_missing_file_is_rebuilt_too(tiny: Weight, tmp_path: Path) -> None:
