@@ -60,6 +60,8 @@ def test_what_is_not_a_number_stays_none(monkeypatch: pytest.MonkeyPatch, coded_
 
 def test_where_integers_are_not_multiplied_exactly_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, vector = some(CODED_FROM, 8, 0), some(1, 8, 1)[0]
+    monkeypatch.setattr(first_pass, "_products", lambda codes, query: codes.astype(np.int32) @ query.astype(np.int32))
+    assert exact_products(8)
     coded, by_codes = FirstPass(8).scores(rows, vector)
     monkeypatch.setattr(first_pass, "_products", lambda codes, query: (codes @ query).astype(np.int32))  # 8 bits: wraps
     exact_products.cache_clear()
