@@ -157,6 +157,18 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def together(parts: Sequence[Finding]) -> Finding:
+    """What was found of each of several things, one after another; supported where any is."""
+    cited = sorted((one for part in parts for one in part.cited), key=lambda one: one.span.start_s)
+    spans = sorted(span for part in parts if part.evidence for span in part.evidence.spans)
+    count = sum(part.evidence.count for part in parts if part.evidence)
+    firsts = [part.evidence.first_s for part in parts if part.evidence and part.evidence.first_s is not None]
+    lasts = [part.evidence.last_s for part in parts if part.evidence and part.evidence.last_s is not None]
+    evidence = Evidence(count, min(firsts, default=None), max(lasts, default=None), tuple(spans[:20]))
+    supported = any(part.supported for part in parts)
+    return Finding(" ".join(part.statement for part in parts), supported, tuple(cited), evidence)
+
+
 def which_first(question: Question, one: Sequence[Seen], other: Sequence[Seen]) -> Finding:
     """Kind which_first: the one whose first appearance is earlier."""
     if not one or not other:
@@ -202,6 +214,13 @@ def lasting(seconds: float) -> str:
 def unknown(question: Question) -> Finding:
     """Kind unknown: what no memory of this kind holds."""
     return Finding("The memory does not say that.", False, (), Evidence(0, None, None, ()))
+
+
+def unwatched(question: Question, anchor: TimeSpan, offset_s: float, *, growing: bool = False) -> Finding:
+    """Nothing is known of a moment so far from an appearance, because nothing was watched then."""
+    far = f"{lasting(abs(offset_s))} {'before' if offset_s < 0 else 'after'} {label(question.topic)}"
+    so_far = " so far" if growing and offset_s > 0 else ""
+    return Finding(f"Nothing was found {far} ({spoken(anchor)}){so_far}.", False, (), Evidence(0, None, None, ()))
 
 
 def beside(

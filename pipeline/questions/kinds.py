@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from pipeline.questions.events import of_events
 from pipeline.questions.times import Edge, Moment, times_named
 from pipeline.questions.words import topic_of
 
@@ -177,7 +178,7 @@ def kind_of(text: str, moment: Moment, about_text: bool) -> tuple[Kind, str]:
     if (rest := lasting(text)) is not None and not about_text:
         return "how_long", rest
     if _COUNT.search(text) and not _UNKNOWN.search(text):
-        return "count", text
+        return ("unknown" if not about_text and of_events(QUOTED.sub("", text)) else "count"), text
     if not about_text and not _SUMMARY.search(text) and not (timed and not topic_of(text)) and _UNKNOWN.search(text):
         return "unknown", text
     if not timed and (match := _IDENTITY.search(text)):

@@ -1,9 +1,11 @@
 """The question taken apart: "when did the dog come after 2:10" -> a kind, a thing, a time.
 
+    offset_of()   so long after a thing           pipeline/questions/offsets.py
     moment_of()   the times it names              pipeline/questions/times.py
     pair_of()     the two things, if it is of two pipeline/questions/pairs.py
     kind_of()     what sort of answer it wants    pipeline/questions/kinds.py
     subject_of()  the words that name the thing   pipeline/questions/words.py
+    each_of()     several things alike            pipeline/questions/words.py
 
 What it is: plain rules over English words, no model. What it is not: understanding; what no rule catches is kind
 ``what``: whatever answers to its words best.
@@ -16,12 +18,14 @@ from dataclasses import dataclass, replace
 
 from memory.records import TimeSpan
 from pipeline.questions.kinds import QUOTED, TEXT_WORDS, Kind, asks_for_text, edge_of, kind_of, literal
+from pipeline.questions.offsets import Offset, offset_of
 from pipeline.questions.pairs import Pair, ordinal_of, pair_of
 from pipeline.questions.times import Edge, Moment, in_figures, moment_of, times_named
-from pipeline.questions.words import Subject, spelled, subject_of, topic_of
+from pipeline.questions.words import Subject, each_of, spelled, subject_of, topic_of
 
 __all__ = ["Kind", "Question", "parse", "times_named", "topic_of"]
 
+_OF_EACH: tuple[Kind, ...] = ("when", "first", "last", "count")
 _WHICH = re.compile(
     r"\b(?:which|what)((?: [\w'-]+){1,3}?)\s+(?:is|are|was|were|does|do|did|has|had|can|comes?|came|follow\w*|"
     r"appear\w*|shows?|turn\w*|preced\w*|stands?|stood|lies?|lay)\b",
@@ -48,6 +52,8 @@ class Question:
         wanted: "animal" in "which animal comes after the dog", "which animal is first".
         where, said_of, definite, verb_last: see `Subject`.
         literal: whether only its very words count: "any mention of".
+        offset: "10 seconds after the dog": the moment is so far from another thing.
+        each: the same question of each thing alone, where it names several alike: "how many cats and dogs".
     """
 
     text: str
@@ -68,17 +74,20 @@ class Question:
     definite: bool = False
     verb_last: bool = False
     literal: bool = False
+    offset: Offset | None = None
+    each: tuple[Question, ...] = ()
 
 
 def parse(text: str) -> Question:
     """Takes a question apart; never fails: what no rule catches is kind ``what``."""
     text = " ".join(text.split())
-    quoted_match = QUOTED.search(text)
+    asked = text if QUOTED.search(text) else in_figures(spelled(text))  # what is quoted stays as it is
+    offset, asked = offset_of(asked)
+    quoted_match = QUOTED.search(asked)
     quoted = quoted_match[1] if quoted_match else None
-    asked = text if quoted is not None else in_figures(spelled(text))  # what is quoted stays as it is
-    moment, bare = moment_of(asked)
+    moment, bare = moment_of(asked) if offset is None else (Moment(counted=True), asked)
     about_text = quoted is None and asks_for_text(bare)
-    if not moment.named and (quoted is None or len(QUOTED.findall(text)) > 1) and (two := pair_of(bare)):
+    if not moment.named and (quoted is None or len(QUOTED.findall(asked)) > 1) and (two := pair_of(bare)):
         return _of_two(text, two, moment)
     kind, named = kind_of(bare, moment, about_text)
     subject = subject_of(TEXT_WORDS.sub(" ", named) if about_text else named)
@@ -86,7 +95,21 @@ def parse(text: str) -> Question:
         subject = Subject(quoted)
     nth = ordinal_of(named) if kind in ("when", "first", "last", "what", "before", "after", "text") else 0
     question = _question(asked, kind, subject, moment, quoted=quoted, about_text=about_text, nth=nth)
-    return replace(question, text=text)
+    each = each_of(named) if kind in _OF_EACH and quoted is None and not about_text and not nth else ()
+    return replace(question, text=text, offset=offset, each=tuple(_alone(question, one, text) for one in each))
+
+
+def _alone(question: Question, subject: Subject, text: str) -> Question:
+    """The same question of one of its things."""
+    return replace(
+        question,
+        text=text,
+        topic=subject.topic,
+        where=subject.where,
+        said_of=subject.said_of,
+        definite=subject.definite,
+        verb_last=subject.verb_last,
+    )
 
 
 def _of_two(text: str, two: Pair, moment: Moment) -> Question:

@@ -24,12 +24,12 @@ _UNITS = (
 )
 TIME = re.compile(rf"{_CLOCK}|(?=\d){_UNITS}", re.IGNORECASE)
 
-_NUMBER_WORDS = {
+NUMBER_WORDS = {
     **{"a": 1.0, "an": 1.0, "couple": 2.0, "few": 3.0, "half": 0.5},
     **{word: float(n) for n, word in enumerate("one two three four five six seven eight nine ten".split(), 1)},
     **{"fifteen": 15.0, "twenty": 20.0, "thirty": 30.0, "forty": 40.0, "fifty": 50.0, "sixty": 60.0},
 }
-_UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _AMOUNT = (
     rf"(?:(?P<amount>{_N}\s*|(?:[a-z]+\s+)))?(?P<unit>seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b"
     r"(?P<half> and a half\b)?"
@@ -63,6 +63,7 @@ class Moment:
         recent_s: seconds back from the end of what was watched.
         edge: the beginning or the end of what was watched.
         beside: "what comes after 2:10", "before 2:10".
+        counted: it is counted from a thing (`pipeline.questions.offsets`), and known once that is found.
     """
 
     at_s: float | None = None
@@ -70,11 +71,12 @@ class Moment:
     recent_s: float | None = None
     edge: Edge = ""
     beside: Literal["", "before", "after"] = ""
+    counted: bool = False
 
     @property
     def named(self) -> bool:
         """Whether a time is named in figures."""
-        return self.at_s is not None or self.span is not None
+        return self.at_s is not None or self.span is not None or self.counted
 
 
 _WORDED = re.compile(
@@ -89,7 +91,7 @@ _TURNED = re.compile(
 
 def in_figures(text: str) -> str:
     """The text with times in words as figures: "the two minute mark" -> "the 2 minute", "minute 2" -> "2 minute"."""
-    text = _WORDED.sub(lambda match: f"{_NUMBER_WORDS[match['word'].lower()]:g} {match['unit']}", text)
+    text = _WORDED.sub(lambda match: f"{NUMBER_WORDS[match['word'].lower()]:g} {match['unit']}", text)
     return _TURNED.sub(lambda match: f"{match['number']} {match['unit']}", text)
 
 
@@ -151,8 +153,8 @@ def _amount(pattern: re.Pattern[str], text: str) -> tuple[float, str] | None:
     if match is None or (match["amount"] is None and len(match["unit"]) < 4):
         return None
     said = (match["amount"] or "a").lower().strip()
-    amount = float(said) if said[0].isdigit() else _NUMBER_WORDS.get(said)
+    amount = float(said) if said[0].isdigit() else NUMBER_WORDS.get(said)
     if amount is None:
         return None
     amount += 0.5 * bool(match["half"])
-    return amount * _UNIT_S[match["unit"][0].lower()], text[: match.start()] + " " + text[match.end() :]
+    return amount * UNIT_S[match["unit"][0].lower()], text[: match.start()] + " " + text[match.end() :]

@@ -102,7 +102,7 @@ def spelled(text: str) -> str:
     return text
 
 
-After = Literal["preposition", "phrase", ""]
+After = Literal["preposition", "phrase", "and", ",", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,8 @@ class Phrase:
         words: as asked, in their order.
         article: the one that stands before them, in lower case; may be empty.
         verb_last: whether the last of several words may be a verb: "did the taxi drive by".
-        after: what the article, or the phrase, stands behind: a preposition, another phrase directly, or neither.
+        after: what the article, or the phrase, stands behind: a preposition, another phrase, with or
+            without "and" or a comma between, or none of these.
     """
 
     words: tuple[str, ...]
@@ -145,12 +146,16 @@ def phrases_of(text: str) -> list[Phrase]:
         if closed and not all(one.lower() in _MEDIA for one in words):
             found.append(Phrase(tuple(words), article, after, asked in _AUXILIARIES and low not in _FRAME_WORDS))
         words = []
-        behind: After = "preposition" if low in _PREPOSITIONS else ""
+        behind: After = "preposition" if low in _PREPOSITIONS else _joint(low) if closed or after == "," else ""
         after = ("phrase" if closed else after) if low in _ARTICLES else behind
         kept = article if not closed and low in _BEFORE_NOUNS else ""
         article = low if low in _ARTICLES else kept
         asked = asked if low in _ARTICLES and not closed else low
     return found
+
+
+def _joint(low: str) -> After:
+    return "and" if low == "and" else "," if low == "," else ""
 
 
 def _frames(low: str) -> bool:
@@ -197,8 +202,44 @@ def subject_of(text: str) -> Subject:
         return Subject(topic_of(text))
     place = _head(found)
     head = found.pop(place)
-    said_of = [one for one in found[place:] if not one.article and not one.after]
-    where = [one for one in found if one not in said_of]
+    return _subject(head, found[:place], found[place:])
+
+
+def each_of(text: str) -> tuple[Subject, ...]:
+    """The things of "the cat and the dog" or "cats, dogs and cows", each with what else is named; none where it is one
+    thing, or where they are asked for as they are together. Alike in form they have to be: "a black and white cat" is
+    one thing; whether the words are things is for who knows the vocabulary."""
+    found = phrases_of(_AND_HOW_MANY.sub("and", text))
+    if not found or _TOGETHER.search(text):
+        return ()
+    place = end = _head(found)
+    while end + 1 < len(found) and found[end + 1].after in ("and", ","):
+        end += 1
+    things = found[place : end + 1]
+    if len(things) < 2 or things[-1].after != "and" or not _alike(things):
+        return ()
+    return tuple(_subject(one, found[:place], found[end + 1 :]) for one in things)
+
+
+_AND_HOW_MANY = re.compile(r"\band how many\b", re.IGNORECASE)
+_TOGETHER = re.compile(
+    r"\b(?:together|both|simultaneously|jointly|side by side|(?:at|in) the same|at once|with each other|one another)\b",
+    re.IGNORECASE,
+)
+
+
+def _alike(things: list[Phrase]) -> bool:
+    """Each with its article, or each a single word or a plural."""
+    if all(one.article for one in things):
+        return True
+    if any(one.article for one in things[1:]):
+        return False
+    return all(len(one.words) == 1 for one in things) or not any(_singular([*one.words]) for one in things)
+
+
+def _subject(head: Phrase, before: list[Phrase], behind: list[Phrase]) -> Subject:
+    said_of = [one for one in behind if not one.article and one.after not in ("preposition", "phrase")]
+    where = [one for one in (*before, *behind) if one not in said_of]
     return Subject(_joined([head]), _joined(where), _joined(said_of), head.article not in _INDEFINITE, head.verb_last)
 
 

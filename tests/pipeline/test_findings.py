@@ -235,6 +235,18 @@ def test_the_last_line_alone() -> None:
     assert (finding.statement, finding.cited) == ('The screen says "THE END" from 0:10 to 0:20.', (two,))
 
 
+def test_things_told_one_after_another_share_their_evidence() -> None:
+    dog = seen(12, 14, "dog")
+    both = findings.together(
+        [about("How many cats?", LATER, CAT), about("How many cows?"), about("How many dogs?", dog)]
+    )
+    assert both.statement.split(". ")[1] == 'Nothing matching "cows" was found'
+    assert (both.supported, both.cited) == (True, (CAT, dog, LATER))
+    assert both.evidence == Evidence(3, 10.0, 75.0, (TimeSpan(10, 20), TimeSpan(12, 14), TimeSpan(70, 75)))
+    neither = findings.together([about("How many cows?"), about("How many pigs?")])
+    assert (neither.supported, neither.evidence) == (False, Evidence(0, None, None, ()))
+
+
 def test_of_two_that_come_at_once_neither_is_first() -> None:
     both, dog = seen(0, 10, "cat", "dog"), seen(0, 10, "dog")
     finding = findings.which_first(parse("Which comes first, the cat or the dog?"), [both], [dog])

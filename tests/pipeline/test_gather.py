@@ -12,7 +12,7 @@ import pytest
 from encoders.base import KeySpace, Notes, Thing
 from memory.numpy_index import NumpyIndex
 from memory.recall import LocalRecall
-from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan
+from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan, VideoStatus
 from pipeline.answering.gather import Gathered, Gatherer, Rerank
 from pipeline.config import AnswerConfig
 from pipeline.questions.question import parse
@@ -20,6 +20,8 @@ from tests.memory.recall_oracle import KeysOnly
 
 WORDS = ("cat", "dog", "coffee")
 DIM = 8
+TWO_CATS = "The cats are seen 2 times: 0:00 to 0:10 and 0:20 to 0:30."
+NO_COFFEES, NO_DOGS = 'Nothing matching "coffees" was found', 'Nothing matching "dogs" was found'
 
 
 def vector(word: str, variant: int = 0) -> np.ndarray:
@@ -203,10 +205,13 @@ def test_nobody_knows_the_end_of_what_is_still_being_watched(question: str, stat
 
 
 class Knowing(Spelled):
-    """Knows its words."""
+    """Knows its words, one or many."""
+
+    def question(self, text: str) -> np.ndarray:
+        return vector(text.removesuffix("s"))
 
     def kin(self, topic: str) -> frozenset[str]:
-        return frozenset({topic}) & frozenset(WORDS)
+        return frozenset({topic.removesuffix("s")}) & frozenset(WORDS)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +232,78 @@ def test_yes_and_no_are_said_of_all_that_was_asked(question: str, statement: str
     gatherer = Gatherer(store, recall, Knowing(), AnswerConfig())  # type: ignore[arg-type]
     got = gatherer.gather(replace(store.video("v"), ingested_s=20.0), parse(question), AnswerConfig())
     assert got.finding.statement == statement
+
+
+def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> Gathered:
+    """Of a video that ends with its last cube, by an encoder that knows its words."""
+    gatherer = Gatherer(store, LocalRecall(store, NumpyIndex(DIM)), Knowing(), AnswerConfig())  # type: ignore[arg-type]
+    video = replace(store.video("v"), ingested_s=10.0 * len(store.notes), status=status)
+    return gatherer.gather(video, parse(question), AnswerConfig())
+
+
+@pytest.mark.parametrize(
+    ("question", "statement", "cited"),
+    [
+        ("What is there 15 seconds after the dog appears?", "At 0:25: coffee.", [2, 1]),
+        ("What is there 15 seconds after the dog?", "At 0:35: dog.", [3, 1]),
+        ("what happens 5 s before the coffee?", "At 0:15: dog.", [1, 2]),
+        ("12 seconds before the coffee leaves", "At 0:18: dog.", [1, 2]),
+        ("3 seconds after the second dog appears", "At 0:33: dog.", [3]),
+        ("Is there coffee 11 s after the cat?", "Yes, the coffee is seen from 0:20 to 0:30.", [2, 0]),
+        ("Is there a cat 11 s after the cat?", "No, the cat is not seen around 0:21.", []),
+    ],
+)
+def test_what_is_so_far_from_a_thing(question: str, statement: str, cited: list[int]) -> None:
+    """Shown: cat, dog, coffee, dog; the thing it is counted from is cited last."""
+    got = asked(film("cat", "dog", "coffee", "dog"), question)
+    assert (got.finding.statement, ordinals(got.cited)) == (statement, cited)
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "statement"),
+    [
+        ("What is there 10 s after the dog?", "ready", "Nothing was found 10 s after the dog (0:10 to 0:20)."),
+        ("What is there 10 s after the dog?", "live", "Nothing was found 10 s after the dog (0:10 to 0:20) so far."),
+        ("What is there 30 s before the dog?", "live", "Nothing was found 30 s before the dog (0:10 to 0:20)."),
+        ("What is there 10 s after the coffee?", "ready", 'Nothing matching "coffee" was found.'),
+    ],
+)
+def test_nothing_is_so_far_from_a_thing(question: str, status: VideoStatus, statement: str) -> None:
+    got = asked(film("cat", "dog"), question, status)
+    assert (got.finding.statement, got.finding.supported, got.cited) == (statement, False, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "statement", "count"),
+    [
+        ("How many cats and dogs are there?", f"{TWO_CATS} The dogs are seen once: 0:10 to 0:20.", 3),
+        ("How many cats and coffees are there?", f'{TWO_CATS} Nothing matching "coffees" was found.', 2),
+        ("How many coffees and dogs at 0:05?", f"{NO_COFFEES} around 0:05. {NO_DOGS} around 0:05.", 0),
+        ("How many cats and ghosts are there?", TWO_CATS, 2),
+        (
+            "When do the cat and the dog appear?",
+            "The cat is seen from 0:00 to 0:10 and from 0:20 to 0:30. The dog is seen from 0:10 to 0:20.",
+            3,
+        ),
+    ],
+)
+def test_of_several_things_each_is_told(question: str, statement: str, count: int) -> None:
+    """Shown: cat, dog, cat."""
+    got = asked(film("cat", "dog", "cat"), question)
+    assert (got.finding.statement, got.finding.supported) == (statement, count > 0)
+    assert got.finding.evidence is not None
+    assert (got.finding.evidence.count, ordinals(got.cited)) == (count, {3: [0, 1, 2], 2: [0, 2], 0: []}[count])
+
+
+def test_a_thing_that_all_the_words_name_is_one() -> None:
+    class Joint(Knowing):
+        def kin(self, topic: str) -> frozenset[str]:
+            return frozenset({topic}) & {"cat", "dog", "cat and dog"}
+
+    store = film("cat", "dog")
+    gatherer = Gatherer(store, LocalRecall(store, NumpyIndex(DIM)), Joint(), AnswerConfig())  # type: ignore[arg-type]
+    got = gatherer.gather(store.video("v"), parse("When is a cat and dog shown?"), AnswerConfig())
+    assert got.finding.statement == "The cat is seen from 0:00 to 0:10."
 
 
 @pytest.mark.parametrize(
