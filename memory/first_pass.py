@@ -1,16 +1,17 @@
 """A first look at all keys of one video: every inner product, wrong by at most a margin that is told with it.
 
 A long video's keys are tens of megabytes, and a product is as fast as they are read. So from `CODED_FROM` rows on they
-are kept once more as int8, a quarter of the bytes: row = scale x codes, the query as two columns of codes, the second
-for what the first rounded off. The integers' product is exact; what is lost is the rows' rounding, bounded by
-Cauchy-Schwarz with the measured length of the largest loss. Fewer rows are multiplied as they are, within float32's
-rounding. What it is not: a score. Whoever needs one asks `memory.numpy_index.exact_scores` for the rows that may matter
-(`memory.scored_cubes`).
+are kept once more, as int8 and equal rows once: a quarter of the bytes, and half of those, as a kind of thing has one
+key wherever it is seen. row = scale x codes, the query as two columns of codes, the second for what the first rounded
+off. The integers' product is exact; what is lost is the rows' rounding, bounded by Cauchy-Schwarz with the measured
+length of the largest loss. Fewer rows are multiplied as they are, within float32's rounding. What it is not: a score.
+Whoever needs one asks `memory.numpy_index.exact_scores` for the rows that may matter (`memory.scored_cubes`).
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 
 import numpy as np
@@ -25,6 +26,7 @@ _SLACK = 2.0**-20  # sixteen roundings to float32: of the exact score, and of wh
 _WIDEST = 2**24 // (_CODE * _QUERY_CODE)  # up to here float32 holds every sum of products of codes
 
 I8 = npt.NDArray[np.int8]
+_Which = npt.NDArray[np.int32]
 
 
 class FirstPass:
@@ -35,27 +37,31 @@ class FirstPass:
         self._lock = threading.Lock()
         self._codes: I8 = np.zeros((0, dim), np.int8)
         self._scales = np.zeros(0, np.float32)
+        self._which: _Which = np.zeros(0, np.int32)
+        self._places: dict[bytes, int] = {}
         self._seen = self._coded = 0
         self._longest = self._lost = 0.0
 
     def scores(self, rows: F32, vector: F32) -> tuple[F32, float]:
         """Products of float32 [n, K] with float32 [K], float32 [n], and their margin: each differs from `exact_scores`
         by less. Not a number where a row or the vector is not."""
-        longest, lost, codes, scales = self._taken_in(rows)
+        longest, lost, codes, scales, which = self._taken_in(rows)
         size = float(np.linalg.norm(vector.astype(np.float64)))
         margin = _SLACK * size * longest
-        if not len(codes) or not np.isfinite(size):
-            return np.asarray(rows @ vector, np.float32), margin * (1 + len(vector)) + 1e-30
+        if not len(which) or not np.isfinite(size):
+            products = np.einsum("nk,k->n", rows, vector)  # a product would wait for every core there is
+            return np.asarray(products, np.float32), margin * (1 + len(vector)) + 1e-30
         first, second, step, rest = _query_codes(vector)
         products = _products(codes, np.stack([first, second], axis=1)).astype(np.float32)
         found = products[:, 1] * np.float32(1 / (2 * _QUERY_CODE))
         found += products[:, 0]
         found *= scales
         found *= np.float32(step)
-        return found, margin + lost * size + (longest + lost) * rest + 1e-30
+        return found[which], margin + lost * size + (longest + lost) * rest + 1e-30
 
-    def _taken_in(self, rows: F32) -> tuple[float, float, I8, F32]:
-        """The longest row, the most that a row's codes lost, and the codes of all rows, or none."""
+    def _taken_in(self, rows: F32) -> tuple[float, float, I8, F32, _Which]:
+        """The longest row, the most that a row's codes lost, the codes of different rows, and which of them each row
+        has; none of these where rows are multiplied as they are."""
         count = len(rows)
         with self._lock:
             if count > self._seen:
@@ -63,16 +69,26 @@ class FirstPass:
                 self._seen = count
             if count >= CODED_FROM and count > self._coded and exact_products(rows.shape[1]):
                 self._code(rows, count)
-            held = count if self._coded >= count else 0
-            return self._longest, self._lost, self._codes[:held], self._scales[:held]
+            held, kept = (count, len(self._places)) if self._coded >= count else (0, 0)
+            return self._longest, self._lost, self._codes[:kept], self._scales[:kept], self._which[:held]
 
     def _code(self, rows: F32, count: int) -> None:
-        self._codes = with_room(self._codes, self._coded, count)
-        self._scales = with_room(self._scales, self._coded, count)
+        self._which = with_room(self._which, self._coded, count)
         for start in range(self._coded, count, CODED_FROM):
-            some = slice(start, min(start + CODED_FROM, count))
-            self._codes[some], self._scales[some], lost = _coded(rows[some])
-            self._lost = max(self._lost, lost)
+            some = rows[start : min(start + CODED_FROM, count)]
+            before, fresh = len(self._places), []
+            for place, row in enumerate(some):
+                key = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
+                if key not in self._places:
+                    self._places[key] = len(self._places)
+                    fresh.append(place)
+                self._which[start + place] = self._places[key]
+            after = len(self._places)
+            self._codes = with_room(self._codes, before, after)
+            self._scales = with_room(self._scales, before, after)
+            if fresh:
+                self._codes[before:after], self._scales[before:after], lost = _coded(some[fresh])
+                self._lost = max(self._lost, lost)
         self._coded = count
 
 

@@ -10,15 +10,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from memory.errors import CorruptRecord, UnknownVideo
 from memory.index import KeyIndex
 from memory.known_video import HeldVideo, KnownVideo
-from memory.records import FINAL_STATUSES, VideoRecord
+from memory.records import FINAL_STATUSES, OpenCube, VideoRecord
 from memory.store import MemoryStore
 from memory.video_keys import KeysView, VideoKeys
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """A video as it is now: its keys, how many cubes came since the last look, and, if asked for, its open cube of the
+    same moment."""
+
+    known: KnownVideo
+    keys: KeysView
+    came: int
+    opened: OpenCube | None
 
 
 class FollowedVideos:
@@ -50,20 +62,23 @@ class FollowedVideos:
 
     def refresh(self, video_id: str) -> int:
         """Takes in cubes closed since the last look, in the arrays and in the index; returns how many."""
-        return self._refresh(video_id)[2]
+        return self._refresh(video_id).came
 
-    def _refresh(self, video_id: str) -> tuple[KnownVideo, KeysView, int]:
+    def _refresh(self, video_id: str, *, with_open: bool = False) -> Refreshed:
         known = self._known.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
         with known.lock:
             if known.gone:
                 raise UnknownVideo(video_id)
             held = len(known.keys.view())
-            fresh = self._store.keyed_spans(video_id, start=held)
+            if with_open:
+                fresh, opened = self._store.searchable(video_id, start=held)
+            else:  # a damaged open cube keeps nobody from the closed ones
+                fresh, opened = self._store.keyed_spans(video_id, start=held), None
             known.keys.extend(fresh)
             view = known.keys.view()
             if fresh:
                 self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
-            return known, view, len(fresh)
+            return Refreshed(known, view, len(fresh), opened)
 
     def _learn(self, record: VideoRecord, keys: VideoKeys) -> KnownVideo:
         with self._lock:

@@ -122,6 +122,9 @@ class PatientStore:
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
         return self._patiently(lambda: self._store.keyed_spans(video_id, start))
 
+    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
+        return self._patiently(lambda: self._store.searchable(video_id, start))
+
     def applied(self, video_id: str) -> int:
         return self._patiently(lambda: self._store.applied(video_id))
 

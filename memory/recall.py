@@ -24,6 +24,7 @@ from memory.selection import Order, best_cubes, candidates, evidence
 from memory.video_keys import KeysView
 
 _ANYTHING = -1.0
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ class LocalRecall(FollowedVideos):
             hits, rows = parts[1].found(np.zeros(1, np.intp))
             found.append(([replace(hits[0], ordinal=None)], rows))
         hits, keys = [hit for some, _ in found for hit in some], np.concatenate([rows for _, rows in found])
-        alike = None if request.vector is None else np.asarray(keys @ keys.T, np.float32)
+        alike = None if request.vector is None else _cosines(keys)
         return Recalled(tuple(hits), evidence(spans[supported], request.join_gap_s), len(spans), alike)
 
     def _views(self, video_id: str) -> list[tuple[KeysView, FirstPass]]:
         """The closed cubes and, where there is one, the open cube as a video of one cube."""
-        known, keys, _ = self._refresh(video_id)
-        opened, dim = self._store.open_cube(video_id), self._index.dim
-        return [(keys, known.first_pass), *([] if opened is None else [(as_view(opened, dim), FirstPass(dim))])]
+        now, dim = self._refresh(video_id, with_open=True), self._index.dim
+        grows = [] if now.opened is None else [(as_view(now.opened, dim), FirstPass(dim))]
+        return [(now.keys, now.known.first_pass), *grows]
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Recall.search`."""
@@ -170,6 +171,13 @@ def _scored(video_id: str, keys: KeysView, first_pass: FirstPass, request: Recal
     limit = len(keys) if request.order == "time" else request.limit  # spread over all: none may be passed over
     asked = request.vector, request.kinds, request.span, request.threshold
     return ScoredCubes(video_id, keys, first_pass, *asked, limit)
+
+
+def _cosines(keys: F32) -> F32:
+    """Of each with each, [H, K] -> [H, H], in products too small for numpy to share among threads: waiting for a busy
+    core takes many times as long."""
+    products = [keys[i : i + _FEW] @ keys.T for i in range(0, len(keys), _FEW)]
+    return np.concatenate([np.zeros((0, len(keys)), np.float32), *products])
 
 
 def _joined(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:

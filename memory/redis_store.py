@@ -180,6 +180,13 @@ class RedisStore:
 
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
         count, _ = self._read(video_id, "hlen", "keys")
+        return self._keyed_spans(video_id, start, count)
+
+    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
+        count, blob = self._read(video_id, "get", "open")
+        return self._keyed_spans(video_id, start, count), None if blob is None else codec.decode_open_cube(blob)
+
+    def _keyed_spans(self, video_id: str, start: int, count: int) -> list[KeyedSpan]:
         found: list[KeyedSpan] = []
         for first in range(max(start, 0), count, _SPANS_A_READ):
             wanted = range(first, min(first + _SPANS_A_READ, count))

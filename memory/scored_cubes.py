@@ -57,11 +57,13 @@ class ScoredCubes:
 
     def _doubtful(self, threshold: float, limit: int) -> Places:
         """Cubes that may be among the `limit` best, or on either side of the threshold."""
-        near = (self.scores >= threshold - self._margin) & (self.scores <= threshold + self._margin)
-        if limit <= 0:
-            return np.flatnonzero(near)
-        last = np.partition(self.scores, -limit)[-limit] if limit < len(self.scores) else -np.inf
-        return np.flatnonzero(near | (self.scores >= last - 2 * self._margin))
+        left = np.flatnonzero(self.scores > -np.inf)  # few of a long video's: the rest is neither best nor near
+        scores = self.scores[left]
+        near = (scores >= threshold - self._margin) & (scores <= threshold + self._margin)
+        if limit > 0:
+            last = np.partition(scores, -limit)[-limit] if limit < len(scores) else -np.inf
+            near |= scores >= last - 2 * self._margin
+        return left[near]
 
     def _settle(self, cubes: Places) -> None:
         """Exact scores for some cubes: of each, the rows that may be its best are scored; the others lie below."""

@@ -100,6 +100,10 @@ class MemoryStore(Protocol):
         """Spans and keys of closed cubes from ordinal `start`, without tokens."""
         ...
 
+    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
+        """`keyed_spans` and `open_cube` of one moment; one round trip where no cube closed since."""
+        ...
+
     def applied(self, video_id: str) -> int:
         """The video's last commit number."""
         ...

@@ -73,6 +73,9 @@ class KeysOnly:
     def open_cube(self, video_id: str) -> OpenCube | None:
         return self.opened.get(video_id)
 
+    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
+        return self.keyed_spans(video_id, start), self.open_cube(video_id)
+
     def applied(self, video_id: str) -> int:
         return len(self.closed[video_id])
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import hypothesis.strategies as st
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
@@ -45,6 +46,25 @@ def test_no_product_is_further_off_than_the_margin_says(seed: int, dim: int, siz
         assert margin < (0.02 if coded else 1e-4) * np.linalg.norm(vector) * np.linalg.norm(rows, axis=1).max() + 1e-20
         found, _ = looked.scores(rows[:50], np.zeros(dim, np.float32))  # fewer rows again, and nothing asked
         assert found.tolist() == [0.0] * 50
+
+
+def test_equal_rows_are_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_pass, "CODED_FROM", 16)
+    multiplied = []
+
+    def products(codes: first_pass.I8, query: first_pass.I8) -> npt.NDArray[np.int32]:
+        multiplied.append(len(codes))
+        return codes.astype(np.int32) @ query.astype(np.int32)
+
+    monkeypatch.setattr(first_pass, "_products", products)
+    assert exact_products(8)
+    different, vector = some(20, 8, 0), some(1, 8, 1)[0]
+    rows = different[np.random.default_rng(2).integers(0, 20, 300)]
+    looked = FirstPass(8)
+    for count in (50, 300):  # more rows, of which some are known
+        found, margin = looked.scores(rows[:count], vector)
+        assert np.abs(found - exact_scores(rows[:count], vector)).max() < margin
+    assert multiplied[-1] == len(np.unique(rows, axis=0))
 
 
 @pytest.mark.parametrize("coded_from", [16, CODED_FROM])

@@ -101,6 +101,7 @@ def test_every_method_passes_its_arguments_on() -> None:
         ("update_video", ("v",), {"while_epoch": 3, "name": "n"}),
         ("commit", ("v", "c"), {}),
         ("keyed_spans", ("v", 4), {}),
+        ("searchable", ("v", 4), {}),
         *[(name, ("v",), {}) for name in ("state", "open_cube", "applied", "epoch", "doom_video", "delete_video")],
         *[(name, (), {}) for name in ("doomed_videos",)],
         ("videos", ("o",), {}),
