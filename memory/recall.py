@@ -39,6 +39,7 @@ class RecallRequest:
         limit: hits handed back at most; without a vector an even spread over time.
         join_gap_s: appearances closer than this count as one.
         order: which hits are preferred when there are more than `limit` (`memory.selection.candidates`).
+        whole: a video with at most so many cubes hands all of them back.
     """
 
     vector: F32 | None
@@ -48,6 +49,7 @@ class RecallRequest:
     limit: int = 64
     join_gap_s: float = 1.5
     order: Order = "score"
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ class LocalRecall(FollowedVideos):
 
     def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         """See `Recall.recall`."""
-        parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in self._views(video_id)]
+        views = self._views(video_id)
+        if (cubes := sum(len(keys) for keys, _ in views)) <= request.whole:
+            request = replace(request, limit=max(request.limit, cubes))
+        parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in views]
         scores, spans = _joined([part.scores for part in parts]), _joined([part.keys.spans for part in parts])
         order: Order = "time" if request.vector is None else request.order
         places = candidates(scores, order, request.limit, request.threshold)

@@ -55,6 +55,7 @@ class AnswerConfig:
         answer_tokens: longest answer of the language model.
         join_gap_s: hits closer than this are one appearance.
         candidates: hits whose notes are read before selecting.
+        read_whole: of a video with at most so many cubes the notes of all are read: some things only notes know.
         diversity: 0 cites what answers best; towards 1, what differs most from what is cited already.
     """
 
@@ -63,4 +64,5 @@ class AnswerConfig:
     answer_tokens: int = 96
     join_gap_s: float = 1.5
     candidates: int = 64
+    read_whole: int = 256
     diversity: float = 0.25

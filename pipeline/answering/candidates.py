@@ -65,12 +65,19 @@ class Candidates:
 
     def answering(self, video_id: str, question: Question) -> Answering:
         """Cubes that answer to the topic, by their words or by a key above the backend's threshold."""
-        threshold, most = self._keys.threshold, self._config.candidates
-        order = preferred(question)
+        threshold, config = self._keys.threshold, self._config
         quoted = question.quoted is not None
         sought = self.seek(question.topic)
         vector = self._keys.question(question.topic)
-        request = RecallRequest(vector, threshold, question.span, None, most, self._config.join_gap_s, order)
+        request = RecallRequest(
+            vector,
+            threshold,
+            question.span,
+            limit=config.candidates,
+            join_gap_s=config.join_gap_s,
+            order=preferred(question),
+            whole=config.read_whole,
+        )
         recalled = self._recall.recall(video_id, request)
         looked_for = None if quoted or question.literal else sought
         seen = [
@@ -85,7 +92,8 @@ class Candidates:
         place = {hit: number for number, hit in enumerate(recalled.hits)}
         places = [place[one.hit] for one in kept]
         alike = None if recalled.alike is None else recalled.alike[np.ix_(places, places)]
-        return Answering(kept, alike, recalled.evidence if len(recalled.hits) >= most and not quoted else None)
+        left_out = len(recalled.hits) >= config.candidates and recalled.cubes > config.read_whole
+        return Answering(kept, alike, recalled.evidence if left_out and not quoted else None)
 
     def _narrowed(self, seen: list[Seen], question: Question, sought: Sought) -> list[Seen]:
         """Without cubes where only the screen says the word, if others show the thing; and only those that show what

@@ -69,12 +69,12 @@ class Asker:
 
     def _select_ms(self, question: Question) -> float:
         """From the question's vector to the chosen cubes."""
-        request = RecallRequest(
-            self._keys.question(question.topic), self._keys.threshold, limit=self._config.candidates
-        )
+        config = self._config
+        vector = self._keys.question(question.topic)
+        request = RecallRequest(vector, self._keys.threshold, limit=config.candidates, whole=config.read_whole)
         began = time.perf_counter()
         recalled = self._recall.recall(self._video.id, request)
-        select(np.array([hit.score for hit in recalled.hits]), self._config.cubes)
+        select(np.array([hit.score for hit in recalled.hits]), config.cubes)
         return _ms_since(began)
 
     def usages(self, model: LanguageModel, shown: Film, topics: Collection[str], count: int) -> list[Usage]:

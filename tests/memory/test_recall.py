@@ -279,6 +279,19 @@ def test_recall_beside_additions_sees_whole_cubes() -> None:
     assert recall.recall("v", RecallRequest(vector)).cubes == 400
 
 
+@pytest.mark.parametrize(("whole", "handed_back"), [(0, 4), (11, 4), (12, 12)])
+def test_a_short_video_hands_all_its_cubes_back(whole: int, handed_back: int) -> None:
+    recall = LocalRecall(KeysOnly({"v": cubes_of(1, [2] * 12)}), NumpyIndex(DIM))  # type: ignore[arg-type]
+    vector = unit(np.ones(DIM))
+    recalled = recall.recall("v", RecallRequest(vector, 0.9, limit=4, whole=whole))
+    assert len(recalled.hits) == handed_back
+    assert recalled.alike is not None
+    assert recalled.alike.shape == (handed_back, handed_back)
+    every = recall.recall("v", RecallRequest(vector, 0.9, limit=99)).hits
+    assert set(recalled.hits) <= set(every)
+    assert recalled.cubes == 12
+
+
 def test_one_damaged_video_does_not_hide_the_others(caplog: pytest.LogCaptureFixture) -> None:
     store = KeysOnly({"a": cubes_of(1, [2, 1]), "b": cubes_of(2, [3]), "c": cubes_of(3, [1])})
     read = store.keyed_spans

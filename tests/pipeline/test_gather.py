@@ -112,8 +112,8 @@ def test_the_first_of_very_many_is_found() -> None:
     for _ in range(40):
         store.show("cat", 0, 0.1)
     store.show("cat", 2, 0.1)
-    first = gathered(store, "When does the cat first appear?", candidates=8)
-    last = gathered(store, "When does the cat last appear?", candidates=8)
+    first = gathered(store, "When does the cat first appear?", candidates=8, read_whole=0)
+    last = gathered(store, "When does the cat last appear?", candidates=8, read_whole=0)
     assert ordinals(first.finding.cited)[0] == 0
     assert ordinals(last.finding.cited)[-1] == 41
 
@@ -320,4 +320,4 @@ def test_the_earliest_of_very_many_decides(question: str, statement: str) -> Non
     for _ in range(40):
         store.show("cat", 0, 0.1)
         store.show("dog")
-    assert gathered(store, question, candidates=8).finding.statement.startswith(statement)
+    assert gathered(store, question, candidates=8, read_whole=0).finding.statement.startswith(statement)
