@@ -52,7 +52,9 @@ _EVENT_AFTER_DOES = re.compile(rf"{_NO_NOUN}\b(?:{_DO_AFTER_DOES})\b{_BEHIND}", 
 _STATE = re.compile(r"\b(?:is|are|was|were) (?:still )?(?:left|closed|shut|open)\b", re.IGNORECASE)
 _SEEN = re.compile(
     r"\b(?:appear\w*|seen|shown|visible|(?:show|turn|pop)(?:s|p?ed)? up|comes?|came|coming|arriv\w*|pass|passes|passed|"
-    r"passing|visit\w*|cross\w*|caught on|(?:is|are|was|were) there|there (?:is|are|was|were))\b",
+    r"passing|visit\w*|cross\w*|caught on|(?:drop|stop|pop)(?:s|p?ed|ping)? (?:by|in|past|over)|(?:go|goes|went|gone|"
+    r"run|runs|ran|walk\w*|drives?|drove|flies|fly|flew|swings?|swung) (?:by|past)|(?:is|are|was|were) there|"
+    r"there (?:is|are|was|were))\b",
     re.IGNORECASE,
 )
 """Being seen, coming and passing are what a count is of."""

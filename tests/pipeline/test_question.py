@@ -405,6 +405,8 @@ def test_what_is_done_is_not_counted(text: str) -> None:
         "How often does the dog come?",
         "How often does the dog show up?",
         "How often did the dog walk by?",
+        "How often does the ox drop in?",
+        "How many planes fly past?",
         "How many people visit the table?",
         "How many cars turn up?",
         "How many jump ropes are there?",
