@@ -9,28 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from memory.errors import CorruptRecord, UnknownVideo
+from memory.first_pass import FirstPass
 from memory.index import KeyIndex
-from memory.known_video import HeldVideo, KnownVideo
-from memory.records import FINAL_STATUSES, OpenCube, VideoRecord
+from memory.known_video import HeldVideo, KnownVideo, Moment
+from memory.records import FINAL_STATUSES, KeyedSpan, VideoRecord
 from memory.store import MemoryStore
-from memory.video_keys import KeysView, VideoKeys
+from memory.video_keys import VideoKeys, as_view
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """A video as it is now: its keys, how many cubes came since the last look, and, if asked for, its open cube of the
-    same moment."""
-
-    known: KnownVideo
-    keys: KeysView
-    came: int
-    opened: OpenCube | None
 
 
 class FollowedVideos:
@@ -62,23 +52,38 @@ class FollowedVideos:
 
     def refresh(self, video_id: str) -> int:
         """Takes in cubes closed since the last look, in the arrays and in the index; returns how many."""
-        return self._refresh(video_id).came
+        with self._locked(video_id) as known:  # a damaged open cube keeps nobody from the closed ones
+            fresh = self._store.keyed_spans(video_id, start=len(known.keys.view()))
+            self._take_in(known, fresh)
+            return len(fresh)
 
-    def _refresh(self, video_id: str, *, with_open: bool = False) -> Refreshed:
+    def _moment(self, video_id: str) -> Moment:
+        """The video as it is now, its open cube included, after taking in what closed."""
+        with self._locked(video_id) as known:
+            found = self._store.searchable(video_id, start=len(known.keys.view()))
+            self._take_in(known, found.closed)
+            views = [(known.keys.view(), known.first_pass)]
+            if found.opened is not None:
+                views.append((as_view(found.opened, self._index.dim), FirstPass(self._index.dim)))
+            known.last = Moment(tuple(views), found.version)
+            return known.last
+
+    @contextmanager
+    def _locked(self, video_id: str) -> Iterator[KnownVideo]:
+        """Nobody else adds to it meanwhile, or lets it go."""
         known = self._known.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
         with known.lock:
             if known.gone:
                 raise UnknownVideo(video_id)
-            held = len(known.keys.view())
-            if with_open:
-                fresh, opened = self._store.searchable(video_id, start=held)
-            else:  # a damaged open cube keeps nobody from the closed ones
-                fresh, opened = self._store.keyed_spans(video_id, start=held), None
-            known.keys.extend(fresh)
-            view = known.keys.view()
-            if fresh:
-                self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
-            return Refreshed(known, view, len(fresh), opened)
+            yield known
+
+    def _take_in(self, known: KnownVideo, fresh: Sequence[KeyedSpan]) -> None:
+        held = len(known.keys.view())
+        known.keys.extend(fresh)
+        view = known.keys.view()
+        if fresh:
+            known.last = None
+            self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
 
     def _learn(self, record: VideoRecord, keys: VideoKeys) -> KnownVideo:
         with self._lock:

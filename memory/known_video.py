@@ -10,8 +10,21 @@ from memory.records import VideoRecord
 from memory.video_keys import KeysView, VideoKeys
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A video at one moment, as it is searched: the closed cubes and, where there is one, the open cube as a video of
+    one cube. While the store says the same `version`, this is all there is."""
+
+    views: tuple[tuple[KeysView, FirstPass], ...]
+    version: str
+
+
 class KnownVideo:
-    """One video as far as it was taken in. `lock` is held while cubes are added or the video is let go."""
+    """One video as far as it was taken in. `lock` is held while cubes are added or the video is let go.
+
+    Attributes:
+        last: the last moment at which it was searched; None once cubes were taken in since.
+    """
 
     def __init__(self, record: VideoRecord, keys: VideoKeys) -> None:
         self.number, self.created_s = record.number, record.created_s
@@ -19,6 +32,7 @@ class KnownVideo:
         self.first_pass = FirstPass(keys.dim)
         self.lock = threading.Lock()
         self.gone = False
+        self.last: Moment | None = None
 
     def is_of(self, record: VideoRecord, cubes: int | None = None) -> bool:
         """Whether the record is this video's, and as far along: not another of the same id, nor an older store's.

@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from memory.errors import StoreUnavailable
-from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, VideoRecord
+from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, Searchable, VideoRecord
 from memory.store import Commit, MemoryStore
 
 log = logging.getLogger("longwatch.store")
@@ -122,8 +123,17 @@ class PatientStore:
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
         return self._patiently(lambda: self._store.keyed_spans(video_id, start))
 
-    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
+    def searchable(self, video_id: str, start: int = 0) -> Searchable:
         return self._patiently(lambda: self._store.searchable(video_id, start))
+
+    @contextmanager
+    def version_asked(self, video_id: str) -> Iterator[Callable[[], str]]:
+        """Asks when called: what is sent early may be lost while the store is away."""
+        yield lambda: self._patiently(lambda: self._version(video_id))
+
+    def _version(self, video_id: str) -> str:
+        with self._store.version_asked(video_id) as version:
+            return version()
 
     def applied(self, video_id: str) -> int:
         return self._patiently(lambda: self._store.applied(video_id))

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from memory.errors import CorruptRecord, UnknownVideo
 from memory.first_pass import FirstPass
 from memory.followed_videos import FollowedVideos
+from memory.known_video import Moment
 from memory.records import F32, Evidence, Hit, TimeSpan
-from memory.scored_cubes import ScoredCubes, as_view
+from memory.scored_cubes import ScoredCubes
 from memory.selection import Order, best_cubes, candidates, evidence
 from memory.video_keys import KeysView
 
@@ -88,28 +89,13 @@ class LocalRecall(FollowedVideos):
 
     def recall(self, video_id: str, request: RecallRequest) -> Recalled:
         """See `Recall.recall`."""
-        views = self._views(video_id)
-        if (cubes := sum(len(keys) for keys, _ in views)) <= request.whole:
-            request = replace(request, limit=max(request.limit, cubes))
-        parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in views]
-        scores, spans = _joined([part.scores for part in parts]), _joined([part.keys.spans for part in parts])
-        order: Order = "time" if request.vector is None else request.order
-        places = candidates(scores, order, request.limit, request.threshold)
-        supported = (scores >= request.threshold) & (scores > -np.inf)
-        closed = len(parts[0].keys)
-        found = [parts[0].found(places[places < closed])]
-        if places.size and places[-1] >= closed:
-            hits, rows = parts[1].found(np.zeros(1, np.intp))
-            found.append(([replace(hits[0], ordinal=None)], rows))
-        hits, keys = [hit for some, _ in found for hit in some], np.concatenate([rows for _, rows in found])
-        alike = None if request.vector is None else _cosines(keys)
-        return Recalled(tuple(hits), evidence(spans[supported], request.join_gap_s), len(spans), alike)
-
-    def _views(self, video_id: str) -> list[tuple[KeysView, FirstPass]]:
-        """The closed cubes and, where there is one, the open cube as a video of one cube."""
-        now, dim = self._refresh(video_id, with_open=True), self._index.dim
-        grows = [] if now.opened is None else [(as_view(now.opened, dim), FirstPass(dim))]
-        return [(now.keys, now.known.first_pass), *grows]
+        known = self._known.get(video_id)
+        if known is not None and (last := known.last) is not None:
+            with self._store.version_asked(video_id) as version:  # asked first, and read when the rest is done
+                recalled = _recalled(video_id, last, request)
+                if version() == last.version:
+                    return recalled
+        return _recalled(video_id, self._moment(video_id), request)
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Recall.search`."""
@@ -134,7 +120,7 @@ class LocalRecall(FollowedVideos):
     def _open_hits(self, video_id: str, vector: F32) -> Iterable[Hit]:
         """A growing video's open cube, after taking in what closed before it."""
         try:
-            views = self._views(video_id)
+            views = self._moment(video_id).views
         except UnknownVideo:
             return ()
         except CorruptRecord as error:
@@ -143,9 +129,7 @@ class LocalRecall(FollowedVideos):
         if len(views) < 2:
             return ()
         part = _scored(video_id, *views[-1], RecallRequest(vector, _ANYTHING, limit=1))
-        if part.scores[0] == -np.inf:
-            return ()
-        return [replace(hit, ordinal=None) for hit in part.found(np.zeros(1, np.intp))[0]]
+        return [replace(hit, ordinal=None) for hit in part.found(np.arange(len(part.cubes)))[0]]
 
     def _closed_hits(self, vector: F32, limit: int) -> Iterable[Hit]:
         for one in best_cubes(self._index, vector, limit):
@@ -159,7 +143,7 @@ class LocalRecall(FollowedVideos):
 
     def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
         """See `Recall.neighbours`."""
-        views = [keys for keys, _ in self._views(video_id)]
+        views = [keys for keys, _ in self._moment(video_id).views]
         spans = np.concatenate([keys.spans for keys in views])
 
         def hit(place: int) -> Hit:
@@ -172,10 +156,30 @@ class LocalRecall(FollowedVideos):
         return (hit(int(before[-1])) if len(before) else None), (hit(int(after[0])) if len(after) else None)
 
 
+def _recalled(video_id: str, moment: Moment, request: RecallRequest) -> Recalled:
+    if (cubes := sum(len(keys) for keys, _ in moment.views)) <= request.whole:
+        request = replace(request, limit=max(request.limit, cubes))
+    parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in moment.views]
+    scores = _joined([part.scores for part in parts])
+    order: Order = "time" if request.vector is None else request.order
+    places = candidates(scores, order, request.limit, request.threshold)
+    spans = _joined([part.keys.spans[part.cubes[part.scores >= request.threshold]] for part in parts])
+    found = [parts[0].found(places[places < len(parts[0].cubes)])]
+    if places.size and places[-1] >= len(parts[0].cubes):
+        (hit,), keys, which = parts[1].found(np.zeros(1, np.intp))
+        found.append(([replace(hit, ordinal=None)], keys, which + len(found[0][1])))
+    alike = None
+    if request.vector is not None:
+        which = np.concatenate([which for *_, which in found])
+        alike = _cosines(np.concatenate([keys for _, keys, _ in found]))[which][:, which]
+    hits = tuple(hit for some, *_ in found for hit in some)
+    return Recalled(hits, evidence(spans, request.join_gap_s), cubes, alike)
+
+
 def _scored(video_id: str, keys: KeysView, first_pass: FirstPass, request: RecallRequest) -> ScoredCubes:
-    limit = len(keys) if request.order == "time" else request.limit  # spread over all: none may be passed over
-    asked = request.vector, request.kinds, request.span, request.threshold
-    return ScoredCubes(video_id, keys, first_pass, *asked, limit)
+    asked = request.vector, request.kinds, request.span, request.threshold, request.limit
+    every = request.order == "time" or request.vector is None  # spread over all of them
+    return ScoredCubes(video_id, keys, first_pass, *asked, every=every)
 
 
 def _cosines(keys: F32) -> F32:

@@ -206,6 +206,21 @@ class KeyedSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class Searchable:
+    """What recall needs of one video at one moment.
+
+    Attributes:
+        closed: cubes with their keys, from the ordinal that was asked for.
+        version: what tells this moment of the video's memory from any other; the rest may be of a later one, and never
+            of an earlier.
+    """
+
+    closed: list[KeyedSpan]
+    opened: OpenCube | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A cube that answers to a query: score is the best cosine over its keys, -1 to 1."""
 

@@ -22,8 +22,8 @@ Keys across videos (derivable, mended by `RedisStore.repair`; the schema by `mem
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -126,6 +126,42 @@ def _is_cluster(url: str, timeout_s: float) -> bool:
 def connect_socket(path: Path, *, timeout_s: float = 10.0) -> Any:
     """A client for a unix socket, such as `EmbeddedValkey.socket`."""
     return redis.Redis(unix_socket_path=str(path), socket_timeout=timeout_s, retry=_retry())
+
+
+@contextmanager
+def sent(client: Any, *command: Any) -> Iterator[Callable[[], Any]]:
+    """Sends a command at once; the call, made once and inside this context, waits for the answer as the server writes
+    it. A cluster is asked with the call, and so is, patiently, a server whose connection broke."""
+    if isinstance(client, RedisCluster):
+        yield lambda: _answer(client, command)
+        return
+    with translated():
+        connection = client.connection_pool.get_connection()
+    waiting = False
+
+    def answer() -> Any:
+        nonlocal waiting
+        if waiting:
+            with translated(), suppress(redis.ConnectionError):
+                found = connection.read_response()
+                waiting = False
+                return found
+        return _answer(client, command)
+
+    try:
+        with translated(), suppress(redis.ConnectionError):  # told by the call, which tries again
+            connection.send_command(*command)
+            waiting = True
+        yield answer
+    finally:
+        if waiting:
+            connection.disconnect()  # or whoever has it next would take this answer for theirs
+        client.connection_pool.release(connection)
+
+
+def _answer(client: Any, command: Sequence[Any]) -> Any:
+    with translated():
+        return client.execute_command(*command)
 
 
 SCRIPTS = (

@@ -11,16 +11,17 @@ may get lost, so a listener also compares `applied`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from memory import codec
 from memory.errors import CommitRefused, CorruptRecord, UnknownCube, UnknownVideo
 from memory.migration import migrate
-from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, VideoRecord
+from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, Searchable, VideoRecord
 from memory.redis_catalog import Catalog, content_identity
-from memory.redis_link import SCHEMA, Scripts, VideoKeys, commits_channel, connect, connect_socket, translated
+from memory.redis_link import SCHEMA, Scripts, VideoKeys, commits_channel, connect, connect_socket, sent, translated
 from memory.redis_server import ServerReport, check_servers, rewrite_log
 from memory.store import Commit
 
@@ -28,6 +29,14 @@ UPDATABLE = frozenset({"name", "status", "error", "duration_s", "media", "media_
 """Fields that `update_video` may change; the others are fixed at creation or move with commits."""
 _CUBES_A_READ = 32
 _SPANS_A_READ = 512
+_HEAD = ("cubes", "gone", "commits", "mark")
+
+
+class _Head(NamedTuple):
+    """How many closed cubes a video has, and what its memory is at this moment."""
+
+    cubes: int
+    version: str
 
 
 class RedisStore:
@@ -124,17 +133,16 @@ class RedisStore:
             raise CommitRefused(answer.decode())
         return int(answer)
 
-    def _read(self, video_id: str, command: str, part: str, *args: Any) -> tuple[int, Any]:
-        """The number of closed cubes and one further answer, in one round trip. Raises UnknownVideo."""
+    def _read(self, video_id: str, command: str, part: str, *args: Any) -> tuple[_Head, Any]:
+        """The head and one further answer, which may be newer and never older, in one round trip. Raises
+        UnknownVideo."""
         keys = VideoKeys(video_id)
         with translated():
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.hmget(keys.video, "cubes", "gone")
+            pipeline.hmget(keys.video, *_HEAD)
             getattr(pipeline, command)(keys[part], *args)
-            (cubes, gone), answer = pipeline.execute()
-        if cubes is None or gone is not None:
-            raise UnknownVideo(video_id)
-        return int(cubes), answer
+            head, answer = pipeline.execute()
+        return _head(video_id, head), answer
 
     def state(self, video_id: str) -> IngestState | None:
         _, blob = self._read(video_id, "get", "state")
@@ -150,14 +158,14 @@ class RedisStore:
 
     def cube(self, video_id: str, ordinal: int) -> CubeMemory:
         """One closed cube. Raises UnknownCube."""
-        count, _ = self._read(video_id, "hlen", "cubes")
-        if not 0 <= ordinal < count:
+        head, _ = self._read(video_id, "hlen", "cubes")
+        if not 0 <= ordinal < head.cubes:
             raise UnknownCube(video_id, ordinal)
         return next(self.cubes(video_id, ordinal, ordinal + 1))
 
     def cubes(self, video_id: str, start: int = 0, stop: int | None = None) -> Iterator[CubeMemory]:
-        count, _ = self._read(video_id, "hlen", "cubes")
-        stop = count if stop is None else min(stop, count)
+        head, _ = self._read(video_id, "hlen", "cubes")
+        stop = head.cubes if stop is None else min(stop, head.cubes)
         for first in range(max(start, 0), stop, _CUBES_A_READ):
             wanted = range(first, min(first + _CUBES_A_READ, stop))
             payloads = self._blobs(video_id, "cubes", wanted)
@@ -169,8 +177,8 @@ class RedisStore:
         found: list[CubeMemory] = []
         for first in range(0, len(ordinals), _CUBES_A_READ):
             wanted = list(ordinals[first : first + _CUBES_A_READ])
-            count, payloads = self._read(video_id, "hmget", "cubes", wanted)
-            if unknown := [ordinal for ordinal in wanted if not 0 <= ordinal < count]:
+            head, payloads = self._read(video_id, "hmget", "cubes", wanted)
+            if unknown := [ordinal for ordinal in wanted if not 0 <= ordinal < head.cubes]:
                 raise UnknownCube(video_id, unknown[0])
             keyed = self._blobs(video_id, "keys", wanted)
             if None in payloads:
@@ -179,12 +187,19 @@ class RedisStore:
         return found
 
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
-        count, _ = self._read(video_id, "hlen", "keys")
-        return self._keyed_spans(video_id, start, count)
+        head, _ = self._read(video_id, "hlen", "keys")
+        return self._keyed_spans(video_id, start, head.cubes)
 
-    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
-        count, blob = self._read(video_id, "get", "open")
-        return self._keyed_spans(video_id, start, count), None if blob is None else codec.decode_open_cube(blob)
+    def searchable(self, video_id: str, start: int = 0) -> Searchable:
+        head, blob = self._read(video_id, "get", "open")
+        opened = None if blob is None else codec.decode_open_cube(blob)
+        return Searchable(self._keyed_spans(video_id, start, head.cubes), opened, head.version)
+
+    @contextmanager
+    def version_asked(self, video_id: str) -> Iterator[Callable[[], str]]:
+        """See `MemoryStore.version_asked`; by the number of cubes and the last commit's number and mark."""
+        with sent(self._client, "HMGET", VideoKeys(video_id).video, *_HEAD) as answer:
+            yield lambda: _head(video_id, answer()).version
 
     def _keyed_spans(self, video_id: str, start: int, count: int) -> list[KeyedSpan]:
         found: list[KeyedSpan] = []
@@ -224,6 +239,14 @@ class RedisStore:
         mended = self._catalog.repair()
         self._rewritten(mended > 0)
         return mended
+
+
+def _head(video_id: str, values: Sequence[bytes | None]) -> _Head:
+    """Of `_HEAD`'s fields. Raises UnknownVideo."""
+    cubes, gone, commits, mark = values
+    if cubes is None or gone is not None:
+        raise UnknownVideo(video_id)
+    return _Head(int(cubes), b":".join([cubes, commits or b"", mark or b""]).decode())
 
 
 def _commit_args(video_id: str, commit: Commit) -> list[Any]:

@@ -1,31 +1,45 @@
 """A video's cubes with a score each, and hits made of some of them: the arrays' side of `memory.recall`.
 
 Scores come in two steps: a first pass over all keys with a margin (`memory.first_pass`), then the exact score
-(`memory.numpy_index.exact_scores`) of every cube near the threshold or near the best, so that whatever is chosen,
-counted or handed back is as if every key had been scored exactly.
+(`memory.numpy_index.exact_scores`) of every key near the threshold or near the best, so that whatever is chosen,
+counted or handed back is as if every key had been scored exactly. Of equal keys one is scored.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from memory.first_pass import FirstPass
+from memory.first_pass import I32, FirstPass, Look
 from memory.numpy_index import exact_scores
-from memory.records import F32, Hit, KeyedSpan, OpenCube, TimeSpan
-from memory.selection import Places, best_rows, cube_scores, overlapping, row_scores, rows_of, worth_a_look
-from memory.video_keys import KeysView, VideoKeys
+from memory.records import F32, Hit, TimeSpan
+from memory.selection import Places, overlapping
+from memory.video_keys import KeysView
+
+_LEAST = float(np.finfo(np.float32).min)
 
 
 class ScoredCubes:
     """Some cubes of a video, scored against a question's vector (None: by time or kind alone).
 
     Args:
-        threshold, limit: what the caller will ask: which scores are at least the threshold, which `limit` are best.
+        threshold, best: what the caller will ask: which scores are at least the threshold, which `best` are best.
+        every: whether no cube may be passed over that has a score.
 
     Attributes:
-        scores: float64 [C], -inf for cubes that the request leaves out and for some that are neither among the best
-            nor reach the threshold. Exact for the `limit` best, and on the right side of the threshold for all.
+        cubes: which, ascending [c]: all that the request names and that have a score, save some that are neither among
+            the best nor reach the threshold.
+        scores: float64 [c]. Exact for the `best` best, and on the right side of the threshold for all; the others are
+            within the first pass's margin until `found` hands them out.
     """
+
+    # What was taken of the first pass: rows, ascending; the key that each has, and its product as it is known now; and
+    # where the rows of each of `cubes` start among them, and how many there are.
+    _rows: Places
+    _which: I32
+    _products: F32
+    _starts: Places
+    _counts: Places
 
     def __init__(
         self,
@@ -36,58 +50,116 @@ class ScoredCubes:
         kinds: tuple[str, ...] | None,
         span: TimeSpan | None,
         threshold: float,
-        limit: int,
+        best: int,
+        *,
+        every: bool = False,
     ) -> None:
-        self.keys = keys
-        self._video_id, self._vector = video_id, vector
-        by_time_alone = vector is None and kinds is None
-        nothing = np.zeros(len(keys.rows), np.float32), 0.0
-        found, self._margin = nothing if vector is None else first_pass.scores(keys.rows, vector)
-        self._rows = None if by_time_alone else row_scores(keys, found, kinds)
-        if self._rows is None:
-            self.scores = np.zeros(len(keys))
-        else:
-            whole = vector is None or span is not None
-            among = None if whole else worth_a_look(keys, self._rows, threshold, limit, self._margin)
-            self.scores = cube_scores(keys, self._rows, among)
-        if span is not None:
-            self.scores[~overlapping(keys.spans, span)] = -np.inf
-        self._exact = np.full(len(keys), vector is None)
-        self._settle(self._doubtful(threshold, limit))
-
-    def _doubtful(self, threshold: float, limit: int) -> Places:
-        """Cubes that may be among the `limit` best, or on either side of the threshold."""
-        left = np.flatnonzero(self.scores > -np.inf)  # few of a long video's: the rest is neither best nor near
-        scores = self.scores[left]
-        near = (scores >= threshold - self._margin) & (scores <= threshold + self._margin)
-        if limit > 0:
-            last = np.partition(scores, -limit)[-limit] if limit < len(scores) else -np.inf
-            near |= scores >= last - 2 * self._margin
-        return left[near]
-
-    def _settle(self, cubes: Places) -> None:
-        """Exact scores for some cubes: of each, the rows that may be its best are scored; the others lie below."""
-        cubes = cubes[~self._exact[cubes] & (self.scores[cubes] > -np.inf)]
-        if self._rows is None or self._vector is None or not len(cubes):
+        self.keys, self._video_id, self._vector = keys, video_id, vector
+        self._look: Look | None = None
+        inside = None if span is None else overlapping(keys.spans, span)
+        if vector is None and kinds is None:
+            self.cubes = np.arange(len(keys)) if inside is None else np.flatnonzero(inside)
+            self.scores = np.zeros(len(self.cubes))
             return
-        rows, whose = rows_of(self.keys, cubes)
-        near = self._rows[rows] >= self.scores[cubes][whose] - 2 * self._margin
-        rows, whose = rows[near], whose[near]
-        self._rows[rows] = exact_scores(self.keys.rows[rows], self._vector)
-        self.scores[cubes] = np.maximum.reduceat(self._rows[rows], np.searchsorted(whose, np.arange(len(cubes))))
-        self._exact[cubes] = True
+        self._look = _nothing_asked(len(keys.rows)) if vector is None else first_pass.look(keys.rows, vector)
+        self._exact = np.full(len(self._look.products), vector is None)
+        wanted = _wanted(keys, kinds, inside)
+        if every or span is not None or not self._took_best(self._look, wanted, threshold, best):
+            self._take(self._look, wanted, _LEAST)
+        self._settle(self._look, self._doubtful(threshold, best))
 
-    def found(self, cubes: Places) -> tuple[list[Hit], F32]:
-        """Hits on some of the cubes, and the keys by which they were found [H, K] (none by time alone)."""
-        if self._rows is None:
-            return self.keys.hits(self._video_id, cubes), self.keys.rows[:0]
-        self._settle(cubes)
-        rows = best_rows(self.keys, self._rows, self.scores, cubes)
-        return self.keys.hits(self._video_id, cubes, self.scores[cubes], rows), self.keys.rows[rows]
+    def _took_best(self, look: Look, wanted: npt.NDArray[np.bool_] | None, threshold: float, best: int) -> bool:
+        """Takes every row that may reach the threshold or be the best of one of the `best` best cubes; False where they
+        were not told from the others, and all are to be taken."""
+        different = len(look.products)
+        count, rows = min(best, different), 2 * best
+        while count > 0:
+            top = np.argpartition(look.products, -count)[-count:]
+            top = top[np.argsort(-look.products[top])]
+            enough = int(np.searchsorted(np.cumsum(look.held[top]), rows))  # a guess; the cubes are counted below
+            bar = float(look.products[top[min(enough, count - 1)]])
+            self._take(look, wanted, min(bar - 2 * look.margin, threshold - look.margin))
+            if np.count_nonzero(self.scores >= bar) >= best:
+                return True
+            if enough >= different:
+                return False
+            count, rows = min(4 * count, different), 4 * rows
+        return False
+
+    def _take(self, look: Look, wanted: npt.NDArray[np.bool_] | None, least: float) -> None:
+        """Takes the wanted rows with at least such a product, and the cubes they are of."""
+        rows = np.flatnonzero((look.products >= max(least, _LEAST))[look.which])
+        self._rows = rows if wanted is None else rows[wanted[rows]]
+        cubes = np.searchsorted(self.keys.first_row, self._rows, side="right") - 1
+        self._which = look.which[self._rows]
+        self._starts = _run_starts(cubes)
+        self._counts = np.append(self._starts[1:], len(cubes)) - self._starts if len(cubes) else self._starts
+        self.cubes = cubes[self._starts]
+        self._score(look)
+
+    def _score(self, look: Look) -> None:
+        self._products = look.products[self._which]
+        found = np.maximum.reduceat(self._products, self._starts) if len(self._starts) else self._products
+        self.scores = found.astype(np.float64)
+
+    def _doubtful(self, threshold: float, best: int) -> npt.NDArray[np.bool_]:
+        """Of the cubes, which may be among the `best` best, or on either side of the threshold."""
+        margin = 0.0 if self._look is None else self._look.margin
+        doubtful = (self.scores >= threshold - margin) & (self.scores <= threshold + margin)
+        if best > 0:
+            last = np.partition(self.scores, -best)[-best] if best < len(self.scores) else -np.inf
+            doubtful |= self.scores >= last - 2 * margin
+        return np.asarray(doubtful, np.bool_)
+
+    def _settle(self, look: Look, cubes: npt.NDArray[np.bool_]) -> None:
+        """Exact scores for some cubes, in `look` too: of each, the keys that may be its best are scored; the others lie
+        below."""
+        if self._vector is None:
+            return
+        bars = np.where(cubes, self.scores - 2 * look.margin, np.inf)
+        near = np.zeros(len(look.products), np.bool_)
+        near[self._which[self._products >= np.repeat(bars, self._counts)]] = True
+        near &= ~self._exact
+        if near.any():
+            look.products[near] = exact_scores(self.keys.rows[look.first[near]], self._vector)
+            self._exact |= near
+            self._score(look)
+
+    def found(self, places: Places) -> tuple[list[Hit], F32, Places]:
+        """Hits on some of the cubes, by their places in `cubes`, ascending [H], each by the first of its best keys; the
+        different keys that these are [U, K], and which of them each hit has [H] (none by time alone)."""
+        cubes = self.cubes[places]
+        if self._look is None:
+            return self.keys.hits(self._video_id, cubes), self.keys.rows[:0], places[:0]
+        asked = np.zeros(len(self.cubes), np.bool_)
+        asked[places] = True
+        self._settle(self._look, asked)
+        best = np.flatnonzero(self._products == np.repeat(np.where(asked, self.scores, np.nan), self._counts))
+        best = best[_run_starts(np.searchsorted(self._starts, best, side="right"))]
+        hits = self.keys.hits(self._video_id, cubes, self.scores[places], self._rows[best])
+        different, which = np.unique(self._which[best], return_inverse=True)
+        return hits, self.keys.rows[self._look.first[different]], which
 
 
-def as_view(opened: OpenCube, dim: int) -> KeysView:
-    """The open cube as a video of one cube."""
-    keys = VideoKeys(dim)
-    keys.extend([KeyedSpan(None, opened.span, opened.keys, opened.key_kinds)])
-    return keys.view()
+def _wanted(
+    keys: KeysView, kinds: tuple[str, ...] | None, inside: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_] | None:
+    """Which rows are of these kinds and of these cubes; None for all."""
+    of_kinds = None if kinds is None else np.array([name in kinds for name in keys.kind_names], np.bool_)[keys.kinds]
+    if inside is None:
+        return of_kinds
+    of_cubes = np.repeat(inside, np.diff(keys.first_row))
+    return of_cubes if of_kinds is None else of_cubes & of_kinds
+
+
+def _run_starts(sorted_values: Places) -> Places:
+    """Where each of some values, ascending, first stands."""
+    if not len(sorted_values):
+        return sorted_values
+    return np.flatnonzero(np.concatenate([[True], sorted_values[1:] != sorted_values[:-1]]))
+
+
+def _nothing_asked(rows: int) -> Look:
+    """Every row has score 0."""
+    which, first = np.zeros(rows, np.int32), np.zeros(1, np.int32)
+    return Look(np.zeros(1, np.float32), 0.0, which, first, np.array([rows], np.int32))

@@ -8,7 +8,6 @@ SIGIR 1998), training-free, and 0 gives the plain V best.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +16,6 @@ import numpy.typing as npt
 
 from memory.index import KeyIndex, split_id
 from memory.records import F32, Evidence, TimeSpan
-from memory.video_keys import KeysView
 
 Order = Literal["score", "first", "last", "time"]
 """Which of the supported are preferred when there are too many: the best, the earliest, the latest, an even spread."""
@@ -28,60 +26,6 @@ same sort hardly (our own; Maximal Marginal Relevance has 1)."""
 
 F64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
-
-
-def row_scores(keys: KeysView, found: F32, kinds: Sequence[str] | None) -> F32:
-    """A score for each row, `found` itself with -inf for other kinds and for what is not a number."""
-    if kinds is not None:
-        wanted = np.array([name in kinds for name in keys.kind_names], bool)
-        found[~wanted[keys.kinds]] = -np.inf
-    found[~np.isfinite(found)] = -np.inf
-    return found
-
-
-def cube_scores(keys: KeysView, scores: F32, among: Places | None = None) -> F64:
-    """The best row's score for each cube [C]; -inf where a cube has no rows or is not among those asked for."""
-    best = np.full(len(keys), -np.inf)
-    counts = np.diff(keys.first_row)
-    left, slot = np.flatnonzero(counts) if among is None else among[counts[among] > 0], 0
-    while len(left):  # slot by slot: twice as fast as `np.maximum.reduceat` over many short runs
-        best[left] = np.maximum(best[left], scores[keys.first_row[left] + slot])
-        slot += 1
-        left = left[counts[left] > slot]
-    return best
-
-
-def cubes_of(keys: KeysView, rows: Places) -> Places:
-    """The cubes that some rows, ascending, are of: each once, ascending."""
-    cubes = np.searchsorted(keys.first_row, rows, side="right") - 1
-    return np.asarray(cubes[np.diff(cubes, prepend=-1) > 0], np.intp)
-
-
-def worth_a_look(keys: KeysView, scores: F32, least: float, limit: int, margin: float) -> Places | None:
-    """Cubes with a row that may reach `least` or be the best row of one of the `limit` best cubes, where each score is
-    wrong by at most `margin`; None where that is about all of them."""
-    count = 4 * limit
-    while 0 < count < len(scores):
-        bar = np.partition(scores, -count)[-count]
-        if len(cubes_of(keys, np.flatnonzero(scores >= bar))) >= limit:
-            return cubes_of(keys, np.flatnonzero(scores >= min(bar - 2 * margin, least - margin)))
-        count *= 4
-    return None
-
-
-def rows_of(keys: KeysView, cubes: Places) -> tuple[Places, Places]:
-    """The rows of some cubes, and for each row which of these cubes it is of: a place in `cubes`."""
-    starts = keys.first_row[cubes]
-    counts = keys.first_row[cubes + 1] - starts
-    whose = np.repeat(np.arange(len(cubes)), counts)
-    return np.arange(len(whose)) + (starts - np.cumsum(counts) + counts)[whose], whose
-
-
-def best_rows(keys: KeysView, scores: F32, best: F64, cubes: Places) -> Places:
-    """The first best row of each of some cubes, which have one; `best` as `cube_scores` gives it."""
-    rows, whose = rows_of(keys, cubes)
-    equal = np.flatnonzero(scores[rows] == best[cubes][whose])
-    return rows[equal[np.unique(whose[equal], return_index=True)[1]]]
 
 
 def overlapping(spans: F64, span: TimeSpan) -> npt.NDArray[np.bool_]:
@@ -143,15 +87,13 @@ def select(
         return list(range(count - room, count))
     if order == "time":
         return [(2 * i + 1) * count // (2 * room) for i in range(room)]
-    nearest = np.zeros(count) if alike is None else np.full(count, -1.0)
+    worth, likeness = (1 - diversity) * scores, np.zeros(count)
     chosen: list[int] = []
-    left = np.ones(count, bool)
     for _ in range(room):
-        worth = (1 - diversity) * scores - diversity * np.clip(nearest, 0, None) ** SAME_AGAIN
-        chosen.append(int(np.argmax(np.where(left, worth, -np.inf))))
-        left[chosen[-1]] = False
-        if alike is not None:
-            nearest = np.maximum(nearest, alike[chosen[-1]])
+        chosen.append(int(np.argmax(worth - likeness)))
+        worth[chosen[-1]] = -np.inf
+        if alike is not None and diversity > 0:
+            likeness = np.maximum(likeness, diversity * np.clip(alike[chosen[-1]], 0, None) ** SAME_AGAIN)
     return sorted(chosen)
 
 

@@ -6,7 +6,8 @@ happens as a whole or raises `CommitRefused`; a refused worker reloads or leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from memory.records import (
     IngestState,
     KeyedSpan,
     OpenCube,
+    Searchable,
     VideoError,
     VideoRecord,
     VideoStatus,
@@ -100,8 +102,14 @@ class MemoryStore(Protocol):
         """Spans and keys of closed cubes from ordinal `start`, without tokens."""
         ...
 
-    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
-        """`keyed_spans` and `open_cube` of one moment; one round trip where no cube closed since."""
+    def searchable(self, video_id: str, start: int = 0) -> Searchable:
+        """What recall needs, of one moment; one round trip where no cube closed since."""
+        ...
+
+    def version_asked(self, video_id: str) -> AbstractContextManager[Callable[[], str]]:
+        """Asks for the video's version (see `Searchable`), at once where the store can; the call, made once and inside
+        the context, waits for the answer and raises `UnknownVideo`. Good for looking at what is held while the store
+        says whether that is still all there is."""
         ...
 
     def applied(self, video_id: str) -> int:

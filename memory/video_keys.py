@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from memory.growing import with_room
 from memory.index import key_id
-from memory.records import F32, Hit, KeyedSpan, TimeSpan
+from memory.records import F32, Hit, KeyedSpan, OpenCube, TimeSpan
 
 _MOST_KINDS = 256
 
@@ -122,3 +122,10 @@ class VideoKeys:
         self._first[cubes + 1 : all_cubes + 1] = rows + np.cumsum(counts)
         self._names = names
         self._view = self._now(all_cubes, all_rows)
+
+
+def as_view(opened: OpenCube, dim: int) -> KeysView:
+    """The open cube as a video of one cube."""
+    keys = VideoKeys(dim)
+    keys.extend([KeyedSpan(None, opened.span, opened.keys, opened.key_kinds)])
+    return keys.view()

@@ -7,6 +7,7 @@ if not head[1] or head[2] or tonumber(head[3] or '1') >= tonumber(ARGV[2]) then
 end
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('UNLINK', KEYS[3])
+redis.call('HDEL', KEYS[1], 'mark')
 if ARGV[1] == 'anew' then
   redis.call('UNLINK', KEYS[2], KEYS[4], KEYS[5])
   redis.call('HSET', KEYS[1], 'next_step', 0, 'cubes', 0, 'bytes_stored', 0, 'ingested_s', 0, 'layout', ARGV[2])

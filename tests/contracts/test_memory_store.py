@@ -139,11 +139,11 @@ def test_what_was_committed_comes_back(store: RedisStore) -> None:
     assert codec.encode_state(kept_state) == codec.encode_state(state(32, 3))
     assert kept_open is not None
     assert codec.encode_open_cube(kept_open) == codec.encode_open_cube(opened())
-    closed, growing = store.searchable("v1", 1)
-    assert [codec.encode_keyed_span(s) for s in closed] == [codec.encode_keyed_span(cube(i)) for i in (1, 2)]
-    assert growing is not None
-    assert codec.encode_open_cube(growing) == codec.encode_open_cube(opened())
-    assert store.searchable("v1", 3)[0] == []
+    found = store.searchable("v1", 1)
+    assert [codec.encode_keyed_span(s) for s in found.closed] == [codec.encode_keyed_span(cube(i)) for i in (1, 2)]
+    assert found.opened is not None
+    assert codec.encode_open_cube(found.opened) == codec.encode_open_cube(opened())
+    assert store.searchable("v1", 3).closed == []
     video = store.video("v1")
     sizes = [len(codec.encode_cube(cube(i))) + len(codec.encode_keyed_span(cube(i))) for i in range(3)]
     assert (video.cubes, video.ingested_s, video.bytes_stored) == (3, 32.0, sum(sizes))

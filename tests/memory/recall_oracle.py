@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from memory.errors import UnknownVideo
 from memory.numpy_index import exact_scores
-from memory.records import F32, Evidence, Hit, KeyedSpan, OpenCube, TimeSpan, VideoRecord, VideoStatus
+from memory.records import F32, Evidence, Hit, KeyedSpan, OpenCube, Searchable, TimeSpan, VideoRecord, VideoStatus
 
 
 def hits(vector: F32 | None, video_id: str, cubes: Iterable[KeyedSpan], span: TimeSpan | None = None) -> list[Hit]:
@@ -73,8 +74,18 @@ class KeysOnly:
     def open_cube(self, video_id: str) -> OpenCube | None:
         return self.opened.get(video_id)
 
-    def searchable(self, video_id: str, start: int = 0) -> tuple[list[KeyedSpan], OpenCube | None]:
-        return self.keyed_spans(video_id, start), self.open_cube(video_id)
+    def searchable(self, video_id: str, start: int = 0) -> Searchable:
+        return Searchable(self.keyed_spans(video_id, start), self.open_cube(video_id), self._version(video_id))
+
+    def _version(self, video_id: str) -> str:
+        """Of what is there, as far as tests change it."""
+        if video_id not in self.closed:
+            raise UnknownVideo(video_id)
+        return f"{len(self.closed[video_id])} {id(self.opened.get(video_id))}"
+
+    @contextmanager
+    def version_asked(self, video_id: str) -> Iterator[Callable[[], str]]:
+        yield lambda: self._version(video_id)
 
     def applied(self, video_id: str) -> int:
         return len(self.closed[video_id])

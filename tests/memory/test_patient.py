@@ -152,6 +152,14 @@ def test_a_worker_rides_out_a_killed_store_and_its_keeper(hold: StoreHold, tmp_p
     assert store.video("v1").cubes == 2
 
 
+def test_a_version_is_asked_for_patiently(hold: StoreHold, tmp_path: Path) -> None:
+    store = hold.patient()
+    store.create_video(record())
+    with store.version_asked("v1") as version:
+        kill_all(tmp_path)
+        assert version() == store.searchable("v1").version
+
+
 class LosesAnswers:
     """A store whose commits are applied and whose answers are lost, every second time."""
 

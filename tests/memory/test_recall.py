@@ -311,3 +311,23 @@ def test_one_damaged_video_does_not_hide_the_others(caplog: pytest.LogCaptureFix
     assert set(recall.held()) == {"a", "b", "c"}
     with pytest.raises(CorruptRecord):
         recall.recall("b", RecallRequest(None))
+
+
+def test_what_the_store_says_is_unchanged_is_not_read_again() -> None:
+    cubes = cubes_of(4, [2, 1, 3, 2])
+    store = KeysOnly({"v": cubes[:2]}, {"v": as_open(cubes[2])})
+    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+    request = RecallRequest(unit(np.ones(DIM)))
+    first = recall.recall("v", request)
+    assert (recall.recall("v", request).hits, len(store.reads)) == (first.hits, 1)
+    store.opened["v"] = as_open(cubes[3])
+    assert recall.recall("v", request).hits[-1].span == cubes[3].span
+    store.closed["v"] = cubes[:3]
+    assert recall.refresh("v") == 1  # taken in by somebody else, without the open cube
+    assert [hit.ordinal for hit in recall.recall("v", request).hits] == [0, 1, 2, None]
+    assert len(store.reads) == 4
+    del store.opened["v"]
+    assert [hit.ordinal for hit in recall.recall("v", request).hits] == [0, 1, 2]
+    store.delete("v")
+    with pytest.raises(UnknownVideo):
+        recall.recall("v", request)

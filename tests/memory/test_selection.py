@@ -6,20 +6,16 @@ import pytest
 from hypothesis import given, settings
 
 from memory.numpy_index import NumpyIndex
-from memory.records import Evidence, Hit, KeyedSpan, TimeSpan
+from memory.records import Evidence, Hit, TimeSpan
 from memory.selection import (
     MOST_SPANS,
     Found,
     best_cubes,
-    best_rows,
     candidates,
-    cube_scores,
     evidence,
     overlapping,
-    row_scores,
     select,
 )
-from memory.video_keys import KeysView, VideoKeys
 from tests.memory import recall_oracle
 
 NAN, INF = float("nan"), float("inf")
@@ -29,27 +25,6 @@ moments = st.sampled_from([0.0, 1.0, 2.5, 3.0, 7.0])
 spans = st.tuples(moments, moments).map(lambda pair: TimeSpan(min(pair), max(pair)))
 scores = st.lists(st.sampled_from([-INF, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0]), max_size=30)
 orders = st.sampled_from(["score", "first", "last", "time"])
-
-
-def view(*cubes: list[list[float]]) -> KeysView:
-    keys = VideoKeys(3)
-    keys.extend(
-        [
-            KeyedSpan(i, TimeSpan(i, i + 1), np.array(rows, np.float16).reshape(-1, 3), ("seen",) * len(rows))
-            for i, rows in enumerate(cubes)
-        ]
-    )
-    return keys.view()
-
-
-def test_damaged_and_missing_keys_are_passed_over() -> None:
-    keys = view([[NAN, 0, 0]], [], [[NAN, 0, 0], [0.5, 0, 0], [0.5, 0, 0]], [[INF, 0, 0]], [])
-    rows = row_scores(keys, keys.rows @ RED, None)
-    assert cube_scores(keys, rows).tolist() == [-INF, -INF, 0.5, -INF, -INF]
-    assert best_rows(keys, rows, cube_scores(keys, rows), np.array([2])).tolist() == [2]  # the first of equals
-    assert best_rows(keys, rows, cube_scores(keys, rows), np.zeros(0, np.intp)).tolist() == []
-    for some in (view(), view([], [])):
-        assert cube_scores(some, row_scores(some, np.zeros(0, np.float32), None)).tolist() == [-INF] * len(some)
 
 
 @given(st.lists(spans, max_size=12), spans)
