@@ -13,6 +13,7 @@ from memory.records import Evidence, TimeSpan
 from pipeline.answering.reading import Seen, words
 from pipeline.answering.stretches import notes_said
 from pipeline.questions.kinds import yes_or_no
+from pipeline.questions.offsets import Offset
 from pipeline.questions.question import Question
 from pipeline.times import clock, joined, listed, spoken
 
@@ -216,10 +217,11 @@ def unknown(question: Question) -> Finding:
     return Finding("The memory does not say that.", False, (), Evidence(0, None, None, ()))
 
 
-def unwatched(question: Question, anchor: TimeSpan, offset_s: float, *, growing: bool = False) -> Finding:
-    """Nothing is known of a moment so far from an appearance, because nothing was watched then."""
-    far = f"{lasting(abs(offset_s))} {'before' if offset_s < 0 else 'after'} {label(question.topic)}"
-    so_far = " so far" if growing and offset_s > 0 else ""
+def unwatched(question: Question, anchor: TimeSpan, offset: Offset, *, growing: bool = False) -> Finding:
+    """Nothing is known of what is so far from an appearance, because nothing was watched then."""
+    far = f"{lasting(abs(offset.seconds))} {'before' if offset.seconds < 0 else 'after'} {label(question.topic)}"
+    far = f"in the {far}" if offset.stretch else far
+    so_far = " so far" if growing and offset.seconds > 0 else ""
     return Finding(f"Nothing was found {far} ({spoken(anchor)}){so_far}.", False, (), Evidence(0, None, None, ()))
 
 

@@ -100,6 +100,8 @@ class Gatherer:
     def _about_thing(self, video: VideoRecord, question: Question) -> tuple[Finding, Answering]:
         """Kinds that look for a thing by its words, or for each of several."""
         each = self._each(question)
+        if any(one.kind == "unknown" for one in each):  # "Are the cat and the dog brown?"
+            return findings.unknown(question), Answering([], None, None)
         if each:
             parts = [self._about_thing(video, one) for one in each]
             seen = [cube for _, told in parts for cube in told.seen]
@@ -128,11 +130,11 @@ class Gatherer:
         anchor = relations.anchor_of(self._candidates, video, asked)
         if anchor is None:
             return findings.nothing(asked), told
-        at_s = relations.moment_from(anchor.span, offset, video.ingested_s)
-        if at_s is None:
+        counted = relations.counted_from(anchor.span, question, offset, video.ingested_s)
+        if counted is None:
             growing = video.status in relations.GROWING
-            return findings.unwatched(asked, anchor.span, offset.seconds, growing=growing), told
-        finding, told = self._finding(video, resolved(replace(question, at_s=at_s, offset=None), video))
+            return findings.unwatched(asked, anchor.span, offset, growing=growing), told
+        finding, told = self._finding(video, resolved(counted, video))
         if not finding.supported:
             return finding, told
         cited = {one.hit.span for one in finding.cited}

@@ -88,10 +88,15 @@ def anchor_asked(question: Question, offset: Offset) -> Question:
     return Question(question.text, kind, offset.topic, quoted=quoted, where=offset.where, nth=offset.nth)
 
 
-def moment_from(anchor: TimeSpan, offset: Offset, watched_s: float) -> float | None:
-    """The moment so far from an appearance, in seconds; None where nothing was watched then."""
-    moment_s = (anchor.start_s if offset.onset else anchor.end_s) + offset.seconds
-    return moment_s if 0 <= moment_s < watched_s else None
+def counted_from(anchor: TimeSpan, question: Question, offset: Offset, watched_s: float) -> Question | None:
+    """The question of the moment so far from an appearance, or of the stretch to there as far as it was watched; None
+    where nothing was watched then."""
+    from_s = anchor.start_s if offset.onset else anchor.end_s
+    there_s = from_s + offset.seconds
+    if offset.stretch:
+        span = TimeSpan(max(min(from_s, there_s), 0.0), max(min(max(from_s, there_s), watched_s), 0.0))
+        return replace(question, span=span, offset=None) if span.seconds > 0 else None
+    return replace(question, at_s=there_s, offset=None) if 0 <= there_s < watched_s else None
 
 
 def _nearest(candidates: Candidates, video: VideoRecord, question: Question, anchor: TimeSpan) -> list[Seen]:

@@ -25,7 +25,7 @@ from pipeline.questions.words import Subject, each_of, spelled, subject_of, topi
 
 __all__ = ["Kind", "Question", "parse", "times_named", "topic_of"]
 
-_OF_EACH: tuple[Kind, ...] = ("when", "first", "last", "count")
+_OF_EACH: tuple[Kind, ...] = ("when", "first", "last", "count", "exists")
 _WHICH = re.compile(
     r"\b(?:which|what)((?: [\w'-]+){1,3}?)\s+(?:is|are|was|were|does|do|did|has|had|can|comes?|came|follow\w*|"
     r"appear\w*|shows?|turn\w*|preced\w*|stands?|stood|lies?|lay)\b",

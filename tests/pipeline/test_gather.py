@@ -20,6 +20,8 @@ from tests.memory.recall_oracle import KeysOnly
 
 WORDS = ("cat", "dog", "coffee")
 DIM = 8
+YES_CATS = "Yes, the cats are seen from 0:00 to 0:10 and from 0:20 to 0:30."
+NO_COFFEE, NO_DOG = "No, the coffee is not seen", "No, the dog is not seen"
 TWO_CATS = "The cats are seen 2 times: 0:00 to 0:10 and 0:20 to 0:30."
 NO_COFFEES, NO_DOGS = 'Nothing matching "coffees" was found', 'Nothing matching "dogs" was found'
 
@@ -251,6 +253,11 @@ def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> Ga
         ("3 seconds after the second dog appears", "At 0:33: dog.", [3]),
         ("Is there coffee 11 s after the cat?", "Yes, the coffee is seen from 0:20 to 0:30.", [2, 0]),
         ("Is there a cat 11 s after the cat?", "No, the cat is not seen around 0:21.", []),
+        ("What is shown in the 5 seconds after the coffee?", "0:30 to 0:40: dog.", [3, 2]),
+        ("What is there in the minute after the coffee appears?", "0:20 to 0:30: coffee. 0:30 to 0:40: dog.", [2, 3]),
+        ("Is there a cat in the 20 s after the dog?", "No, the cat is not seen in that time.", []),
+        ("Is there a cat within half a minute before the coffee?", "Yes, the cat is seen from 0:00 to 0:10.", [0, 2]),
+        ("What is there in the ten seconds after 0:05?", "0:00 to 0:10: cat. 0:10 to 0:20: dog.", [0, 1]),
     ],
 )
 def test_what_is_so_far_from_a_thing(question: str, statement: str, cited: list[int]) -> None:
@@ -265,6 +272,7 @@ def test_what_is_so_far_from_a_thing(question: str, statement: str, cited: list[
         ("What is there 10 s after the dog?", "ready", "Nothing was found 10 s after the dog (0:10 to 0:20)."),
         ("What is there 10 s after the dog?", "live", "Nothing was found 10 s after the dog (0:10 to 0:20) so far."),
         ("What is there 30 s before the dog?", "live", "Nothing was found 30 s before the dog (0:10 to 0:20)."),
+        ("What is in the 10 s after the dog?", "ready", "Nothing was found in the 10 s after the dog (0:10 to 0:20)."),
         ("What is there 10 s after the coffee?", "ready", 'Nothing matching "coffee" was found.'),
     ],
 )
@@ -280,6 +288,10 @@ def test_nothing_is_so_far_from_a_thing(question: str, status: VideoStatus, stat
         ("How many cats and coffees are there?", f'{TWO_CATS} Nothing matching "coffees" was found.', 2),
         ("How many coffees and dogs at 0:05?", f"{NO_COFFEES} around 0:05. {NO_DOGS} around 0:05.", 0),
         ("How many cats and ghosts are there?", TWO_CATS, 2),
+        ("Are there cats and dogs?", f"{YES_CATS} Yes, the dogs are seen from 0:10 to 0:20.", 3),
+        ("Are there cats and coffee?", f"{YES_CATS} {NO_COFFEE}.", 2),
+        ("Is there a coffee and a dog at 0:05?", f"{NO_COFFEE} around 0:05. {NO_DOG} around 0:05.", 0),
+        ("Are the cat and the dog brown?", "The memory does not say that.", 0),
         (
             "When do the cat and the dog appear?",
             "The cat is seen from 0:00 to 0:10 and from 0:20 to 0:30. The dog is seen from 0:10 to 0:20.",

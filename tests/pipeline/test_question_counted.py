@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from memory.records import TimeSpan
 from pipeline.questions.offsets import Offset
 from pipeline.questions.question import parse
 
@@ -36,12 +37,45 @@ def test_a_moment_counted_from_a_thing(text: str, kind: str, topic: str, offset:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind", "topic", "offset"),
+    [
+        ("What happens in the 10 seconds after the ox?", "at", "", Offset(10.0, False, "ox")),
+        ("What comes within 10 seconds after the ox appears?", "at", "", Offset(10.0, True, "ox")),
+        ("What is shown during the last minute before the ass?", "at", "", Offset(-60.0, True, "ass")),
+        ("Is there an ass in the two minutes after the ox left?", "exists", "ass", Offset(120.0, False, "ox")),
+        ("The next 5 s after the second ox: what is there?", "at", "", Offset(5.0, False, "ox", nth=2)),
+    ],
+)
+def test_a_stretch_counted_from_a_thing(text: str, kind: str, topic: str, offset: Offset) -> None:
+    question = parse(text)
+    assert (question.kind, question.topic, question.offset) == (kind, topic, replace(offset, stretch=True))
+    assert (question.text, question.at_s, question.span) == (text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "at_s", "span"),
+    [
+        ("What is there 10 seconds after 2:10?", 140.0, None),
+        ("What happens 10 s before 1 min 5 s", 55.0, None),
+        ("Half a minute after the 2:10 mark?", 160.0, None),
+        ("Half a minute after 2:10, what is shown?", 160.0, None),
+        ("What is shown 10 seconds before 0:05?", 0.0, None),
+        ("What happens in the 10 seconds after 2:10?", None, TimeSpan(130.0, 140.0)),
+        ("What is seen during the minute before 0:30?", None, TimeSpan(0.0, 30.0)),
+    ],
+)
+def test_a_time_counted_from_a_time(text: str, at_s: float | None, span: TimeSpan | None) -> None:
+    question = parse(text)
+    assert (question.kind, question.offset) == ("at", None)
+    assert (question.text, question.at_s, question.span) == (text, at_s, span)
+
+
+@pytest.mark.parametrize(
     ("text", "kind"),
     [
         ("What comes after the ox?", "after"),
         ("What is there a few seconds after the ox?", "after"),
-        ("What happens in the 10 seconds after the ox?", "after"),
-        ("What comes within 10 seconds after the ox?", "after"),
+        ("What is there more than 10 seconds after the ox?", "after"),
         ("How many seconds after the ox does the ass come?", "after"),
         ("What is 10 seconds before the end?", "at"),
         ("What is shown 10 seconds after the start?", "at"),
@@ -62,6 +96,10 @@ def test_no_moment_is_counted_from_a_stretch_an_unmeasured_distance_or_the_ends(
         ("How many red cars and blue buses pass?", ["red cars", "blue buses"]),
         ("How often do we see oxen, asses, and goats?", ["oxen", "asses", "goats"]),
         ("When do the ox and the ass appear?", ["ox", "ass"]),
+        ("Are there oxen and asses?", ["oxen", "asses"]),
+        ("Is there an ox and an ass on the hill?", ["ox", "ass"]),
+        ("Are there both oxen and asses?", []),
+        ("Is there a black and white cat?", []),
         ("When do the ox and the ass appear together?", []),
         ("When is a black and white cat seen?", []),
         ("How many orange and white cats are there?", []),
