@@ -65,11 +65,11 @@ class ScoredCubes:
         self._exact = np.full(len(self._look.products), vector is None)
         wanted = _wanted(keys, kinds, inside)
         if every or span is not None or not self._took_best(self._look, wanted, threshold, best):
-            self._take(self._look, wanted, _LEAST)
-        self._settle(self._look, self._doubtful(threshold, best))
+            self._take_all(self._look, wanted, threshold, best)
+        self._all_exact = bool(self._exact[self._which].all())
 
     def _took_best(self, look: Look, wanted: npt.NDArray[np.bool_] | None, threshold: float, best: int) -> bool:
-        """Takes every row that may reach the threshold or be the best of one of the `best` best cubes; False where they
+        """Takes every row that reaches the threshold or is the best of one of the `best` best cubes; False where they
         were not told from the others, and all are to be taken."""
         different = len(look.products)
         count, rows = min(best, different), 2 * best
@@ -78,13 +78,25 @@ class ScoredCubes:
             top = top[np.argsort(-look.products[top])]
             enough = int(np.searchsorted(np.cumsum(look.held[top]), rows))  # a guess; the cubes are counted below
             bar = float(look.products[top[min(enough, count - 1)]])
-            self._take(look, wanted, min(bar - 2 * look.margin, threshold - look.margin))
-            if np.count_nonzero(self.scores >= bar) >= best:
+            self._settle(look, _doubtful(look, threshold, bar))
+            least = bar - look.margin  # what reaches it is exact now, and nothing else does
+            self._take(look, wanted, min(least, threshold))
+            if np.count_nonzero(self.scores >= least) >= best:
                 return True
             if enough >= different:
                 return False
             count, rows = min(4 * count, different), 4 * rows
         return False
+
+    def _take_all(self, look: Look, wanted: npt.NDArray[np.bool_] | None, threshold: float, best: int) -> None:
+        self._take(look, wanted, _LEAST)
+        bar = np.inf
+        if best > 0:
+            bar = float(np.partition(self.scores, -best)[-best]) if best < len(self.scores) else -np.inf
+        taken = np.zeros(len(look.products), np.bool_)
+        taken[self._which] = True
+        self._settle(look, taken & _doubtful(look, threshold, bar))
+        self._score(look)
 
     def _take(self, look: Look, wanted: npt.NDArray[np.bool_] | None, least: float) -> None:
         """Takes the wanted rows with at least such a product, and the cubes they are of."""
@@ -102,28 +114,12 @@ class ScoredCubes:
         found = np.maximum.reduceat(self._products, self._starts) if len(self._starts) else self._products
         self.scores = found.astype(np.float64)
 
-    def _doubtful(self, threshold: float, best: int) -> npt.NDArray[np.bool_]:
-        """Of the cubes, which may be among the `best` best, or on either side of the threshold."""
-        margin = 0.0 if self._look is None else self._look.margin
-        doubtful = (self.scores >= threshold - margin) & (self.scores <= threshold + margin)
-        if best > 0:
-            last = np.partition(self.scores, -best)[-best] if best < len(self.scores) else -np.inf
-            doubtful |= self.scores >= last - 2 * margin
-        return np.asarray(doubtful, np.bool_)
-
-    def _settle(self, look: Look, cubes: npt.NDArray[np.bool_]) -> None:
-        """Exact scores for some cubes, in `look` too: of each, the keys that may be its best are scored; the others lie
-        below."""
-        if self._vector is None:
-            return
-        bars = np.where(cubes, self.scores - 2 * look.margin, np.inf)
-        near = np.zeros(len(look.products), np.bool_)
-        near[self._which[self._products >= np.repeat(bars, self._counts)]] = True
-        near &= ~self._exact
-        if near.any():
-            look.products[near] = exact_scores(self.keys.rows[look.first[near]], self._vector)
-            self._exact |= near
-            self._score(look)
+    def _settle(self, look: Look, keys: npt.NDArray[np.bool_]) -> None:
+        """Exact scores for some keys, in `look`."""
+        fresh = np.flatnonzero(keys & ~self._exact)
+        if self._vector is not None and len(fresh):
+            look.products[fresh] = exact_scores(self.keys.rows[look.first[fresh]], self._vector)
+            self._exact[fresh] = True
 
     def found(self, places: Places) -> tuple[list[Hit], F32, Places]:
         """Hits on some of the cubes, by their places in `cubes`, ascending [H], each by the first of its best keys; the
@@ -133,7 +129,12 @@ class ScoredCubes:
             return self.keys.hits(self._video_id, cubes), self.keys.rows[:0], places[:0]
         asked = np.zeros(len(self.cubes), np.bool_)
         asked[places] = True
-        self._settle(self._look, asked)
+        if not self._all_exact:
+            bars = np.where(asked, self.scores - 2 * self._look.margin, np.inf)
+            near = np.zeros(len(self._exact), np.bool_)
+            near[self._which[self._products >= np.repeat(bars, self._counts)]] = True
+            self._settle(self._look, near)
+            self._score(self._look)
         best = np.flatnonzero(self._products == np.repeat(np.where(asked, self.scores, np.nan), self._counts))
         best = best[_run_starts(np.searchsorted(self._starts, best, side="right"))]
         hits = self.keys.hits(self._video_id, cubes, self.scores[places], self._rows[best])
@@ -150,6 +151,12 @@ def _wanted(
         return of_kinds
     of_cubes = np.repeat(inside, np.diff(keys.first_row))
     return of_cubes if of_kinds is None else of_cubes & of_kinds
+
+
+def _doubtful(look: Look, threshold: float, bar: float) -> npt.NDArray[np.bool_]:
+    """Which keys may reach a bar that is wrong by the margin itself, or be on either side of the threshold."""
+    near = np.abs(look.products - threshold) <= look.margin
+    return np.asarray(near | (look.products >= max(bar - 2 * look.margin, _LEAST)), np.bool_)
 
 
 def _run_starts(sorted_values: Places) -> Places:

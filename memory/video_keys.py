@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat, starmap
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +51,10 @@ class KeysView:
         rows: npt.NDArray[np.integer] | None = None,
     ) -> list[Hit]:
         """A hit on each of some cubes, by these rows; by time alone (score 0) without."""
-        worth = [0.0] * len(cubes) if scores is None else scores.tolist()
-        kinds = [""] * len(cubes) if rows is None else [self.kind_names[kind] for kind in self.kinds[rows].tolist()]
-        spans = self.spans[cubes].tolist()
-        told = zip(cubes.tolist(), spans, worth, kinds, strict=True)
-        return [Hit(video_id, cube, TimeSpan(*span), score, kind) for cube, span, score, kind in told]
+        worth = repeat(0.0) if scores is None else scores.tolist()
+        kinds = repeat("") if rows is None else map(self.kind_names.__getitem__, self.kinds[rows].tolist())
+        spans = starmap(TimeSpan, self.spans[cubes].tolist())
+        return list(map(Hit, repeat(video_id), cubes.tolist(), spans, worth, kinds))  # a loop takes a quarter longer
 
     def ids(self, number: int, start: int = 0) -> npt.NDArray[np.int64]:
         """Index ids of the rows of cubes from `start` on (see `memory.index.key_id`)."""
