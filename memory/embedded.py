@@ -8,6 +8,8 @@ them may be killed, and yet there must be one server, it must not vanish under a
   and waits for an *exclusive* lock on ``lease``: having it means that nobody is left, and the server is shut down.
 * Keeper and server hold ``server.lock`` while either lives, so a second server on the same files cannot start.
 * ``server.json`` says where the running server listens; who comes second connects there, whatever its runtime folder.
+  It counts only while ``server.lock`` is held and the folder's identity is its own (`memory.folder_identity`): in a
+  copied or restored folder it names the original's server, and a server of the copy's own is started instead.
 * If the keeper is killed the kernel ends the server (Linux); elsewhere the next process finds the server and uses it.
 
 Every write is on disk before it is answered (``appendfsync always``), so none of these deaths loses a commit. `flock`
@@ -22,7 +24,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -33,8 +34,9 @@ from redis.retry import Retry
 
 from memory import valkey_keeper
 from memory.errors import StoreUnavailable
+from memory.folder_identity import FolderIdentity
+from memory.private_folder import private_folder, socket_path
 
-LONGEST_SOCKET_PATH_BYTES = 107
 _START_S = 20.0
 _LOAD_S = 600.0
 _STOP_S = 15.0
@@ -82,7 +84,7 @@ class EmbeddedValkey:
     def start(self) -> None:
         """Joins the running server or starts one; returns when it answers. Raises StoreUnavailable."""
         if self._lease is None:
-            self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(self._data)
             lease = os.open(self._path("lease"), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(lease, fcntl.LOCK_SH)
             self._lease = lease
@@ -133,6 +135,9 @@ class EmbeddedValkey:
             info: dict[str, object] = json.loads(self._path("server.json").read_text())
         except FileNotFoundError as error:
             raise StoreUnavailable(f"no embedded store runs on {self._data}") from error
+        identity = FolderIdentity.of(self._data)
+        if identity is None or info.get("secret") != identity.secret or not self._held():
+            raise StoreUnavailable(f"no embedded store of its own runs on {self._data}")
         return info
 
     def _answers(self) -> bool | None:
@@ -163,23 +168,26 @@ class EmbeddedValkey:
         return False
 
     def _launch(self) -> None:
+        identity = FolderIdentity.settled(self._data)
+        socket = str(self._socket_path(identity.secret))
         settings = {
-            "command": self._command(),
+            "command": self._command(socket),
             "lease": str(self._path("lease")),
             "lock": str(self._path("server.lock")),
             "info": str(self._path("server.json")),
             "log": str(self._path("server.log")),
-            "socket": str(self._socket_path()),
+            "socket": socket,
+            "secret": identity.secret,
         }
         keeper = [sys.executable, "-I", "-S", valkey_keeper.__file__, json.dumps(settings)]
         done = subprocess.run(keeper, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode not in (0, valkey_keeper.BUSY):
             raise StoreUnavailable(f"the embedded store did not start: {done.stderr.strip()[-500:]}")
 
-    def _command(self) -> list[str]:
+    def _command(self, socket: str) -> list[str]:
         options = {
             "port": "0",
-            "unixsocket": str(self._socket_path()),
+            "unixsocket": socket,
             "unixsocketperm": "700",
             "protected-mode": "yes",
             "dir": str(self._data),
@@ -193,17 +201,11 @@ class EmbeddedValkey:
         }
         return [str(server_binary()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
-    def _socket_path(self) -> Path:
+    def _socket_path(self, secret: str = "") -> Path:
         """A path that a socket may have: in the runtime folder, else in a private one under a temporary folder."""
-        name = hashlib.sha256(os.fsencode(self._data)).hexdigest()[:16] + ".sock"
-        private = f"longwatch-{os.getuid()}"
-        folders = [Path(tempfile.gettempdir()) / private, Path("/tmp") / private]
-        if self._runtime is not None:
-            folders.insert(0, Path(self._runtime).resolve())
-        for folder in folders:
-            if len(os.fsencode(folder / name)) <= LONGEST_SOCKET_PATH_BYTES:
-                return _private(folder) / name
-        raise StoreUnavailable(f"no folder with a path short enough for a socket among {[str(f) for f in folders]}")
+        return socket_path(
+            self._runtime, hashlib.sha256(os.fsencode(self._data) + secret.encode()).hexdigest()[:16] + ".sock"
+        )
 
     def _await_answer(self) -> None:
         """Polls until the server answers: 20 s, or 10 minutes while it says that it is loading. Starts one, twice at
@@ -226,14 +228,6 @@ class EmbeddedValkey:
         except FileNotFoundError:
             return "it left no log"
         return "its log ends: " + " / ".join(lines[-3:])
-
-
-def _private(folder: Path) -> Path:
-    """Makes a folder only we may enter. Raises StoreUnavailable where it is somebody else's."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise StoreUnavailable(f"{folder} belongs to somebody else")
-    return folder
 
 
 def server_binary() -> Path:

@@ -38,6 +38,7 @@ class Settings:
         command: the server's command line.
         lease, lock, info, log: files in the data directory.
         socket: the server's socket.
+        secret: of the data directory's identity; tells who reads ``info`` that it is this directory's.
     """
 
     command: list[str]
@@ -46,6 +47,7 @@ class Settings:
     info: str
     log: str
     socket: str
+    secret: str
 
 
 def _hold(path: str) -> int | None:
@@ -121,7 +123,12 @@ class Keeper:
                 pass_fds=(self._lock,),
                 preexec_fn=self._die_with_keeper if self._libc else None,
             )
-        about = {"pid": server.pid, "keeper": os.getpid(), "socket": self._settings.socket}
+        about = {
+            "pid": server.pid,
+            "keeper": os.getpid(),
+            "socket": self._settings.socket,
+            "secret": self._settings.secret,
+        }
         fresh = Path(self._settings.info + ".new")
         fresh.write_text(json.dumps(about))
         fresh.replace(self._settings.info)
@@ -143,6 +150,7 @@ def main(argument: str) -> int:
     lock = _hold(settings.lock)
     if lock is None:
         return BUSY
+    Path(settings.info).unlink(missing_ok=True)  # a dead keeper's, or another folder's that this one was copied from
     _detach(settings.log)
     keeper = Keeper(settings, lock)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from ray import serve as ray_serve
 
+from .access import new_secret
 from .deployments import Answerer, Encoder, MemoryOwner, Page
 from .gateway import Gateway
 from .settings import Settings
@@ -27,6 +28,7 @@ class AppArguments(BaseModel):
     Attributes:
         host, port: where the gateway listens.
         page: import string of the page's builder; empty for a service without a page.
+        open: every local user is answered; otherwise only who has the start secret (`serve.access`).
         answerers, encoders: replicas.
         gpus: per encoder and answerer replica.
     """
@@ -36,6 +38,7 @@ class AppArguments(BaseModel):
     host: str | None = None
     port: int | None = None
     page: str = PAGE
+    open: bool = False
     answerers: int = 1
     encoders: int = 1
     gpus: float = 0.0
@@ -65,6 +68,7 @@ def build(args: AppArguments) -> Any:
     answerer = _deployment(Answerer, args.answerers, 16, args.gpus).bind(settings, encoder, memory)
     supervisor = _deployment(Supervisor, 1, 256).bind(settings, encoder)
     address = f"http://{settings.host}:{settings.port}"
-    page = _deployment(Page, 1, 256).bind(args.page, address, settings) if args.page else None
+    secret = None if args.open else new_secret()
+    page = _deployment(Page, 1, 256).bind(args.page, address, settings, secret) if args.page else None
     gateway = _deployment(Gateway, 1, 1024)
-    return gateway.bind(settings, encoder, memory, answerer, supervisor, page)
+    return gateway.bind(settings, encoder, memory, answerer, supervisor, page, secret)

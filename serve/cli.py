@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipeline.errors import PipelineError
 
 from . import local, render
 from .bench import NAMES
+from .client import ClientError
 from .errors import ServeError, SettingsInvalid, code_of, detail_of
 from .evals.arguments import add_arguments as add_eval_arguments
 from .settings import Settings, check_environment, settings_said
@@ -69,12 +71,20 @@ def parser() -> argparse.ArgumentParser:
     serve = add("serve", local.serve, "start the service: REST, websockets and the page")
     serve.add_argument("--host", default=None)
     serve.add_argument("--port", type=int, default=None)
+    serve.add_argument("--open", action="store_true", help="answer every user of this machine, without a secret")
+    port = ("--port", {"type": int, "default": None, "help": "the service's, where it is not the settings'"})
+    add("link", local.link, "print a one-time link to the running service's page", port)
+    add("secret", local.secret, "print the running service's secret, for programs", port)
+    folder = ("folder", {"type": Path, "metavar": "FOLDER"})
+    add("backup", local.backup, "copy memories and kept files into a new folder, also while they are in use", folder)
+    add("restore", local.restore, "fill an empty data folder from a backup", folder)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
     options = parser().parse_args(arguments)
+    os.umask(0o077)  # whatever this process or a child of it writes is its user's alone
     for name in check_environment():
         print(f"longwatch: {name} means nothing; misspelt?", file=sys.stderr)
     try:
@@ -86,6 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             result = options.run(longwatch, options)
     except (PipelineError, StoreError, EncoderError, ServeError) as error:
         return _refuse(code_of(error), detail_of(error), as_json=options.json)
+    except ClientError as error:
+        return _refuse(error.code, error.detail, as_json=options.json)
     except KeyboardInterrupt:
         return 130
     if result is not None:

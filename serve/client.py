@@ -25,11 +25,13 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from .access import find_secret
 from .event_stream import Message, messages
 from .schemas import (
     FINAL,
     Answer,
     Citation,
+    Link,
     Problem,
     SearchResult,
     SelectionBudget,
@@ -64,6 +66,12 @@ class ClientError(Exception):
         self.detail = detail
 
 
+def access_headers(base_url: str) -> dict[str, str]:
+    """What a program sends along to a service of this machine and user: its start secret, where it has one."""
+    secret = find_secret(base_url)
+    return {} if secret is None else {"Authorization": f"Bearer {secret}"}
+
+
 class VideoEvent(NamedTuple):
     """A step of a video's ingest: `progress`, or one of the final states."""
 
@@ -88,11 +96,13 @@ class Client:
     Args:
         base_url: such as ``http://127.0.0.1:8000``.
         timeout_s: longest silence before a call fails; event streams are kept alive by comments.
+        secret: the service's start secret; None looks it up, where the service runs on this machine as this user.
     """
 
-    def __init__(self, base_url: str, timeout_s: float = 120.0) -> None:
+    def __init__(self, base_url: str, timeout_s: float = 120.0, secret: str | None = None) -> None:
         timeout = httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
-        self._http = httpx.Client(base_url=base_url, timeout=timeout, trust_env=False)
+        headers = access_headers(base_url) if secret is None else {"Authorization": f"Bearer {secret}"}
+        self._http = httpx.Client(base_url=base_url, timeout=timeout, trust_env=False, headers=headers)
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +115,10 @@ class Client:
     def close(self) -> None:
         """Ends the connections."""
         self._http.close()
+
+    def link(self) -> str:
+        """A one-time link that lets a browser in."""
+        return self._document(Link, "POST", "/v1/links").url
 
     def upload(self, path: Path, on_progress: OnProgress | None = None) -> Video:
         """Sends a file, read from disk as it is sent; the video comes back queued."""

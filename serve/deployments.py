@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +26,14 @@ from encoders.base import EvidencePool, Frame, FrameTokens, Glimpse, Keys, KeySp
 from memory.announcements import CommitAnnouncements
 from memory.index_keeper import IndexKeeper
 from memory.opening import StoreHold
+from memory.private_folder import socket_path
 from memory.recall import LocalRecall, Recalled, RecallRequest
 from memory.records import F32, Hit, TimeSpan
 from pipeline.answer import Answerer as LocalAnswerer
 from pipeline.answer import AnswerEvent
 from pipeline.config import AnswerConfig
 
+from .ray_node import listen_on_loopback
 from .remote import RemoteKeys, RemoteRecall
 from .settings import Settings
 from .wiring import kept_recall, load_backend, load_language_model
@@ -42,6 +45,7 @@ class Encoder:
     """The encoder backend, one group at a time."""
 
     def __init__(self, settings: Settings) -> None:
+        listen_on_loopback()
         self._backend = load_backend(settings)
         self._turn = ThreadPoolExecutor(1, "encode")  # of its own: those who wait take no threads from questions
 
@@ -101,6 +105,7 @@ class MemoryOwner:
     """Recall over all videos: begins from a snapshot, follows the store, saves snapshots (`memory.index_keeper`)."""
 
     def __init__(self, settings: Settings, encoder: Any) -> None:
+        listen_on_loopback()
         self._hold = StoreHold(settings.store_config())
         self._settings = settings
         self._encoder = encoder
@@ -154,6 +159,7 @@ class Answerer:
     """Questions, one at a time on this replica's model; several may be selecting meanwhile."""
 
     def __init__(self, settings: Settings, encoder: Any, memory: Any) -> None:
+        listen_on_loopback()
         self._settings = settings
         self._hold = StoreHold(settings.store_config())
         self._model = load_language_model(settings)
@@ -222,19 +228,21 @@ async def in_thread(begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
 
 
 class Page:
-    """Serves an ASGI app, imported by name, on a loopback port of its own; the gateway passes browsers on to it."""
+    """Serves an ASGI app, imported by name, on a private unix socket; the gateway passes browsers on to it."""
 
-    def __init__(self, import_string: str, api_url: str, settings: Settings) -> None:
+    def __init__(self, import_string: str, api_url: str, settings: Settings, secret: str | None) -> None:
         from .web_server import WebServer
 
+        listen_on_loopback()
         module, _, name = import_string.partition(":")
-        app = getattr(importlib.import_module(module), name)(api_url, api_url, settings.max_upload_bytes)
-        self._server = WebServer(app, "127.0.0.1", 0)
+        app = getattr(importlib.import_module(module), name)(api_url, api_url, settings.max_upload_bytes, secret)
+        self._path = socket_path(settings.runtime_dir, f"page-{os.getpid()}.sock")
+        self._server = WebServer.at_path(app, self._path)
         self._server.start()
 
-    async def url(self) -> str:
+    async def socket(self) -> str:
         """Where it listens."""
-        return self._server.url
+        return str(self._path)
 
     def __del__(self) -> None:
         self._server.stop()

@@ -60,6 +60,11 @@ class OriginRefused(ServeError):
     status = HTTPStatus.FORBIDDEN
 
 
+class AccessRefused(ServeError):
+    code = "access.refused"
+    status = HTTPStatus.UNAUTHORIZED
+
+
 class DiskFull(ServeError):
     code = "disk.full"
     status = HTTPStatus.INSUFFICIENT_STORAGE

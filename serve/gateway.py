@@ -18,15 +18,17 @@ from fastapi import FastAPI, Request
 from memory.opening import StoreHold
 
 from . import http, live_socket, problems
-from .guard import LoopbackOnly
+from .access import Access, secret_path, write_secret
+from .guard import Guard
 from .page_proxy import PageProxy
+from .ray_node import listen_on_loopback
 from .service_parts import Service
 from .settings import Settings
 from .web_server import WebServer
 
 
-def new_app(use: Service, page: Any | None) -> FastAPI:
-    """All routes over one service; `page` is the page deployment's handle."""
+def new_app(use: Service, page: Any | None, access: Access | None) -> FastAPI:
+    """All routes over one service; `page` is the page deployment's handle, `access` None answers every local user."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -36,6 +38,7 @@ def new_app(use: Service, page: Any | None) -> FastAPI:
 
     app = FastAPI(title="Longwatch", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.service = use
+    app.state.access = access
     problems.install(app)
     app.include_router(http.router)
     app.include_router(live_socket.router)
@@ -60,7 +63,7 @@ def new_app(use: Service, page: Any | None) -> FastAPI:
                 return problems.problem_response(HTTPStatus.NOT_FOUND, "not_found", "no such route")
             return await proxy.pass_on(request)
 
-    app.add_middleware(LoopbackOnly)
+    app.add_middleware(Guard, access=access)
     return app
 
 
@@ -68,12 +71,25 @@ class Gateway:
     """Listens where the settings say, from the moment the replica is up until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, encoder: Any, memory: Any, answerer: Any, supervisor: Any, page: Any | None
+        self,
+        settings: Settings,
+        encoder: Any,
+        memory: Any,
+        answerer: Any,
+        supervisor: Any,
+        page: Any | None,
+        secret: str | None,
     ) -> None:
+        listen_on_loopback()
         self._hold = StoreHold(settings.store_config())
         self._supervisor = supervisor
         use = Service(settings, self._hold, encoder, memory, answerer, supervisor)
-        self._server = WebServer(new_app(use, page), settings.host, settings.port)
+        access = None if secret is None else Access(secret, settings.port)
+        self._server = WebServer(new_app(use, page, access), settings.host, settings.port)
+        self._secret = secret_path(settings.runtime_dir, settings.port)
+        self._secret.unlink(missing_ok=True)  # a killed service's
+        if secret is not None:
+            write_secret(settings.runtime_dir, settings.port, secret)
         self._server.start()
         self._leaving = False
 
@@ -85,6 +101,7 @@ class Gateway:
         """Answers under way finish, workers checkpoint, then nothing listens any more."""
         self._leaving = True
         await asyncio.to_thread(self._server.stop)
+        self._secret.unlink(missing_ok=True)
         await self._supervisor.leave.remote()
         self._hold.close()
 

@@ -17,6 +17,7 @@ from memory.records import VideoRecord
 from pipeline.answer import Answer, AnswerEvent
 
 from . import convert, schemas
+from .access import ENTER, Access
 from .errors import NotFound
 from .event_bus import ticks
 from .problems import problem_of
@@ -190,6 +191,14 @@ def answer_event(question: str, event: AnswerEvent) -> str:
     if isinstance(event, Answer):
         return sse("done", convert.answer(question, event))
     return sse("citations", [convert.citation(one).model_dump(mode="json") for one in event])
+
+
+@router.post("/links", status_code=201)
+async def post_link(request: Request) -> schemas.Link:
+    """A link that lets a browser in once, within ten minutes."""
+    access: Access | None = request.app.state.access
+    base = str(request.base_url).rstrip("/")
+    return schemas.Link(url=base if access is None else f"{base}{ENTER}?code={access.new_code()}")
 
 
 @router.post("/search")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +21,10 @@ from pipeline.library import Identity, file_sha256, register_file
 from pipeline.questions.question import parse
 
 from . import convert, schemas
+from .access import find_secret
+from .backup import back_up
+from .backup import restore as fill_from_backup
+from .errors import NotFound
 from .progress import ProgressLine
 from .wiring import Longwatch, file_source
 
@@ -141,12 +144,45 @@ def evaluate(longwatch: Longwatch, options: argparse.Namespace) -> None:
 
 def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:
     """`longwatch serve`"""
-    # Ray reads this when it is imported: its node address becomes 127.0.0.1, and its own ports listen there only.
-    # (Named after the systems where that is the default.)
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    from .service import run  # Ray takes seconds to import
+    from .ray_node import RayNode
 
-    run(longwatch.settings, options.host, options.port)
+    settings = longwatch.settings
+    with RayNode(settings.runtime_dir) as node:  # before Ray is imported
+        from .service import run
+
+        run(settings, node, options.host, options.port, open_to_all=options.open)
+
+
+def link(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch link`: a one-time link to the page of the running service."""
+    from .client import Client
+
+    with Client(_address(longwatch, options)) as client:
+        return {"link": client.link()}
+
+
+def secret(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch secret`: the running service's start secret, for programs."""
+    address = _address(longwatch, options)
+    found = find_secret(address, longwatch.settings.runtime_dir)
+    if found is None:
+        raise NotFound(f"no service of yours with a secret is running on {address}")
+    return {"secret": found}
+
+
+def _address(longwatch: Longwatch, options: argparse.Namespace) -> str:
+    settings = longwatch.settings
+    return f"http://{settings.host}:{settings.port if options.port is None else options.port}"
+
+
+def backup(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch backup FOLDER`"""
+    return back_up(longwatch.settings, longwatch.hold, options.folder)
+
+
+def restore(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
+    """`longwatch restore FOLDER`"""
+    return fill_from_backup(longwatch.settings, options.folder)
 
 
 def _dump(record: VideoRecord) -> dict[str, Any]:

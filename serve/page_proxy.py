@@ -20,6 +20,8 @@ _HOP_BY_HOP = {
     "transfer-encoding",
     "upgrade",
 }
+_NOT_ITS_BUSINESS = {"authorization", "cookie"}
+"""The page has the secret from the service itself."""
 
 
 class PageProxy:
@@ -33,8 +35,8 @@ class PageProxy:
         if self._client is None or anew:
             timeout = httpx.Timeout(30.0, read=None)
             limits = httpx.Limits(max_connections=None)
-            url = await self._page.url.remote()
-            self._client = httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False)
+            transport = httpx.AsyncHTTPTransport(uds=await self._page.socket.remote(), limits=limits, trust_env=False)
+            self._client = httpx.AsyncClient(base_url="http://page", timeout=timeout, transport=transport)
         return self._client
 
     async def pass_on(self, request: Request) -> StreamingResponse:
@@ -45,7 +47,8 @@ class PageProxy:
             return await self._send(await self._connected(anew=True), request)
 
     async def _send(self, client: httpx.AsyncClient, request: Request) -> StreamingResponse:
-        headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in _HOP_BY_HOP]
+        dropped = _HOP_BY_HOP | _NOT_ITS_BUSINESS
+        headers = [(name, value) for name, value in request.headers.raw if name.decode().lower() not in dropped]
         target = httpx.URL(path=request.url.path, query=request.url.query.encode())
         body = request.stream() if request.method == "POST" else None
         outgoing = client.build_request(request.method, target, headers=headers, content=body)

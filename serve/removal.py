@@ -16,10 +16,12 @@ from pathlib import Path
 
 from memory.errors import UnknownVideo
 from memory.index_keeper import drop_naming
+from memory.private_folder import private_folder
 from memory.records import VideoRecord, VideoStatus
 from memory.redis_store import RedisStore
 
 from .jobs import Jobs
+from .media import FOLDER, kept_file
 
 _DAY_S = 86_400.0
 _OWNER = ".store"
@@ -34,7 +36,7 @@ class Removal:
         self._store = store
         self._jobs = jobs
         self._data_dir = data_dir
-        self._media = (data_dir / "media").resolve()
+        self._media = data_dir.resolve() / FOLDER
 
     def delete(self, video_id: str) -> VideoRecord:
         """Forgets a video and everything of it. Raises `UnknownVideo`."""
@@ -64,8 +66,7 @@ class Removal:
 
     def kept(self, record: VideoRecord) -> Path | None:
         """The record's file, where it is Longwatch's own."""
-        media = None if record.media is None else Path(record.media).resolve()
-        return media if media is not None and media.is_relative_to(self._media) else None
+        return kept_file(record, self._data_dir)
 
     def expired(self, days: float, now_s: float) -> list[VideoRecord]:
         """Videos to which nothing was added for so many days, oldest first; none that is waiting to be watched."""
@@ -102,9 +103,10 @@ class Removal:
         return old
 
     def make_media(self) -> Path:
-        """The folder of kept files; a new one is marked as this store's."""
-        if not self._media.is_dir():
-            self._media.mkdir(parents=True, exist_ok=True)
+        """The folder of kept files, closed to other users; a new one is marked as this store's."""
+        new = not self._media.is_dir()
+        private_folder(self._media)
+        if new:
             (self._media / _OWNER).write_text(self._store.identity())
         return self._media
 

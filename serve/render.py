@@ -22,6 +22,13 @@ def text(command: str, result: dict[str, Any]) -> str:
         return f"forgotten: {_video(result['deleted'])}"
     if "forgotten" in result:
         return "\n".join(f"forgotten: {_video(video)}" for video in result["forgotten"]) or "nothing is that old"
+    if "link" in result:
+        return str(result["link"])
+    if "secret" in result:
+        return str(result["secret"])
+    if "backup" in result:
+        made = result["backup"]
+        return f"{made['folder']}: {made['files']} files, {made['bytes'] / 1e6:.1f} MB"
     if "checks" in result:
         return "\n".join(
             f"{'ok  ' if one['ok'] else 'FAIL'} {one['name']}: {one['detail']}" for one in result["checks"]

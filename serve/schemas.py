@@ -156,6 +156,12 @@ class SearchHit(Wire):
     notes: str
 
 
+class Link(Wire):
+    """A link that lets a browser in."""
+
+    url: str
+
+
 class SearchResult(Wire):
     hits: list[SearchHit]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -18,8 +16,10 @@ from ray import serve as ray_serve
 
 from pipeline.errors import PipelineError
 
+from .access import ENTER, Access, find_secret
 from .app import NAME, AppArguments, build
 from .guard import is_loopback
+from .ray_node import RayNode
 from .settings import Settings
 from .web_server import PortTaken, WebServer
 
@@ -30,7 +30,7 @@ class ServiceRefused(PipelineError):
     code = "serve.refused"
 
 
-def run(settings: Settings, host: str | None, port: int | None) -> None:
+def run(settings: Settings, node: RayNode, host: str | None, port: int | None, *, open_to_all: bool) -> None:
     """Starts the service and returns after it was told to end and has ended."""
     host, port = host or settings.host, settings.port if port is None else port
     if not is_loopback(host):
@@ -43,12 +43,15 @@ def run(settings: Settings, host: str | None, port: int | None) -> None:
     port = _free_port(host, port)
     began = time.monotonic()
     _say("starting Ray, the store and the models; this takes about half a minute")
-    _start_ray()
+    _start_ray(node)
     for number in (signal.SIGINT, signal.SIGTERM):  # after Ray, which sets handlers of its own
         signal.signal(number, on_signal)
     try:
-        handle = _start_app(host, port)
-        _say(f"listening on http://{host}:{port} ({time.monotonic() - began:.0f} s)")
+        handle = _start_app(AppArguments(host=host, port=port, open=open_to_all))
+        node.check_ports()
+        address = f"http://{host}:{port}"
+        _say(f"listening on {address} ({time.monotonic() - began:.0f} s)")
+        _say(_who(address, port, settings))
         stop.wait()
         _say("ending")
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -74,24 +77,24 @@ def _free_port(host: str, port: int) -> int:
     return chosen
 
 
-def _start_ray() -> None:
+def _who(address: str, port: int, settings: Settings) -> str:
+    """Who is answered, and how a browser gets in."""
+    secret = find_secret(address, settings.runtime_dir)
+    if secret is None:
+        return "open: every user of this machine is answered"
+    return f"open the page once by {address}{ENTER}?code={Access(secret, port).first_code}"
+
+
+def _start_ray(node: RayNode) -> None:
     """A Ray of our own on this machine, without its dashboard; workers' logs stay in Ray's session folder."""
     for name in ("ray", "ray.serve"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_TMPDIR", tempfile.gettempdir())
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        _node_ip_address="127.0.0.1",
-    )
+    ray.init(logging_level=logging.WARNING, **node.options())
 
 
-def _start_app(host: str, port: int) -> Any:
+def _start_app(arguments: AppArguments) -> Any:
     ray_serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING", "enable_access_log": False})
-    handle = ray_serve.run(build(AppArguments(host=host, port=port)), name=NAME, route_prefix=None)
+    handle = ray_serve.run(build(arguments), name=NAME, route_prefix=None)
     handle.url.remote().result(timeout_s=60)
     with suppress(TimeoutError):
         _await_models()

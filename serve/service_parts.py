@@ -25,6 +25,7 @@ from pipeline.watching.thumbnail import thumbnail_jpeg
 
 from .errors import NotFound, NotLive
 from .jobs import Jobs
+from .media import media_file
 from .problems import unwrapped
 from .removal import Removal
 from .settings import Settings
@@ -167,9 +168,10 @@ class Service:
     def media(self, video_id: str) -> Path:
         """The kept file. Raises `MediaNotKept`."""
         record = self.store.video(video_id)
-        if record.media is None or not Path(record.media).is_file():
+        path = media_file(record, self.settings.data_dir)
+        if path is None or not path.is_file():
             raise MediaNotKept("the file of this video was not kept")
-        return Path(record.media)
+        return path
 
     def frame_jpeg(self, video_id: str, time_s: float) -> bytes:
         """The picture on screen at a moment, as a JPEG."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -22,7 +23,17 @@ class WebServer:
     """Serves `app` on `host`:`port` (0: any free port) until `stop`."""
 
     def __init__(self, app: Any, host: str, port: int, *, drain_s: float = 20.0) -> None:
-        self._socket = _listen(host, port)
+        self._set_up(app, _listen(host, port), drain_s)
+
+    @classmethod
+    def at_path(cls, app: Any, path: Path, *, drain_s: float = 20.0) -> WebServer:
+        """Serves `app` on a unix socket at `path` instead."""
+        server = cls.__new__(cls)
+        server._set_up(app, _listen_at(path), drain_s)
+        return server
+
+    def _set_up(self, app: Any, listening: socket.socket, drain_s: float) -> None:
+        self._socket = listening
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -35,12 +46,14 @@ class WebServer:
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
-        self._host, self._port = self._socket.getsockname()[:2]
+        self._address = listening.getsockname()
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{self._host}:{self._port}"
+        if isinstance(self._address, str):
+            return f"unix://{self._address}"
+        return f"http://{self._address[0]}:{self._address[1]}"
 
     @property
     def alive(self) -> bool:
@@ -63,6 +76,8 @@ class WebServer:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
+        if isinstance(self._address, str):
+            Path(self._address).unlink(missing_ok=True)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -75,4 +90,13 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listening
+
+
+def _listen_at(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(path))
+    path.chmod(0o600)
+    listening.listen(256)
     return listening

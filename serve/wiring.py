@@ -98,6 +98,11 @@ class Longwatch:
         self.settings = settings
         self._hold = StoreHold(settings.store_config())
 
+    @property
+    def hold(self) -> StoreHold:
+        """The hold on the store, for what works on its server."""
+        return self._hold
+
     def __enter__(self) -> Longwatch:
         return self
 

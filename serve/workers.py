@@ -24,6 +24,8 @@ from pipeline.ingest import Ingest
 
 from .errors import code_of, detail_of
 from .jobs import MOST_TRIES, Job, Jobs
+from .media import media_file
+from .ray_node import listen_on_loopback
 from .remote import remote_backend
 from .settings import Settings
 from .wiring import file_source
@@ -38,9 +40,6 @@ class IngestWorker:
     """Works on jobs in a thread until told to leave."""
 
     def __init__(self, settings: Settings, encoder: Any, name: str) -> None:
-        from pathlib import Path  # kept with the actor's own imports: it is unpickled before the package's
-
-        self._path = Path
         self._settings = settings
         self._name = name
         self._hold = StoreHold(settings.store_config())
@@ -102,10 +101,11 @@ class IngestWorker:
         record, epoch = store.video(job.video_id), store.epoch(job.video_id)
         if record.status in FINAL_STATUSES:
             return True
-        if job.tries > MOST_TRIES or record.media is None:
+        path = media_file(record, self._settings.data_dir)
+        if job.tries > MOST_TRIES or path is None:
             fail(store, job.video_id, epoch, VideoError("ingest.failed", "this file could not be watched to its end"))
             return True
-        source = file_source(self._settings, self._path(record.media))
+        source = file_source(self._settings, path)
         ingest = Ingest(store, self._backend, self._settings.ingest_config(), lambda record, closed: None)
         try:
             record = ingest.run(job.video_id, source, stop)
@@ -128,6 +128,7 @@ class Supervisor:
     """Keeps `ingest_workers` ingest workers and one live worker for each stream being pushed."""
 
     def __init__(self, settings: Settings, encoder: Any) -> None:
+        listen_on_loopback()
         self._settings = settings
         self._encoder = encoder
         self._workers: dict[str, Any] = {}

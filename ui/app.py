@@ -33,7 +33,7 @@ _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"
 """No overlays while something runs, and no entry among Gradio's own API: the service has one."""
 
 
-def build(api_url: str, public_url: str, max_upload_bytes: int | None = None) -> ASGIApp:
+def build(api_url: str, public_url: str, max_upload_bytes: int | None = None, secret: str | None = None) -> ASGIApp:
     """The page as an ASGI app, mounted at `/`.
 
     Args:
@@ -41,11 +41,12 @@ def build(api_url: str, public_url: str, max_upload_bytes: int | None = None) ->
         public_url: the page's address in browsers where a proxy does not pass on their `Host`. Empty, or the same as
             `api_url`: whatever address they used, since `localhost` and `127.0.0.1` are different origins to them.
         max_upload_bytes: larger files are refused while they come in; None leaves that to the service.
+        secret: the service's start secret, where it has one.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app,
-        _page(Callbacks(Client(api_url))),
+        _page(Callbacks(Client(api_url, secret=secret))),
         path="/",
         root_path=public_url if public_url != api_url else None,
         theme=Base(font=SANS, font_mono=MONO),

@@ -27,7 +27,8 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_PREVIEW_TAG = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
+_TAG_LEFT_OUT = re.compile(rb'<(?:meta\s+(?:property="og:|name="twitter:)|link\s+rel="manifest")[^>]*>\s*')
+"""Previews for other sites; and the manifest, which browsers fetch without the cookie that lets them in."""
 
 
 class OwnHostOnly:
@@ -37,7 +38,7 @@ class OwnHostOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Policy on every answer; the shell itself also loses its preview tags."""
+        """Policy on every answer; the shell itself also loses some tags."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] == "/" and scope["method"] == "GET":
@@ -62,7 +63,7 @@ def _with_policy(send: Send) -> Send:
 
 
 class _Rewritten:
-    """Holds the shell (about 20 kB) back until it is whole, then sends it without the preview tags."""
+    """Holds the shell (about 20 kB) back until it is whole, then sends it without the tags left out."""
 
     def __init__(self, send: Send) -> None:
         self._send = _with_policy(send)
@@ -76,7 +77,7 @@ class _Rewritten:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
-        body = _PREVIEW_TAG.sub(b"", bytes(self._body))
+        body = _TAG_LEFT_OUT.sub(b"", bytes(self._body))
         headers = MutableHeaders(scope=self._start)
         if "content-length" in headers:
             headers["content-length"] = str(len(body))

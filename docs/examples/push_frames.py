@@ -10,11 +10,14 @@ import av
 import httpx
 from websockets.sync.client import connect
 
+from serve.client import access_headers
+
 path, question, address = (*sys.argv[1:], "http://127.0.0.1:8000")[:3]
-stream = httpx.post(f"{address}/v1/streams", json={"name": path}).raise_for_status().json()["id"]
+headers = access_headers(address)  # the service's start secret, where it runs on this machine
+stream = httpx.post(f"{address}/v1/streams", json={"name": path}, headers=headers).raise_for_status().json()["id"]
 socket = f"ws{address.removeprefix('http')}/v1/streams/{stream}/live"
 began_us, due = time.time_ns() // 1000, 0.0
-with av.open(path) as video, connect(socket, subprotocols=["longwatch.v1"]) as live:
+with av.open(path) as video, connect(socket, additional_headers=headers, subprotocols=["longwatch.v1"]) as live:
     for frame in video.decode(video=0):
         if frame.time >= due:  # Longwatch watches one picture a second
             due, picture = frame.time + 1.0, io.BytesIO()

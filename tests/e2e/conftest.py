@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from serve.client import Client
+from serve.client import Client, access_headers
 
 START_S = 240
 END_S = 90
@@ -31,6 +31,11 @@ class Service:
     ready_after_s: float
     said: list[str]
     listening: threading.Thread
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a program of the same user sends along."""
+        return access_headers(self.url)
 
     def family(self) -> list[psutil.Process]:
         """All its processes."""

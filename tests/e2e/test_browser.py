@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from serve.client import Client
+
 pytestmark = pytest.mark.e2e
 
 BROWSER = Path(__file__).resolve().parent / "browser"
@@ -32,9 +34,9 @@ def node() -> str:
 
 
 @pytest.mark.timeout(480)
-def test_citations_take_the_player_there(service: Any, node: str, tmp_path: Path) -> None:
+def test_citations_take_the_player_there(service: Any, client: Client, node: str, tmp_path: Path) -> None:
     screenshot = tmp_path / "page.png"
-    command = [node, "walk.mjs", service.url, str(SAMPLE), str(screenshot)]
+    command = [node, "walk.mjs", client.link(), str(SAMPLE), str(screenshot)]
     done = subprocess.run(command, cwd=BROWSER, capture_output=True, text=True, timeout=450, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

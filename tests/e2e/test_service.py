@@ -89,15 +89,15 @@ def test_timeline_thumbnails_and_media(service: Service, client: Client, sample:
     cubes = client.timeline(sample.id).cubes
     assert all(a.end_s == b.start_s for a, b in pairwise(cubes))
     assert cubes[-1].boundary == "end"
-    picture = httpx.get(service.url + str(cubes[2].thumbnail_url))
+    picture = httpx.get(service.url + str(cubes[2].thumbnail_url), headers=service.headers)
     assert picture.headers["content-type"] == "image/jpeg"
     assert picture.content.startswith(b"\xff\xd8")
-    part = httpx.get(service.url + str(sample.media_url), headers={"Range": "bytes=10-19"})
+    part = httpx.get(service.url + str(sample.media_url), headers={**service.headers, "Range": "bytes=10-19"})
     assert part.status_code == 206
     assert part.content == SAMPLE.read_bytes()[10:20]
-    moment = httpx.get(f"{service.url}/v1/videos/{sample.id}/frames", params={"time_s": 20.0})
+    moment = httpx.get(f"{service.url}/v1/videos/{sample.id}/frames", params={"time_s": 20.0}, headers=service.headers)
     assert moment.content.startswith(b"\xff\xd8")
-    late = httpx.get(f"{service.url}/v1/videos/{sample.id}/frames", params={"time_s": 999.0})
+    late = httpx.get(f"{service.url}/v1/videos/{sample.id}/frames", params={"time_s": 999.0}, headers=service.headers)
     assert (late.status_code, late.json()["code"]) == (404, "not_found")
 
 
@@ -111,7 +111,7 @@ def test_what_is_no_video_is_refused_with_its_name(client: Client, tmp_path: Pat
 
 
 def test_errors_are_problem_documents_and_the_connection_lasts(service: Service) -> None:
-    with httpx.Client(base_url=service.url) as http:
+    with httpx.Client(base_url=service.url, headers=service.headers) as http:
         missing = http.get("/v1/videos/vid_none")
         assert missing.status_code == 404
         assert missing.headers["content-type"] == "application/problem+json"

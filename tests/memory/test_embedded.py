@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from memory.config import StoreConfig
-from memory.embedded import LONGEST_SOCKET_PATH_BYTES, EmbeddedValkey
+from memory.embedded import EmbeddedValkey
 from memory.errors import StoreError, StoreUnavailable
 from memory.opening import StoreHold
+from memory.private_folder import LONGEST_SOCKET_PATH_BYTES
 from memory.records import GlobalMemory, IngestState, VideoRecord
 from memory.redis_store import RedisStore
 from memory.store import Commit
@@ -221,3 +222,51 @@ def test_a_store_elsewhere_is_opened_by_its_url(tmp_path: Path) -> None:
         again = StoreHold(StoreConfig(tmp_path, url=f"unix://{server.socket}"))
         with again, pytest.raises(StoreError, match="noeviction"):
             again.store.ping()
+
+
+def test_a_copied_folder_never_reaches_the_store_it_was_copied_from(tmp_path: Path) -> None:
+    """Copied while its server runs, as `cp -a` and file backups do: locks are not copied, `server.json` is."""
+    with EmbeddedValkey(tmp_path / "original") as original:
+        store = RedisStore.at_socket(original.socket)
+        commit_one(store)
+        subprocess.run(["cp", "-a", str(tmp_path / "original"), str(tmp_path / "copy")], check=True)
+        with EmbeddedValkey(tmp_path / "copy") as copy:
+            assert copy.socket != original.socket
+            assert copy.pid != original.pid
+            theirs = RedisStore.at_socket(copy.socket)
+            assert theirs.applied("v") == 1
+            theirs.doom_video("v")
+            theirs.delete_video("v")
+            theirs.close()
+        assert alive(original.pid)
+        assert store.applied("v") == 1
+        store.close()
+
+
+def test_a_folder_put_back_in_the_place_of_a_lost_one_gets_a_server_of_its_own(tmp_path: Path) -> None:
+    """Removed under its running server and restored from a copy: the same path, perhaps even the same inode."""
+    with EmbeddedValkey(tmp_path / "data") as lost:
+        store = RedisStore.at_socket(lost.socket)
+        commit_one(store)
+        pid = lost.pid
+        subprocess.run(["cp", "-a", str(tmp_path / "data"), str(tmp_path / "copy")], check=True)
+        subprocess.run(["rm", "-r", str(tmp_path / "data")], check=True)
+        subprocess.run(["cp", "-a", str(tmp_path / "copy"), str(tmp_path / "data")], check=True)
+        with EmbeddedValkey(tmp_path / "data") as restored:
+            assert restored.pid != pid
+            theirs = RedisStore.at_socket(restored.socket)
+            assert theirs.applied("v") == 1
+            theirs.close()
+        store.close()
+
+
+def test_a_folder_that_was_moved_keeps_its_memory(tmp_path: Path) -> None:
+    with EmbeddedValkey(tmp_path / "before") as server:
+        store = RedisStore.at_socket(server.socket)
+        commit_one(store)
+        store.close()
+    (tmp_path / "before").rename(tmp_path / "after")
+    with EmbeddedValkey(tmp_path / "after") as server:
+        store = RedisStore.at_socket(server.socket)
+        assert store.applied("v") == 1
+        store.close()
