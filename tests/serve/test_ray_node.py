@@ -15,7 +15,11 @@ from serve.ray_node import RayNode, WorldReachable
 
 LISTEN = """
 import socket, sys
-listening = socket.create_server((sys.argv[1], 0), family=socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+listening = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
+if ":" in sys.argv[1]:
+    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+listening.bind((sys.argv[1], 0))
+listening.listen()
 print("listening", flush=True)
 sys.stdin.read()
 """
