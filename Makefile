@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/data/sample.mp4
 
-.PHONY: install demo serve check test test-long bench-sources bench-kv clean
+.PHONY: install demo serve map check test test-long bench-sources bench-kv clean
 
 install: $(VENV)/.installed
 
@@ -26,11 +26,16 @@ demo: install
 serve: install
 	$(BIN)/longwatch serve
 
+# docs/map.md, from the files' own first lines.
+map: install
+	$(BIN)/python deploy/make_map.py
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python deploy/make_map.py --check
 	$(BIN)/python deploy/check_wheel.py
 
 test: install

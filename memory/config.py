@@ -15,7 +15,7 @@ class StoreConfig:
         url: ``redis://``, ``rediss://`` or ``unix://`` of a server elsewhere; None starts the embedded one.
         cluster: whether `url` is a node of a Redis Cluster; None asks the server.
         runtime_dir: where the embedded server's socket goes; None for the system's temporary folder.
-        patience_s: how long a worker waits for a store that is away (`memory.patient`).
+        patience_s: how long a worker waits for a store that is away (`memory.store.retrying`).
     """
 
     data_dir: Path

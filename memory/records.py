@@ -1,7 +1,7 @@
 """What is remembered of a video: frozen records, times in seconds.
 
-Nothing here knows how a record was made (models) or where it is kept (`memory.store`). `notes` is JSON whose meaning
-belongs to the encoders; components' states are opaque, bounded bytes.
+Nothing here knows how a record was made (models) or where it is kept (`memory.store.base`). `notes` is JSON whose
+meaning belongs to the encoders; components' states are opaque, bounded bytes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TimeSpan:
 
 @dataclass(frozen=True, slots=True)
 class PackedTokens:
-    """Tokens as stored (see `memory.packing` for the error bounds).
+    """Tokens as stored (see `memory.store.packing` for the error bounds).
 
     Attributes:
         values: [S, M, D]; int8, the bits of bfloat16 as uint16, or float32.

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from encoders.base import KeyEncoder
-from memory.recall import Recall
 from memory.records import Evidence, TimeSpan, VideoStatus
-from memory.store import MemoryStore
+from memory.retrieval.retriever import Recall
+from memory.store.base import MemoryStore
 from pipeline.answering.findings import notes_said
 from pipeline.answering.gather import Gatherer, Rerank
 from pipeline.answering.grounding import Worded, worded

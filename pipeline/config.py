@@ -16,7 +16,7 @@ class IngestConfig:
         commit_steps: steps between two full commits.
         cubing, compressor, propagator: registry names.
         cube_tokens: M, tokens a cube is compressed to.
-        token_type: as what they are stored; `memory.packing` states the error of each.
+        token_type: as what they are stored; `memory.store.packing` states the error of each.
         same_picture: two neighbouring steps whose sketches differ by at most this share one encoding.
         screen_text: whether the screen is read at all.
         screen_text_every_s: it is read at most this often, and only where the picture changed.

@@ -3,7 +3,7 @@
     source.steps()     one frame a step, by presentation time          pipeline/sources
     stream.watching()  frames -> tokens, borders, words                pipeline/watching/cube_stream.py
     stream.keep()      compressed, pooled, described: cubes            the same
-    store.commit()     closed cubes, open cube and state, all or none  memory/store.py
+    store.commit()     closed cubes, open cube and state, all or none  memory/store/base.py
 
 Decoding, encoding and looking at the screen each have a thread and run a bounded number of steps ahead of the commits,
 so the slowest of them sets the pace and memory stays flat.
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 from encoders.base import Backend
 from memory.records import FINAL_STATUSES, CubeMemory, IngestState, VideoError, VideoRecord, VideoStatus
-from memory.store import Commit, MemoryStore
+from memory.store.base import Commit, MemoryStore
 from pipeline.config import IngestConfig
 from pipeline.decode import choose_mode
 from pipeline.errors import BackendMismatch, MediaDamaged

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memory.records import VideoRecord
-from memory.store import MemoryStore
+from memory.store.base import MemoryStore
 from pipeline.sources.base import FrameSource
 
 LOCAL_OWNER = "local"

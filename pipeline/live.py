@@ -9,8 +9,8 @@ closes, and when no picture came for a second. Only pictures up to the last *ful
 (`committed_s`): a client keeps what is after it and sends it again after a lost connection. A stream taken up again
 after a crash closes the cube that was open as `interrupted`.
 
-With a store that waits (`memory.patient`) a store that is away only holds the stream up: no commit, so no new credit,
-while pictures queue; when it is back the same commit goes through.
+With a store that waits (`memory.store.retrying`) a store that is away only holds the stream up: no commit, so no new
+credit, while pictures queue; when it is back the same commit goes through.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from encoders.base import Backend, Frame, Notes
 from memory.records import CubeMemory, VideoStatus
-from memory.store import Commit, MemoryStore
+from memory.store.base import Commit, MemoryStore
 from pipeline.answering.findings import notes_said
 from pipeline.config import IngestConfig
 from pipeline.errors import PipelineError

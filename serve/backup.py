@@ -16,9 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from memory.opening import StoreHold
 from memory.private_folder import private_folder
-from memory.snapshot import write_snapshot
+from memory.store.opening import StoreHold
+from memory.store.snapshot import write_snapshot
 
 from .errors import DiskFull, ServeError
 from .media import FOLDER as MEDIA

@@ -23,12 +23,12 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import EvidencePool, Frame, FrameTokens, Glimpse, Keys, KeySpace, Thing
-from memory.announcements import CommitAnnouncements
-from memory.index_keeper import IndexKeeper
-from memory.opening import StoreHold
 from memory.private_folder import socket_path
-from memory.recall import LocalRecall, Recalled, RecallRequest
 from memory.records import F32, Hit, TimeSpan
+from memory.retrieval.keeper import IndexKeeper
+from memory.retrieval.retriever import LocalRecall, Recalled, RecallRequest
+from memory.store.announcements import CommitAnnouncements
+from memory.store.opening import StoreHold
 from pipeline.answer import Answerer as LocalAnswerer
 from pipeline.answer import AnswerEvent
 from pipeline.config import AnswerConfig
@@ -102,7 +102,8 @@ class Encoder:
 
 
 class MemoryOwner:
-    """Recall over all videos: begins from a snapshot, follows the store, saves snapshots (`memory.index_keeper`)."""
+    """Recall over all videos: begins from a snapshot, follows the store, saves snapshots
+    (`memory.retrieval.keeper`)."""
 
     def __init__(self, settings: Settings, encoder: Any) -> None:
         listen_on_loopback()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import redis
 import redis.asyncio
 
-from memory.redis_link import commits_channel, translate
+from memory.store.connection import commits_channel, translate
 
 LOOK_S = 2.0
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 
 from . import http, live_socket, problems
 from .access import Access, secret_path, write_secret

@@ -17,7 +17,7 @@ from typing import Any
 import redis
 
 from memory.errors import StoreUnavailable
-from memory.redis_link import translated
+from memory.store.connection import translated
 
 STREAM = "lw:jobs"
 GROUP = "ingest"

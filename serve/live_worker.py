@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 from pipeline.live import LiveConfig, LiveEvent, LiveStream
 
 from .remote import remote_backend

@@ -12,8 +12,8 @@ from typing import Any
 
 from encoders.base import Notes
 from encoders.errors import EncoderError
-from memory.export import export_lines
 from memory.records import CubeMemory, Hit, VideoRecord
+from memory.store.export import export_lines
 from pipeline.answer import Answer
 from pipeline.errors import PipelineError
 from pipeline.ingest import Ingest

@@ -25,8 +25,8 @@ from encoders.base import (
     Noticer,
     Thing,
 )
-from memory.recall import Recalled, RecallRequest
 from memory.records import F32, Hit, TimeSpan
+from memory.retrieval.retriever import Recalled, RecallRequest
 
 
 class _Remote:

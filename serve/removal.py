@@ -15,10 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from memory.errors import UnknownVideo
-from memory.index_keeper import drop_naming
 from memory.private_folder import private_folder
 from memory.records import VideoRecord, VideoStatus
-from memory.redis_store import RedisStore
+from memory.retrieval.keeper import drop_naming
+from memory.store.redis_store import RedisStore
 
 from .jobs import Jobs
 from .media import FOLDER, kept_file

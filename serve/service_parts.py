@@ -13,8 +13,8 @@ from typing import Any
 
 from encoders.base import Notes
 from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownVideo
-from memory.opening import StoreHold
 from memory.records import Hit, VideoRecord
+from memory.store.opening import StoreHold
 from pipeline.answer import AnswerEvent
 from pipeline.closer import frames_at
 from pipeline.config import AnswerConfig

@@ -18,13 +18,13 @@ from encoders.errors import WeightsUnavailable
 from encoders.registry import default_backends
 from memory.config import IndexConfig
 from memory.errors import StoreError
-from memory.faiss_index import FaissIndex
-from memory.index_keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
-from memory.index_snapshot import Snapshot
-from memory.opening import StoreHold
-from memory.patient import PatientStore
-from memory.recall import LocalRecall
-from memory.redis_store import RedisStore
+from memory.index.faiss_index import FaissIndex
+from memory.retrieval.index_snapshot import Snapshot
+from memory.retrieval.keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
+from memory.retrieval.retriever import LocalRecall
+from memory.store.opening import StoreHold
+from memory.store.redis_store import RedisStore
+from memory.store.retrying import PatientStore
 from pipeline.answer import Answerer
 from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendUnavailable

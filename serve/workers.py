@@ -16,9 +16,9 @@ from typing import Any
 import ray
 
 from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVideo
-from memory.opening import StoreHold
-from memory.patient import PatientStore
 from memory.records import FINAL_STATUSES, VideoError
+from memory.store.opening import StoreHold
+from memory.store.retrying import PatientStore
 from pipeline.errors import BackendUnavailable, PipelineError
 from pipeline.ingest import Ingest
 

@@ -5,12 +5,10 @@ What it is not: a check of prose.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from serve.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("encoders", "memory", "pipeline", "serve", "ui")
-SUFFIXES = {".py", ".lua", ".js", ".css", ".json", ".npy"}
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
 MACHINE_WORDS = re.compile(r"/(?:work|tmp|root|home/\w+)/|https?://(?:\S+\.)?(?:pypi\.org|pythonhosted\.org)")
@@ -39,34 +36,14 @@ def block(name: str) -> str:
     return found.group(1)
 
 
-def listed_paths() -> Iterator[str]:
-    """Paths of the README's tree, folders with a slash at their end; two spaces a level."""
-    above: list[str] = []
-    for line in block("tree").splitlines():
-        name, says = re.split(r"\s{2,}| ", line.strip(), maxsplit=1)
-        assert says.strip(), f"{name} has no line of its own"
-        del above[(len(line) - len(line.lstrip())) // 2 :]
-        above.append(name)
-        yield "".join(above)
+def test_the_map_is_what_is_on_the_disk() -> None:
+    done = subprocess.run([sys.executable, "deploy/make_map.py", "--check"], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
-def is_empty_package(path: Path) -> bool:
-    """An `__init__.py` that holds nothing but its docstring is told by its folder's line."""
-    return path.name == "__init__.py" and len(ast.parse(path.read_text("utf-8")).body) <= 1
-
-
-def test_the_tree_is_what_is_on_the_disk() -> None:
-    paths = list(listed_paths())
-    assert len(paths) == len(set(paths)), "a file is listed twice"
-    assert [path for path in paths if not (ROOT / path).exists()] == [], "listed, and not there"
-    files = {
-        path.relative_to(ROOT)
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*")
-        if path.suffix in SUFFIXES and "__pycache__" not in path.parts and not is_empty_package(path)
-    }
-    folders = {f"{path.parent.as_posix()}/" for path in files}
-    assert sorted(({path.as_posix() for path in files} | folders) - set(paths)) == [], "there, and not listed"
+def test_every_file_says_what_it_does() -> None:
+    lines = (ROOT / "docs" / "map.md").read_text("utf-8").splitlines()
+    assert [line for line in lines if re.fullmatch(r"- `[^`]+\.(py|lua|js|css)`", line)] == []
 
 
 def test_settings_are_told_whole_and_right() -> None:

@@ -12,7 +12,7 @@ how many indicator tokens there are, how H enters the next clip, whether questio
 Published: the question is read with the final memory H_K. Ours: with any H_k, since a live stream has no final one.
 
 Nothing here is trained; `pipeline.train_streaming` trains it. The training-free surrogate that runs without any of
-this is `memory.propagation.MergingPropagator`.
+this is `memory.propagation.propagators.MergingPropagator`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memory.selection import Order, select
+from memory.retrieval.selection import Order, select
 from pipeline.answering.candidates import Answering
 from pipeline.answering.reading import Seen
 from pipeline.config import AnswerConfig

@@ -13,10 +13,10 @@ from functools import lru_cache
 import numpy as np
 
 from encoders.base import KeyEncoder, Notes
-from memory.recall import Recall, RecallRequest
 from memory.records import F32, Evidence, Hit, PackedTokens, TimeSpan
-from memory.selection import Order
-from memory.store import MemoryStore
+from memory.retrieval.retriever import Recall, RecallRequest
+from memory.retrieval.selection import Order
+from memory.store.base import MemoryStore
 from pipeline.answering.reading import Seen, called, read
 from pipeline.answering.sighted import sighted
 from pipeline.config import AnswerConfig

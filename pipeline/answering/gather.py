@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from encoders.base import TEXT_KEY_KINDS, KeyEncoder
-from memory.recall import Recall
 from memory.records import VideoRecord
-from memory.store import MemoryStore
+from memory.retrieval.retriever import Recall
+from memory.store.base import MemoryStore
 from pipeline.answering import findings, findings_told, relations
 from pipeline.answering.budget import ORDERS, tokens_of, within_budget
 from pipeline.answering.candidates import Answering, Candidates

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from encoders.base import Notes
 from memory.records import VideoRecord
-from memory.store import MemoryStore
+from memory.store.base import MemoryStore
 from pipeline.language.base import ReadableMemory, Reading, ReadingModel
 
 MOST_STREAMS = 4

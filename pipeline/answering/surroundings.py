@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from encoders.base import Notes
-from memory.recall import Recall, RecallRequest
 from memory.records import PackedTokens, VideoRecord
-from memory.store import MemoryStore
+from memory.retrieval.retriever import Recall, RecallRequest
+from memory.store.base import MemoryStore
 from pipeline.answering.reading import Seen
 from pipeline.answering.rolling import RollingReadings
 from pipeline.config import AnswerConfig

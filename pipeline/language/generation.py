@@ -1,7 +1,7 @@
 """Greedy decoding, one token after another, over a key-value cache with a budget.
 
 What it is: reading into a cache, and the loop; positions and what is dropped are the cache's business
-(`memory.kv_cache`). What it is not: sampling, batching, or a prompt's wording.
+(`memory.kv.cache`). What it is not: sampling, batching, or a prompt's wording.
 
 What was read is never written to by an answer: each works on a fork of the cache.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from memory.kv_cache import PrunedCache
+from memory.kv.cache import PrunedCache
 
 NewCache = Callable[[], PrunedCache]
 """Makes an empty cache for the model."""

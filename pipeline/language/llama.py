@@ -1,9 +1,9 @@
-"""A Llama as plain torch, for answering: one row, no training, keys and values in a cache of `memory.kv_cache`.
+"""A Llama as plain torch, for answering: one row, no training, keys and values in a cache of `memory.kv.cache`.
 
 What it is: the pocket model's own forward pass. It equals `transformers`' on the same weights (tests/pipeline/
 test_language_llama.py), starts without that library's seconds of imports, and multiplies with matrices laid out for the
 processor once. What it is not: a loader for any other model; whoever brings another language model of `transformers`
-uses that library and `memory.kv_attention.attach`.
+uses that library and `memory.kv.attention.attach`.
 
 Llama (Touvron et al., arXiv 2302.13971, section 2.2) with grouped queries (Ainslie et al., arXiv 2305.13245): RMSNorm
 before each part, rotary positions in halves, SwiGLU, and a head that is the embedding. As published. What one layer
@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from memory.kv_attention import Decoder
-from memory.kv_cache import PrunedCache
-from memory.kv_positions import Rotary
+from memory.kv.attention import Decoder
+from memory.kv.cache import PrunedCache
+from memory.kv.positions import Rotary
 
 _ROWS = 128
 """Rows a matrix is laid out for; laid out for one, it is twice as slow with one and no faster with many."""
@@ -150,7 +150,7 @@ class Llama:
         weights: by their `transformers` names, all of one dtype, the arithmetic's.
 
     Attributes:
-        decoder: what a cache needs to know of it (`memory.kv_cache.new_cache`).
+        decoder: what a cache needs to know of it (`memory.kv.build.new_cache`).
     """
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:

@@ -2,7 +2,7 @@
 
 What it is: it words a statement that code has already found, in one short sentence, greedily. Where more memories are
 selected than a statement holds, it reads them first, in order of time, through a cache of constant size
-(`memory.kv_cache`), each with its time as a group that stays whole or goes whole. With Longwatch's adapter merged in it
+(`memory.kv.cache`), each with its time as a group that stays whole or goes whole. With Longwatch's adapter merged in it
 is asked in the wording of timelines that the adapter was trained on. What it is not: a finder of facts. It has too few
 parameters to be trusted with them, so its words are checked against the statement (`pipeline.answering.grounding`)
 before anyone sees them; `read_timeline` is what it would say alone.
@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 from tokenizers.decoders import DecodeStream
 
-from memory.kv_cache import new_cache
+from memory.kv.build import new_cache
 from pipeline.language.adapted_wording import AdaptedWording
 from pipeline.language.adapter import ADAPTER_FILE
 from pipeline.language.base import FEW_MEMORIES, Generation, Prompt, StopWriting

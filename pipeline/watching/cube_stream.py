@@ -25,9 +25,9 @@ from encoders.compressors import default_compressors
 from encoders.cubing import default_cubings
 from encoders.sketch import change
 from encoders.streaming.backend import KEY_KIND, StreamingBackend
-from memory.packing import pack_tokens
-from memory.propagation import Propagator, propagator
+from memory.propagation.propagators import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
+from memory.store.packing import pack_tokens
 from pipeline.config import IngestConfig
 from pipeline.watching.description import DescriptionPool
 from pipeline.watching.glimpsing import Glimpsing

@@ -111,7 +111,8 @@ class ClipPropagator:
         return self._dim
 
     def update(self, memory: GlobalMemory, tokens: F32, weights: F32, positions: F32, span: TimeSpan) -> GlobalMemory:
-        """See `memory.propagation.Propagator.update`; positions are the last clip's: H's have none of their own."""
+        """See `memory.propagation.propagators.Propagator.update`; positions are the last clip's: H's have none of their
+        own."""
         if tokens.ndim != 3 or tokens.shape[2] != self._dim:
             raise ValueError(f"tokens are [S, M, {self._dim}], not {tokens.shape}")
         return GlobalMemory(tokens[0], weights, positions, float(span.end_s))

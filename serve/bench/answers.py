@@ -15,7 +15,7 @@ from typing import Any
 
 from encoders.pocket.weights import file_sha256
 from memory.config import StoreConfig
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 from pipeline.language.adapter import ADAPTER_FILE
 from pipeline.language.base import LanguageModel
 from pipeline.language.scripted import ScriptedModel

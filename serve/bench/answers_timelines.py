@@ -11,8 +11,8 @@ from statistics import median
 from typing import Any, Protocol, runtime_checkable
 
 from encoders.base import Backend
-from memory.opening import StoreHold
-from memory.recall import LocalRecall
+from memory.retrieval.retriever import LocalRecall
+from memory.store.opening import StoreHold
 from pipeline.answer import Answer, Answerer
 from pipeline.config import AnswerConfig
 from pipeline.language.base import LanguageModel

@@ -22,7 +22,7 @@ from typing import Any
 
 from encoders.base import Backend
 from memory.config import StoreConfig
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, register_file
 from pipeline.sources.base import DecodeMode

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from encoders.base import Backend
 from memory.config import StoreConfig
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
 from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest

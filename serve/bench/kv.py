@@ -2,7 +2,7 @@
 
 SmolLM2-135M reads novels in chunks of 128 tokens, in which facts are planted (`kv_facts`, `kv_planting`); after every
 chunk a policy leaves as many slots as the budget says, and what was told is asked for, at the end and in turn on the
-way, always on a fork that drops nothing more. Ours, four policies of the literature as `memory.kv_policies` has them,
+way, always on a fork that drops nothing more. Ours, four policies of the literature as `memory.kv.policies` has them,
 and NVIDIA's kvpress go through the same procedure (`kv_reading`) on the same streams.
 
     make bench-kv                        fetches the novels, makes kvpress's environment, and runs everything
@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from memory.kv_policies import DEFAULT, kv_policy
+from memory.kv.policies import DEFAULT, kv_policy
 from pipeline.language.weights_cache import ConvertedModel, converted_model
 from serve.bench.kv_exact import largest_error
 from serve.bench.kv_ours import PrunedReader, attached

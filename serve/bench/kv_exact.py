@@ -1,7 +1,7 @@
 """How exact a pruned cache is: its logits against a full cache in which everything it dropped is hidden, in float64.
 
 What it is: the language model's real weights, the default policy, positions kept where they were. What it is not: the
-oracle of the tests, which also recomputes moved keys, on tiny models (`tests/memory/kv_oracle.py`).
+oracle of the tests, which also recomputes moved keys, on tiny models (`tests/memory/kv/kv_oracle.py`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from memory.kv_attention import attach
-from memory.kv_cache import new_cache
-from memory.kv_layer import Held
-from memory.kv_policies import DEFAULT
+from memory.kv.attention import attach
+from memory.kv.build import new_cache
+from memory.kv.layer import Held
+from memory.kv.policies import DEFAULT
 from serve.bench.kv_model import load_model
 
 _NAME = "longwatch_kv_hidden"

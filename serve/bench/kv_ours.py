@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from memory.kv_attention import Decoder, attach
-from memory.kv_cache import PrunedCache, new_cache
-from memory.kv_policies.base import KVPolicy
+from memory.kv.attention import Decoder, attach
+from memory.kv.build import new_cache
+from memory.kv.cache import PrunedCache
+from memory.kv.policies.base import KVPolicy
 from serve.bench.kv_model import load_model
 
 

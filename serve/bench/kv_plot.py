@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from memory.kv_policies import DEFAULT
+from memory.kv.policies import DEFAULT
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 210, 150, 46, 56, 34
 _COLOURS = ("#0b6e4f", "#c8553d", "#8a8a8a", "#3a6ea5", "#b58900", "#7b4b94")

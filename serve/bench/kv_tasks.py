@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 _BENCH = ("kv_reading", "kv_streams")
-_CACHE = ("kv_attention", "kv_cache", "kv_compaction", "kv_layer", "kv_positions", "kv_selection")
+_CACHE = ("attention", "build", "cache", "compaction", "layer", "novelty", "positions", "selection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Task:
     """One row.
 
     Attributes:
-        policy: a name of `memory.kv_policies`, or ``kvpress:`` and one of its presses.
+        policy: a name of `memory.kv.policies`, or ``kvpress:`` and one of its presses.
         slots: after every chunk. streams: a name of `kv.PLANS`.
         positions: ``contiguous`` or ``kept``.
     """
@@ -62,8 +62,8 @@ def row_digest(task: Task, streams_digest: str, dtype: str, settings: str) -> st
     """The name of a row's file. `settings`: the policy's own (its repr, or kvpress's version)."""
     bench = [ROOT / "serve" / "bench" / f"{name}.py" for name in _BENCH]
     if task.kvpress is None:
-        policies = ROOT / "memory" / "kv_policies"
-        carrying = [ROOT / "memory" / f"{name}.py" for name in _CACHE]
+        policies = ROOT / "memory" / "kv" / "policies"
+        carrying = [ROOT / "memory" / "kv" / f"{name}.py" for name in _CACHE]
         carrying += [policies / "scores.py", policies / "base.py", policies / f"{_home(task.policy)}.py"]
     else:
         carrying = [ROOT / "serve" / "bench" / "kv_press_worker.py"]
@@ -76,7 +76,7 @@ def row_digest(task: Task, streams_digest: str, dtype: str, settings: str) -> st
 
 def _home(policy: str) -> str:
     """The module a policy is written in."""
-    from memory.kv_policies import POLICIES
+    from memory.kv.policies import POLICIES
 
     return POLICIES[policy].__module__.rsplit(".", 1)[1]
 

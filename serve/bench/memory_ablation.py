@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from encoders.base import Backend
-from memory.propagation import Propagator, propagator
+from memory.propagation.propagators import Propagator, propagator
 from memory.records import F32, GlobalMemory
 from pipeline.answering.overview import overview
 from serve.bench.memory_ablation_streams import PICTURES, PLANTED, Bank, Cube, Stream, bank, stream

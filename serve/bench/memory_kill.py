@@ -26,10 +26,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from memory.config import StoreConfig
-from memory.embedded import EmbeddedValkey
 from memory.errors import StoreUnavailable
-from memory.export import export_lines
-from memory.opening import StoreHold
+from memory.store.embedded import EmbeddedValkey
+from memory.store.export import export_lines
+from memory.store.opening import StoreHold
 
 from .kill_film import write_film
 

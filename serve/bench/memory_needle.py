@@ -29,9 +29,9 @@ import torch
 from encoders.base import Backend, Frame
 from encoders.pocket.backend import load
 from memory.config import StoreConfig
-from memory.opening import StoreHold
 from memory.records import F32, VideoRecord
-from memory.store import MemoryStore
+from memory.store.base import MemoryStore
+from memory.store.opening import StoreHold
 from pipeline.config import AnswerConfig, IngestConfig
 from pipeline.ingest import Ingest
 from pipeline.language.base import LanguageModel
@@ -183,6 +183,6 @@ class _Bench:
 def watching_digest() -> str:
     """Of all code that shapes a film's memory; what is configured, the film itself names (`IngestConfig`)."""
     parts = ("film", "shots", "sources", "encoded")
-    roots = ("pipeline.ingest", "pipeline.library", "encoders.pocket.backend", "memory.opening")
+    roots = ("pipeline.ingest", "pipeline.library", "encoders.pocket.backend", "memory.store.opening")
     bench = tuple(f"serve.bench.memory_needle_{part}" for part in parts)
     return code_digest(*roots, *bench, without=("pipeline.config", "serve.settings"))

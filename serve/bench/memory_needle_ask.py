@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from encoders.base import KeyEncoder
-from memory.faiss_index import FaissIndex
-from memory.recall import LocalRecall, RecallRequest
+from memory.index.faiss_index import FaissIndex
 from memory.records import VideoRecord
-from memory.selection import select
-from memory.store import MemoryStore
+from memory.retrieval.retriever import LocalRecall, RecallRequest
+from memory.retrieval.selection import select
+from memory.store.base import MemoryStore
 from pipeline.answer import Answer, Answerer, Usage
 from pipeline.answering.gather import Gatherer
 from pipeline.config import AnswerConfig

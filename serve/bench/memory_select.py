@@ -21,16 +21,16 @@ import numpy as np
 
 from encoders.pocket.vocabulary import CLASSES, load_vectors, load_vocabulary
 from memory.config import IndexConfig, StoreConfig
-from memory.faiss_index import FaissIndex
-from memory.index import cube_ids
-from memory.index_keeper import Began, IndexKeeper, begin
-from memory.index_snapshot import Snapshot
-from memory.numpy_index import ranked
-from memory.opening import StoreHold
-from memory.recall import LocalRecall, RecallRequest
+from memory.index.base import cube_ids
+from memory.index.faiss_index import FaissIndex
+from memory.index.numpy_index import ranked
 from memory.records import F32, CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord, VideoStatus
-from memory.redis_store import RedisStore
-from memory.store import Commit
+from memory.retrieval.index_snapshot import Snapshot
+from memory.retrieval.keeper import Began, IndexKeeper, begin
+from memory.retrieval.retriever import LocalRecall, RecallRequest
+from memory.store.base import Commit
+from memory.store.opening import StoreHold
+from memory.store.redis_store import RedisStore
 from serve.bench.code_digest import code_digest
 from serve.bench.rows import Rows
 

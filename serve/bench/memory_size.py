@@ -20,8 +20,8 @@ import numpy as np
 
 from encoders.base import Backend, Frame
 from memory.config import StoreConfig
-from memory.opening import StoreHold
-from memory.store import MemoryStore
+from memory.store.base import MemoryStore
+from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
 from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from memory.recall import RecallRequest
+from memory.retrieval.retriever import RecallRequest
 from pipeline.answer import Answer
 from pipeline.answering.reading import words
 from pipeline.questions.question import topic_of

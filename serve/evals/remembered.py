@@ -12,9 +12,9 @@ import time
 import numpy as np
 
 from encoders.base import KeyEncoder, Notes, ScreenText, Thing
-from memory.packing import pack_tokens
 from memory.records import CubeMemory, GlobalMemory, IngestState, TimeSpan, VideoRecord
-from memory.store import Commit, MemoryStore
+from memory.store.base import Commit, MemoryStore
+from memory.store.packing import pack_tokens
 from pipeline.library import LOCAL_OWNER
 from serve.evals.timelines import Stretch, TimelineItem, stretches
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from memory.embedded import EmbeddedValkey, server_binary
-from memory.redis_link import connect, connect_socket
-from memory.redis_store import RedisStore
+from memory.store.connection import connect, connect_socket
+from memory.store.embedded import EmbeddedValkey, server_binary
+from memory.store.redis_store import RedisStore
 
 NODES = 3
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from memory.packing import pack_tokens
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan, VideoRecord
-from memory.redis_store import RedisStore
-from memory.store import Commit
+from memory.store.base import Commit
+from memory.store.packing import pack_tokens
+from memory.store.redis_store import RedisStore
 
 SHA = "5e" * 32
 

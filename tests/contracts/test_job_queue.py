@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memory.redis_store import RedisStore
+from memory.store.redis_store import RedisStore
 from serve.jobs import Jobs
 
 

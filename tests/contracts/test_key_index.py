@@ -1,4 +1,4 @@
-"""The contract of `memory.index.KeyIndex`: the plain index and FAISS give the same answers to the bit."""
+"""The contract of `memory.index.base.KeyIndex`: the plain index and FAISS give the same answers to the bit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from memory.faiss_index import FaissIndex
-from memory.index import MAX_ORDINAL, KeyIndex, cube_ids, key_id, split_id
-from memory.ivf import Lists
-from memory.numpy_index import NumpyIndex
+from memory.index.base import MAX_ORDINAL, KeyIndex, cube_ids, key_id, split_id
+from memory.index.faiss_index import FaissIndex
+from memory.index.ivf import Lists
+from memory.index.numpy_index import NumpyIndex
 
 DIM = 6
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from memory.errors import CommitRefused, UnknownVideo
-from memory.redis_link import DELETING, VideoKeys, commits_channel
-from memory.redis_store import RedisStore
+from memory.store.connection import DELETING, VideoKeys, commits_channel
+from memory.store.redis_store import RedisStore
 from tests.contracts.store_cases import SHA, cube, everything, full, record
 
 
@@ -49,13 +49,13 @@ def assert_gone(store: RedisStore, video_id: str) -> None:
         assert refused.value.reason == "deleted"
 
 
-@pytest.mark.parametrize("died_after", ["marking", "doom", "content", "list", "remove"])
+@pytest.mark.parametrize("died_after", ["marking", "tombstone", "content", "list", "remove"])
 def test_a_deletion_that_died_half_way_is_finished(store: RedisStore, died_after: str) -> None:
     store.create_video(record())
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
     steps = {
         "marking": lambda: store._client.sadd(DELETING, "v1"),
-        "doom": lambda: store._scripts.run("doom", [VideoKeys("v1").video]),
+        "tombstone": lambda: store._scripts.run("doom", [VideoKeys("v1").video]),
         "content": lambda: store._client.delete("lw:content"),
         "list": lambda: store._client.zrem("lw:videos", "v1"),
         "remove": lambda: store._scripts.run("remove", VideoKeys("v1").all, [commits_channel("v1")]),

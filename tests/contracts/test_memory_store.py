@@ -1,4 +1,5 @@
-"""The contract of `memory.store.MemoryStore`, against every server it is meant to run on. Deletion has its own file."""
+"""The contract of `memory.store.base.MemoryStore`, against every server it is meant to run on. Deletion has its own
+file."""
 
 from __future__ import annotations
 
@@ -9,14 +10,14 @@ import time
 import numpy as np
 import pytest
 
-from memory import codec
 from memory.errors import CommitRefused, StoreError, UnknownCube, UnknownVideo
-from memory.export import export_lines
-from memory.packing import pack_tokens, unpack_tokens
 from memory.records import TokenType, VideoError
-from memory.redis_link import SCHEMA, VideoKeys, commits_channel
-from memory.redis_store import RedisStore
-from memory.store import Commit, MemoryStore
+from memory.store import codec
+from memory.store.base import Commit, MemoryStore
+from memory.store.connection import SCHEMA, VideoKeys, commits_channel
+from memory.store.export import export_lines
+from memory.store.packing import pack_tokens, unpack_tokens
+from memory.store.redis_store import RedisStore
 from tests.contracts.store_cases import SHA, cube, everything, full, opened, record, state
 
 
@@ -316,7 +317,7 @@ def test_the_server_is_checked(store: RedisStore) -> None:
 
 
 def test_the_layout_is_noted_and_what_lacks_it_is_moved(store: RedisStore) -> None:
-    """What is moved, and how, is in `tests/memory/test_migration.py`."""
+    """What is moved, and how, is in `tests/memory/store/test_migration.py`."""
     assert (store.prepare(), len(store.identity())) == (0, 16)
     identity = store.identity()
     for video_id, status in (("done", "ready"), ("begun", "ingesting")):

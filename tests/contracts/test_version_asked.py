@@ -9,9 +9,9 @@ import redis
 from redis.cluster import RedisCluster
 
 from memory.errors import StoreError, StoreUnavailable, UnknownVideo
-from memory.redis_link import VideoKeys, commits_channel, sent
-from memory.redis_store import RedisStore
-from memory.store import Commit
+from memory.store.base import Commit
+from memory.store.connection import VideoKeys, commits_channel, sent
+from memory.store.redis_store import RedisStore
 from tests.contracts.store_cases import cube, full, opened, record
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from memory.config import StoreConfig
 from memory.errors import CommitRefused
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
 from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest

@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 
 from memory.config import StoreConfig
-from memory.export import export_lines
-from memory.opening import StoreHold
-from memory.redis_store import RedisStore
+from memory.store.export import export_lines
+from memory.store.opening import StoreHold
+from memory.store.redis_store import RedisStore
 from serve.bench.memory_kill import run_kill_test
 from tests.e2e.killed_worker import LEFT, watch
 from tests.pipeline.fakes import write_scenes

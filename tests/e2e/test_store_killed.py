@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from memory.embedded import EmbeddedValkey
+from memory.store.embedded import EmbeddedValkey
 from serve.client import Client, ClientError
 from serve.schemas import Video
 from tests.e2e.conftest import Service

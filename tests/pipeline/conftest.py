@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from memory.embedded import EmbeddedValkey
-from memory.redis_store import RedisStore
+from memory.store.embedded import EmbeddedValkey
+from memory.store.redis_store import RedisStore
 
 
 @pytest.fixture(scope="session")

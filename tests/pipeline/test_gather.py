@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from encoders.base import KeySpace, Notes, Thing
-from memory.numpy_index import NumpyIndex
-from memory.recall import LocalRecall
+from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan, VideoStatus
+from memory.retrieval.retriever import LocalRecall
 from pipeline.answering.gather import Gathered, Gatherer, Rerank
 from pipeline.config import AnswerConfig
 from pipeline.questions.question import parse
-from tests.memory.recall_oracle import KeysOnly
+from tests.memory.retrieval.retrieval_oracle import KeysOnly
 
 WORDS = ("cat", "dog", "coffee")
 DIM = 8

@@ -10,9 +10,9 @@ import pytest
 
 from encoders.base import Frame, Notes
 from memory.errors import CommitRefused
-from memory.export import export_lines
 from memory.records import CubeMemory, VideoRecord
-from memory.redis_store import RedisStore
+from memory.store.export import export_lines
+from memory.store.redis_store import RedisStore
 from pipeline.config import IngestConfig
 from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendMismatch, MediaDamaged

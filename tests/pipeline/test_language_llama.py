@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
-from memory.kv_cache import feed, new_cache
+from memory.kv.build import new_cache
+from memory.kv.cache import feed
 from pipeline.language.llama import Llama, Packed
 from pipeline.language.pocket import load_llama, load_model
 from pipeline.language.weights_cache import converted_model

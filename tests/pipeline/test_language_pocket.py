@@ -18,7 +18,7 @@ from tokenizers import pre_tokenizers
 
 from encoders.base import Notes, Thing
 from encoders.pocket.weights import Weight, file_sha256
-from memory.kv_cache import new_cache
+from memory.kv.build import new_cache
 from memory.records import TimeSpan
 from pipeline.answering.grounding import Worded, grounded, worded
 from pipeline.errors import BackendUnavailable

@@ -10,7 +10,7 @@ import pytest
 from encoders.base import Notes
 from memory.errors import CommitRefused
 from memory.records import CubeMemory
-from memory.redis_store import RedisStore
+from memory.store.redis_store import RedisStore
 from pipeline.config import IngestConfig
 from pipeline.library import Identity, stream_record
 from pipeline.live import LiveConfig, LiveEvent, LiveStream

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from encoders.base import Notes, Thing
-from memory.numpy_index import NumpyIndex
-from memory.recall import LocalRecall
+from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, Hit, TimeSpan, VideoRecord
-from memory.redis_store import RedisStore
+from memory.retrieval.retriever import LocalRecall
+from memory.store.redis_store import RedisStore
 from pipeline.answer import Answer, Answerer
 from pipeline.answering.grounding import Worded, worded
 from pipeline.answering.reading import Seen

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from memory.errors import StoreUnavailable
-from memory.export import export_lines
-from memory.patient import PatientStore
 from memory.records import CubeMemory, VideoRecord
-from memory.redis_store import RedisStore
+from memory.store.export import export_lines
+from memory.store.redis_store import RedisStore
+from memory.store.retrying import PatientStore
 from pipeline.config import IngestConfig
 from pipeline.ingest import Ingest
 from pipeline.live import LiveConfig
 from tests.contracts.store_cases import record
-from tests.memory.stoppable import StoppableServer
+from tests.memory.store.stoppable import StoppableServer
 from tests.pipeline.fakes import PictureSource, colour_backend, frames_of
 from tests.pipeline.test_live import heard, jpeg, live, new_stream, push, running, spans
 

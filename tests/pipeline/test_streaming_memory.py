@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from encoders.base import Frame
 from encoders.streaming.backend import StreamingBackend, with_streaming
 from encoders.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
-from memory.packing import unpack_tokens
 from memory.records import CubeMemory, IngestState
+from memory.store.packing import unpack_tokens
 from pipeline.config import IngestConfig
 from pipeline.watching.cube_stream import CubeStream, new_cube_stream
 from pipeline.watching.streaming_memory import ClipCompressor, positions

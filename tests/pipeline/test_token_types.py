@@ -8,9 +8,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from memory.packing import unpack_tokens
 from memory.records import CubeMemory, TokenType
-from memory.redis_store import RedisStore
+from memory.store.packing import unpack_tokens
+from memory.store.redis_store import RedisStore
 from pipeline.config import IngestConfig
 from pipeline.ingest import Ingest
 from serve.settings import Settings

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from memory.redis_link import connect
-from memory.redis_store import RedisStore
+from memory.store.connection import connect
+from memory.store.redis_store import RedisStore
 from serve.jobs import Jobs
 from serve.removal import Removal
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from memory.export import export_lines
-from memory.opening import StoreHold
-from memory.redis_store import RedisStore
+from memory.store.export import export_lines
+from memory.store.opening import StoreHold
+from memory.store.redis_store import RedisStore
 from serve import backup
 from serve.backup import BackupRefused, back_up, restore
 from serve.cli import main

@@ -8,7 +8,7 @@ import pytest
 
 from encoders.base import Backend
 from memory.config import StoreConfig
-from memory.opening import StoreHold
+from memory.store.opening import StoreHold
 from pipeline.language.scripted import ScriptedModel
 from serve.bench.answers_timelines import ITEMS, Row, asker, by_kind, kinds_of, row, scores, times
 from serve.evals.remembered import remember

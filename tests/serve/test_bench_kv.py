@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 
-from memory.kv_attention import attach
-from memory.kv_policies import DEFAULT
+from memory.kv.attention import attach
+from memory.kv.policies import DEFAULT
 from serve.bench import kv, kv_planting
 from serve.bench.kv_facts import DEVELOPMENT, MEASURED
 from serve.bench.kv_ours import PrunedReader
@@ -25,7 +25,7 @@ from serve.bench.kv_score import compared, cost, perplexity, score
 from serve.bench.kv_streams import CHUNK, Question, Streams
 from serve.bench.kv_tasks import Task, kept_row, meaning_digest, row_digest
 from serve.bench.kv_text import paragraphs, strings
-from tests.memory.kv_oracle import tiny
+from tests.memory.kv.kv_oracle import tiny
 
 
 def serialized(*lines: str) -> bytes:

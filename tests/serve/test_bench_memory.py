@@ -11,8 +11,8 @@ import pytest
 
 from encoders.base import Frame
 from memory.config import IndexConfig
-from memory.faiss_index import FaissIndex
-from memory.index import cube_ids
+from memory.index.base import cube_ids
+from memory.index.faiss_index import FaissIndex
 from serve.bench import memory_select, memory_size
 from serve.bench.memory_select import Words
 

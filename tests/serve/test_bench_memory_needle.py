@@ -147,19 +147,30 @@ def test_films_are_watched_anew_for_other_code_of_watching_and_not_of_asking(mon
         "pipeline.ingest",
         "pipeline.watching.cube_stream",
         "encoders.pocket.vision",
-        "memory.propagation",
-        "memory.codec",
+        "memory.propagation.propagators",
+        "memory.store.codec",
     }
     assert wanted <= set(watched)
-    assert not {"pipeline.answering.gather", "memory.selection", "memory.recall", "pipeline.config"} & set(watched)
+    assert not {
+        "pipeline.answering.gather",
+        "memory.retrieval.selection",
+        "memory.retrieval.retriever",
+        "pipeline.config",
+    } & set(watched)
 
 
 def test_code_is_followed_through_all_that_it_imports() -> None:
-    assert "memory.scored_cubes" in closure(["serve.bench.memory_needle_ask"])
-    assert "memory.first_pass" in closure(["memory.recall"])
-    assert closure(["memory.growing"]) == ["memory.growing"]
-    assert code_digest("memory.growing") == code_digest("memory.growing") != code_digest("memory.index")
-    assert code_digest("memory.video_keys", without=["memory.growing"]) != code_digest("memory.video_keys")
+    assert "memory.retrieval.scored_cubes" in closure(["serve.bench.memory_needle_ask"])
+    assert "memory.retrieval.scan" in closure(["memory.retrieval.retriever"])
+    assert closure(["memory.retrieval.growing"]) == ["memory.retrieval.growing"]
+    assert (
+        code_digest("memory.retrieval.growing")
+        == code_digest("memory.retrieval.growing")
+        != code_digest("memory.index.base")
+    )
+    assert code_digest("memory.retrieval.video_keys", without=["memory.retrieval.growing"]) != code_digest(
+        "memory.retrieval.video_keys"
+    )
     with pytest.raises(ValueError, match="no module"):
         code_digest("memory.nothing")
 

@@ -13,7 +13,7 @@ import av
 import pytest
 
 from encoders.base import Backend
-from memory.embedded import EmbeddedValkey
+from memory.store.embedded import EmbeddedValkey
 from pipeline.language.base import LanguageModel
 from serve import wiring
 from serve.cli import main

@@ -56,7 +56,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 def _index(dim: int) -> Any:
-    from memory.numpy_index import NumpyIndex
+    from memory.index.numpy_index import NumpyIndex
 
     return NumpyIndex(dim)
 

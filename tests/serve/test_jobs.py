@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from memory.embedded import EmbeddedValkey
-from memory.redis_link import connect_socket
+from memory.store.connection import connect_socket
+from memory.store.embedded import EmbeddedValkey
 from serve.jobs import STREAM, Job, Jobs
 
 LEASE_S = 0.2

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from encoders.base import KeySpace
-from memory.index_keeper import drop_naming, snapshot_path
-from memory.index_snapshot import videos_in
-from memory.opening import StoreHold
-from memory.recall import RecallRequest
 from memory.records import CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord
-from memory.store import Commit
+from memory.retrieval.index_snapshot import videos_in
+from memory.retrieval.keeper import drop_naming, snapshot_path
+from memory.retrieval.retriever import RecallRequest
+from memory.store.base import Commit
+from memory.store.opening import StoreHold
 from serve.deployments import MemoryOwner
 from serve.settings import Settings
 

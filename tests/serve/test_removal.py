@@ -18,9 +18,9 @@ import pytest
 
 from memory.config import StoreConfig
 from memory.errors import CommitRefused, UnknownVideo
-from memory.opening import StoreHold
 from memory.records import VideoError
-from memory.redis_link import SCHEMA, VideoKeys
+from memory.store.connection import SCHEMA, VideoKeys
+from memory.store.opening import StoreHold
 from serve.jobs import Jobs
 from serve.removal import Removal
 from serve.service_parts import Service

@@ -13,15 +13,15 @@ import httpx
 import pytest
 
 from memory.config import StoreConfig
-from memory.embedded import EmbeddedValkey
 from memory.errors import StoreUnavailable
-from memory.opening import StoreHold
+from memory.store.embedded import EmbeddedValkey
+from memory.store.opening import StoreHold
 from serve import service_parts
 from serve.gateway import new_app
 from serve.service_parts import Service
 from serve.settings import Settings
 from tests.contracts.store_cases import cube, full, record
-from tests.memory.stoppable import StoppableServer
+from tests.memory.store.stoppable import StoppableServer
 
 SOON_S = 8.0
 Ask = Callable[[httpx.AsyncClient], Coroutine[Any, Any, httpx.Response]]

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from memory.config import StoreConfig
-from memory.export import export_lines
-from memory.opening import StoreHold
-from memory.redis_store import RedisStore
+from memory.store.export import export_lines
+from memory.store.opening import StoreHold
+from memory.store.redis_store import RedisStore
 from pipeline.library import Identity, stream_record
 from serve import live_worker, workers
 from serve.jobs import Jobs
@@ -21,7 +21,7 @@ from serve.live_worker import LiveWorker
 from serve.settings import Settings
 from serve.workers import IngestWorker
 from tests.contracts.store_cases import record
-from tests.memory.stoppable import StoppableServer
+from tests.memory.store.stoppable import StoppableServer
 from tests.pipeline.fakes import colour_backend, write_scenes
 from tests.pipeline.test_live import BEGAN_US, jpeg
 

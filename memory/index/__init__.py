@@ -1,0 +1,1 @@
+"""Nearest keys: the index's protocol, FAISS, and its numpy oracle."""

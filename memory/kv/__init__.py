@@ -1,0 +1,1 @@
+"""A language model's key-value cache with a hard budget, and its policies."""

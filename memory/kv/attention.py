@@ -1,0 +1,91 @@
+"""How a cache hears a model's queries: an attention function of our own, registered with `transformers`.
+
+What it is: scaled dot-product attention as `transformers` computes it, followed by a word to the cache. Its mask
+function is registered under the same name: without one, `transformers` hands no mask over and chunks of several tokens
+see their own future. What it is not: another kernel; with any other cache, or none, the result is that of ``sdpa`` to
+the bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from memory.errors import CacheMisuse
+from memory.kv.positions import Rotary
+
+NAME = "longwatch_kv"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """What a cache needs to know of a model.
+
+    Attributes:
+        layers: how many there are.
+        rotary: its rotary embedding.
+        of_transformers: whether it asks of a cache what `transformers` asks.
+    """
+
+    layers: int
+    rotary: Rotary
+    of_transformers: bool = False
+
+
+def attach(model: Any) -> Decoder:
+    """Makes a causal language model of `transformers` tell caches its queries; harmless when done twice.
+
+    Raises:
+        CacheMisuse: no decoder is found in it, some layers see only a window of the past, or its rotary embedding is
+            of a kind that cannot be moved.
+    """
+    decoder = next((one for one in model.modules() if hasattr(one, "rotary_emb") and hasattr(one, "layers")), None)
+    if decoder is None:
+        raise CacheMisuse(f"{type(model).__name__} holds no decoder with layers and one rotary embedding")
+    kinds = set(getattr(decoder.config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"}:
+        raise CacheMisuse(f"layers of kind {', '.join(sorted(kinds))}: only full attention can be pruned")
+    _register()
+    decoder.config._attn_implementation = NAME
+    for layer in decoder.layers:
+        layer.self_attn.config._attn_implementation = NAME
+    return Decoder(len(decoder.layers), Rotary.of(decoder), of_transformers=True)
+
+
+def _register() -> None:
+    from transformers.masking_utils import AttentionMaskInterface
+    from transformers.modeling_utils import AttentionInterface
+
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, causal_mask)
+
+
+def attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """``sdpa``, then the cache that `key` came from (if it is one of ours) hears the queries [B, Hq, q, d]."""
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+    heard = getattr(key, "kv_heard", None)
+    if heard is not None:
+        scaling = kwargs.get("scaling")
+        heard(query, query.shape[-1] ** -0.5 if scaling is None else scaling, kwargs.get("position_ids"))
+    return out, None
+
+
+def causal_mask(*args: Any, attention_mask: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor | None:
+    """``sdpa``'s mask over slots. Padded batches are refused: a slot's column of the mask is not its token's."""
+    from transformers.masking_utils import sdpa_mask
+
+    if attention_mask is not None and not bool(attention_mask.all()):
+        raise CacheMisuse("rows of a batch have the same number of tokens here; padding is not supported")
+    mask: torch.Tensor | None = sdpa_mask(*args, attention_mask=None, **kwargs)
+    return mask

@@ -1,0 +1,1 @@
+"""The global memory: what is carried along a video, in constant size."""

@@ -1,0 +1,172 @@
+"""Every video's keys and spans as arrays beside the truth, and in the key index: taken in, compared, let go.
+
+What it is: the part of recall that follows the store. What it is not: answers (`memory.retrieval.retriever`), or when
+to look and when to save (`memory.retrieval.keeper`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from memory.errors import CorruptRecord, UnknownVideo
+from memory.index.base import KeyIndex
+from memory.records import FINAL_STATUSES, KeyedSpan, VideoRecord
+from memory.retrieval.followed_video import HeldVideo, KnownVideo, Moment
+from memory.retrieval.scan import FirstPass
+from memory.retrieval.video_keys import VideoKeys, as_view
+from memory.store.base import MemoryStore
+
+log = logging.getLogger(__name__)
+
+
+class FollowedVideos:
+    """Videos of a store, followed by an index in this process. Safe to call from several threads.
+
+    Args:
+        key_space: other videos are left out of comparisons; None takes all.
+        compare_s: how old a comparison may be (`compared_lately`).
+        now: a clock in seconds that never runs back.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        index: KeyIndex,
+        *,
+        key_space: str | None = None,
+        compare_s: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._index = store, index
+        self._key_space, self._compare_s, self._now = key_space, compare_s, now
+        self._known: dict[str, KnownVideo] = {}
+        self._names: dict[int, str] = {}
+        self._growing: frozenset[str] = frozenset()
+        self._damaged: dict[str, str] = {}
+        self._compared_at: float | None = None
+        self._lock = threading.Lock()
+
+    def refresh(self, video_id: str) -> int:
+        """Takes in cubes closed since the last look, in the arrays and in the index; returns how many."""
+        with self._locked(video_id) as known:  # a damaged open cube keeps nobody from the closed ones
+            fresh = self._store.keyed_spans(video_id, start=len(known.keys.view()))
+            self._take_in(known, fresh)
+            return len(fresh)
+
+    def _moment(self, video_id: str) -> Moment:
+        """The video as it is now, its open cube included, after taking in what closed."""
+        with self._locked(video_id) as known:
+            found = self._store.searchable(video_id, start=len(known.keys.view()))
+            self._take_in(known, found.closed)
+            views = [(known.keys.view(), known.first_pass)]
+            if found.opened is not None:
+                views.append((as_view(found.opened, self._index.dim), FirstPass(self._index.dim)))
+            known.last = Moment(tuple(views), found.version)
+            return known.last
+
+    @contextmanager
+    def _locked(self, video_id: str) -> Iterator[KnownVideo]:
+        """Nobody else adds to it meanwhile, or lets it go."""
+        known = self._known.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
+        with known.lock:
+            if known.gone:
+                raise UnknownVideo(video_id)
+            yield known
+
+    def _take_in(self, known: KnownVideo, fresh: Sequence[KeyedSpan]) -> None:
+        held = len(known.keys.view())
+        known.keys.extend(fresh)
+        view = known.keys.view()
+        if fresh:
+            known.last = None
+            self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
+
+    def _learn(self, record: VideoRecord, keys: VideoKeys) -> KnownVideo:
+        with self._lock:
+            known = self._known.setdefault(record.id, KnownVideo(record, keys))
+            self._names[known.number] = record.id
+            return known
+
+    def forget(self, video_id: str) -> bool:
+        """Drops a deleted video from the arrays and the index; whether it was known."""
+        known = self._known.get(video_id)
+        if known is None:
+            return False
+        with known.lock:
+            if known.gone:
+                return False
+            known.gone = True
+            self._index.remove_video(known.number)
+            with self._lock:
+                self._known.pop(video_id, None)
+                self._names.pop(known.number, None)
+                self._damaged.pop(video_id, None)
+        return True
+
+    def sync(self) -> tuple[int, int]:
+        """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
+        many videos went."""
+        before = [(name, known, len(known.keys.view())) for name, known in list(self._known.items())]
+        listed = {one.id: one for one in self._store.videos() if self._key_space in (None, one.key_space)}
+        gone = [name for name, known, n in before if name not in listed or not known.is_of(listed[name], n)]
+        went = sum(self.forget(video_id) for video_id in gone)
+        came = sum(self._catch_up(record) for record in listed.values())
+        self._growing = frozenset(one.id for one in listed.values() if one.status not in FINAL_STATUSES)
+        self._compared_at = self._now()
+        return came, went
+
+    def compared_lately(self) -> bool:
+        """Whether the last comparison is younger than `compare_s`."""
+        return self._compared_at is not None and self._now() - self._compared_at < self._compare_s
+
+    def _catch_up(self, record: VideoRecord) -> int:
+        known = self._known.get(record.id) or self._learn(record, VideoKeys(self._index.dim))
+        if len(known.keys.view()) >= record.cubes:
+            return 0
+        try:
+            return self.refresh(record.id)
+        except UnknownVideo:
+            return 0  # deleted since it was listed
+        except CorruptRecord as error:
+            self._warn_once(record.id, error)
+            return 0  # what was read of it before stays searchable, and so do all other videos
+
+    def _warn_once(self, video_id: str, error: CorruptRecord) -> None:
+        if self._damaged.get(video_id) != str(error):
+            self._damaged[video_id] = str(error)
+            log.warning("video %s cannot be searched to its end: %s", video_id, error)
+
+    def held(self) -> dict[str, HeldVideo]:
+        """Every video as it is held now, for a snapshot."""
+        found: dict[str, HeldVideo] = {}
+        for video_id, known in list(self._known.items()):
+            try:
+                applied = self._store.applied(video_id)
+                self.refresh(video_id)
+            except UnknownVideo:
+                continue  # deleted meanwhile
+            except CorruptRecord:
+                applied = 0  # whatever could be read is kept
+            found[video_id] = HeldVideo(known.number, known.created_s, applied, known.keys.view())
+        return found
+
+    def adopt(self, video_id: str, held: HeldVideo, record: VideoRecord) -> bool:
+        """Takes a video over from a snapshot, where the truth's record is of the same video and not behind it."""
+        known = KnownVideo(record, VideoKeys.of(held.keys))
+        same = (held.number, held.created_s) == (record.number, record.created_s) and known.is_of(record)
+        if not same or video_id in self._known or not self._reaches(video_id, held.applied):
+            return False
+        self._index.add_many(held.keys.ids(held.number), held.keys.rows)
+        self._learn(record, known.keys)
+        return True
+
+    def _reaches(self, video_id: str, applied: int) -> bool:
+        """Whether the truth is as far as a snapshot says."""
+        try:
+            return self._store.applied(video_id) >= applied
+        except UnknownVideo:
+            return False  # deleted meanwhile

@@ -1,0 +1,194 @@
+"""From a question's vector to the few cubes that answer to it: what the memory owner does, in one process.
+
+`LocalRecall` has every video's keys and spans in arrays beside the truth (`memory.retrieval.followed_videos`): what is
+asked of one video is exact and up to date (`memory.retrieval.scored_cubes`). Across videos the key index answers, over
+all closed cubes taken in so far: `sync` compares with the truth, at every search or as often as `compare_s` says. A key
+has the same score either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from memory.errors import CorruptRecord, UnknownVideo
+from memory.records import F32, Evidence, Hit, TimeSpan
+from memory.retrieval.followed_video import Moment
+from memory.retrieval.followed_videos import FollowedVideos
+from memory.retrieval.scan import FirstPass
+from memory.retrieval.scored_cubes import ScoredCubes
+from memory.retrieval.selection import Order, best_cubes, candidates, evidence
+from memory.retrieval.video_keys import KeysView
+
+_ANYTHING = -1.0
+_FEW = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RecallRequest:
+    """What to recall of one video.
+
+    Attributes:
+        vector: float32 [K], unit length; None recalls by time or kind alone, with score 0.
+        threshold: smallest cosine that counts as support.
+        span: only cubes that share time with it.
+        kinds: only keys of these kinds, for example ``("text",)``.
+        limit: hits handed back at most; without a vector an even spread over time.
+        join_gap_s: appearances closer than this count as one.
+        order: which hits are preferred when there are more than `limit` (`memory.retrieval.selection.candidates`).
+        whole: a video with at most so many cubes hands all of them back.
+    """
+
+    vector: F32 | None
+    threshold: float = 0.0
+    span: TimeSpan | None = None
+    kinds: tuple[str, ...] | None = None
+    limit: int = 64
+    join_gap_s: float = 1.5
+    order: Order = "score"
+    whole: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Hits in order of time, and the evidence over *all* cubes above the threshold, however many were handed back.
+
+    Attributes:
+        alike: float32 [H, H], cosines between the keys by which the hits were found; None without a vector.
+    """
+
+    hits: tuple[Hit, ...]
+    evidence: Evidence
+    cubes: int
+    alike: F32 | None = None
+
+
+class Recall(Protocol):
+    """Where candidates come from: in this process, or the memory owner's."""
+
+    def recall(self, video_id: str, request: RecallRequest) -> Recalled:
+        """Candidates of one video, its open cube included. Raises `UnknownVideo`."""
+        ...
+
+    def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
+        """Best cubes over many videos (all where None), best first, open cubes included."""
+        ...
+
+    def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
+        """The cube that ends where `span` starts, and the one that starts where it ends."""
+        ...
+
+
+class LocalRecall(FollowedVideos):
+    """Recall over a store and an index in this process; a search across videos compares with the truth when the last
+    comparison is older than `compare_s`."""
+
+    def recall(self, video_id: str, request: RecallRequest) -> Recalled:
+        """See `Recall.recall`."""
+        known = self._known.get(video_id)
+        if known is not None and (last := known.last) is not None:
+            with self._store.version_asked(video_id) as version:  # asked first, and read when the rest is done
+                recalled = _recalled(video_id, last, request)
+                if version() == last.version:
+                    return recalled
+        return _recalled(video_id, self._moment(video_id), request)
+
+    def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
+        """See `Recall.search`."""
+        if video_ids is not None:
+            found = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
+        else:
+            if not self.compared_lately():
+                self.sync()
+            found = [hit for video_id in sorted(self._growing) for hit in self._open_hits(video_id, vector)]
+            found += self._closed_hits(vector, limit)
+        return sorted(found, key=lambda hit: (-hit.score, hit.video_id, hit.span))[: max(limit, 0)]
+
+    def _best_of(self, video_id: str, vector: F32, limit: int) -> Iterable[Hit]:
+        """The best of one named video, exact; nothing of an unknown one or of another key space."""
+        try:
+            if self._key_space in (None, self._store.video(video_id).key_space):
+                return self.recall(video_id, RecallRequest(vector, _ANYTHING, limit=limit)).hits
+        except UnknownVideo:
+            return ()
+        return ()
+
+    def _open_hits(self, video_id: str, vector: F32) -> Iterable[Hit]:
+        """A growing video's open cube, after taking in what closed before it."""
+        try:
+            views = self._moment(video_id).views
+        except UnknownVideo:
+            return ()
+        except CorruptRecord as error:
+            self._warn_once(video_id, error)
+            return ()
+        if len(views) < 2:
+            return ()
+        part = _scored(video_id, *views[-1], RecallRequest(vector, _ANYTHING, limit=1))
+        return [replace(hit, ordinal=None) for hit in part.found(np.arange(len(part.cubes)))[0]]
+
+    def _closed_hits(self, vector: F32, limit: int) -> Iterable[Hit]:
+        for one in best_cubes(self._index, vector, limit):
+            video_id = self._names.get(one.number)
+            known = None if video_id is None else self._known.get(video_id)
+            if video_id is None or known is None:
+                continue  # forgotten since it was found
+            keys = known.keys.view()
+            cube = np.array([one.ordinal])
+            yield from keys.hits(video_id, cube, np.array([one.score]), keys.first_row[cube] + one.slot)
+
+    def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
+        """See `Recall.neighbours`."""
+        views = [keys for keys, _ in self._moment(video_id).views]
+        spans = np.concatenate([keys.spans for keys in views])
+
+        def hit(place: int) -> Hit:
+            if place < len(views[0]):
+                return views[0].hits(video_id, np.array([place]))[0]
+            return replace(views[1].hits(video_id, np.zeros(1, np.intp))[0], ordinal=None)
+
+        before = np.flatnonzero(spans[:, 1] <= span.start_s + 1e-6)
+        after = np.flatnonzero(spans[:, 0] >= span.end_s - 1e-6)
+        return (hit(int(before[-1])) if len(before) else None), (hit(int(after[0])) if len(after) else None)
+
+
+def _recalled(video_id: str, moment: Moment, request: RecallRequest) -> Recalled:
+    if (cubes := sum(len(keys) for keys, _ in moment.views)) <= request.whole:
+        request = replace(request, limit=max(request.limit, cubes))
+    parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in moment.views]
+    scores = _joined([part.scores for part in parts])
+    order: Order = "time" if request.vector is None else request.order
+    places = candidates(scores, order, request.limit, request.threshold)
+    spans = _joined([part.keys.spans[part.cubes[part.scores >= request.threshold]] for part in parts])
+    found = [parts[0].found(places[places < len(parts[0].cubes)])]
+    if places.size and places[-1] >= len(parts[0].cubes):
+        (hit,), keys, which = parts[1].found(np.zeros(1, np.intp))
+        found.append(([replace(hit, ordinal=None)], keys, which + len(found[0][1])))
+    alike = None
+    if request.vector is not None:
+        which = np.concatenate([which for *_, which in found])
+        alike = _cosines(np.concatenate([keys for _, keys, _ in found]))[which][:, which]
+    hits = tuple(hit for some, *_ in found for hit in some)
+    return Recalled(hits, evidence(spans, request.join_gap_s), cubes, alike)
+
+
+def _scored(video_id: str, keys: KeysView, first_pass: FirstPass, request: RecallRequest) -> ScoredCubes:
+    asked = request.vector, request.kinds, request.span, request.threshold, request.limit
+    every = request.order == "time" or request.vector is None  # spread over all of them
+    return ScoredCubes(video_id, keys, first_pass, *asked, every=every)
+
+
+def _cosines(keys: F32) -> F32:
+    """Of each with each, [H, K] -> [H, H], in products too small for numpy to share among threads: waiting for a busy
+    core takes many times as long."""
+    products = [keys[i : i + _FEW] @ keys.T for i in range(0, len(keys), _FEW)]
+    return np.concatenate([np.zeros((0, len(keys)), np.float32), *products])
+
+
+def _joined(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """One after the other; a long video that is closed is not copied."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,0 +1,1 @@
+"""Where memories are kept: the store on Redis or Valkey, and the embedded server."""

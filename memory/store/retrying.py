@@ -1,0 +1,151 @@
+"""The store as a worker sees it: while the store is away, calls wait with growing pauses and go on when it is back.
+
+What it is for: watching, recorded or live. What it is not for: questions, which are told at once that the store is
+away. A commit whose answer was lost is sent again as it is; the store knows it by its mark and applies it once
+(`scripts/commit.lua`), whatever became of the first sending.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from memory.errors import StoreUnavailable
+from memory.records import CubeMemory, IngestState, KeyedSpan, OpenCube, Searchable, VideoRecord
+from memory.store.base import Commit, MemoryStore
+
+log = logging.getLogger("longwatch.store")
+T = TypeVar("T")
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+
+
+class PatientStore:
+    """Implements `memory.store.base.MemoryStore` over another one. As safe to share between threads as that one.
+
+    Args:
+        store: what answers, when it is there.
+        patience_s: a call that has waited for so long raises its `StoreUnavailable`.
+        stop: once true no call waits any more; asked after each pause.
+        revive: called after each pause; may start a server, and may raise `StoreUnavailable`.
+        sleep, clock: of `time`, or of a test.
+
+    Attributes:
+        claimed: the epoch last claimed through this object, by video.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        patience_s: float,
+        stop: Callable[[], bool] = lambda: False,
+        revive: Callable[[], None] = lambda: None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._patience_s = patience_s
+        self._stop = stop
+        self._revive = revive
+        self._sleep = sleep
+        self._clock = clock
+        self.claimed: dict[str, int] = {}
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        began, pause_s = self._clock(), FIRST_PAUSE_S
+        try:
+            return call()
+        except StoreUnavailable as away:
+            if self._stop() or self._patience_s <= 0:
+                raise
+            log.warning("waiting for the store: %s", away)
+        while True:
+            self._sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            try:
+                self._revive()
+                answer = call()
+            except StoreUnavailable:
+                if self._stop() or self._clock() - began >= self._patience_s:
+                    raise
+            else:
+                log.warning("the store is back after %.1f s", self._clock() - began)
+                return answer
+
+    def create_video(self, record: VideoRecord) -> VideoRecord:
+        return self._patiently(lambda: self._store.create_video(record))
+
+    def video(self, video_id: str) -> VideoRecord:
+        return self._patiently(lambda: self._store.video(video_id))
+
+    def videos(self, owner: str | None = None) -> list[VideoRecord]:
+        return self._patiently(lambda: self._store.videos(owner))
+
+    def find_content(self, owner: str, sha256: str, key_space: str, sampling: str) -> str | None:
+        return self._patiently(lambda: self._store.find_content(owner, sha256, key_space, sampling))
+
+    def update_video(self, video_id: str, *, while_epoch: int | None = None, **fields: object) -> VideoRecord:
+        return self._patiently(lambda: self._store.update_video(video_id, while_epoch=while_epoch, **fields))
+
+    def claim(self, video_id: str) -> int:
+        epoch = self._patiently(lambda: self._store.claim(video_id))
+        self.claimed[video_id] = epoch
+        return epoch
+
+    def commit(self, video_id: str, commit: Commit) -> int:
+        return self._patiently(lambda: self._store.commit(video_id, commit))
+
+    def epoch(self, video_id: str) -> int:
+        return self._patiently(lambda: self._store.epoch(video_id))
+
+    def state(self, video_id: str) -> IngestState | None:
+        return self._patiently(lambda: self._store.state(video_id))
+
+    def cube(self, video_id: str, ordinal: int) -> CubeMemory:
+        return self._patiently(lambda: self._store.cube(video_id, ordinal))
+
+    def cubes(self, video_id: str, start: int = 0, stop: int | None = None) -> Iterator[CubeMemory]:
+        """One at a time, so that what was handed out is not read again after a wait."""
+        count = self.video(video_id).cubes
+        for ordinal in range(max(start, 0), count if stop is None else min(stop, count)):
+            yield self.cube(video_id, ordinal)
+
+    def cubes_at(self, video_id: str, ordinals: Sequence[int]) -> list[CubeMemory]:
+        return self._patiently(lambda: self._store.cubes_at(video_id, ordinals))
+
+    def open_cube(self, video_id: str) -> OpenCube | None:
+        return self._patiently(lambda: self._store.open_cube(video_id))
+
+    def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
+        return self._patiently(lambda: self._store.keyed_spans(video_id, start))
+
+    def searchable(self, video_id: str, start: int = 0) -> Searchable:
+        return self._patiently(lambda: self._store.searchable(video_id, start))
+
+    @contextmanager
+    def version_asked(self, video_id: str) -> Iterator[Callable[[], str]]:
+        """Asks when called: what is sent early may be lost while the store is away."""
+        yield lambda: self._patiently(lambda: self._version(video_id))
+
+    def _version(self, video_id: str) -> str:
+        with self._store.version_asked(video_id) as version:
+            return version()
+
+    def applied(self, video_id: str) -> int:
+        return self._patiently(lambda: self._store.applied(video_id))
+
+    def doom_video(self, video_id: str) -> VideoRecord:
+        return self._patiently(lambda: self._store.doom_video(video_id))
+
+    def doomed_videos(self) -> list[VideoRecord]:
+        return self._patiently(self._store.doomed_videos)
+
+    def delete_video(self, video_id: str) -> VideoRecord:
+        return self._patiently(lambda: self._store.delete_video(video_id))
+
+    def ping(self) -> None:
+        self._patiently(self._store.ping)
