@@ -22,7 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from encoders.base import Backend, Frame, Notes
+from encoders.base import Backend, Frame
+from encoders.notes import Notes
 from memory.records import CubeMemory, VideoStatus
 from memory.store.base import Commit, MemoryStore
 from pipeline.answering.findings import notes_said

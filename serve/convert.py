@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import CubeMemory, Hit, OpenCube, TimeSpan, VideoRecord
 from memory.records import Evidence as EvidenceRecord
 from pipeline.answer import Answer as AnswerRecord

@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import EvidencePool, Frame, FrameTokens, Glimpse, Keys, KeySpace, Thing
+from encoders.base import EvidencePool, Frame, FrameTokens, Keys, KeySpace
+from encoders.notes import Glimpse, Thing
 from memory.private_folder import socket_path
 from memory.records import F32, Hit, TimeSpan
 from memory.retrieval.keeper import IndexKeeper

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from encoders.base import Notes
 from encoders.errors import EncoderError
+from encoders.notes import Notes
 from memory.records import CubeMemory, Hit, VideoRecord
 from memory.store.export import export_lines
 from pipeline.answer import Answer

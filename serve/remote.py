@@ -14,17 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import (
-    Backend,
-    EvidencePool,
-    Frame,
-    FrameTokens,
-    Glimpse,
-    Keys,
-    KeySpace,
-    Noticer,
-    Thing,
-)
+from encoders.base import Backend, EvidencePool, Frame, FrameTokens, Keys, KeySpace, Noticer
+from encoders.notes import Glimpse, Thing
 from memory.records import F32, Hit, TimeSpan
 from memory.retrieval.retriever import Recalled, RecallRequest
 

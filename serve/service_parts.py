@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownVideo
 from memory.records import Hit, VideoRecord
 from memory.store.opening import StoreHold

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import CubeMemory
 from pipeline.answering.findings import notes_said
 from pipeline.closer import frames_at

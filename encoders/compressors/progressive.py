@@ -1,8 +1,8 @@
 """Progressive compression: within a cube each frame adds only what earlier frames did not say (default).
 
-A training-free surrogate that keeps the contract of PVC (arXiv 2412.09613); the trained form is `encoders.progressive`.
-All of what follows is ours. A cube is kept as one *run* per place, which lasts as long as the place looks the same, and
-a bounded pool of runs that have ended:
+A training-free surrogate that keeps the contract of PVC (arXiv 2412.09613); the trained form is
+`encoders.published.pvc`. All of what follows is ours. A cube is kept as one *run* per place, which lasts as long as the
+place looks the same, and a bounded pool of runs that have ended:
 
 - still places: the run goes on. Each frame is read at one interleaved sub-grid of about M places, another one each
   time (PVC's still video, where every repeat adds detail); the other still places only add their weight;

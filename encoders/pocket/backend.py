@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from encoders.base import Backend
+from encoders.ocr import ScreenReader
 from encoders.pocket.describer import PocketDescriber
+from encoders.pocket.detector import PocketNoticer
 from encoders.pocket.keys import PocketKeyEncoder
-from encoders.pocket.noticing import PocketNoticer
 from encoders.pocket.sentence import SentenceEncoder
 from encoders.pocket.vision import Grid, PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
-from encoders.screentext import ScreenReader
 
 NAME = "pocket"
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import COLOUR_NAMES
+from encoders.notes import COLOUR_NAMES
 
 _SIZE_PX = 64
 _BLACK_VALUE, _GREY_SATURATION, _WHITE_VALUE = 50, 40, 200  # of 255

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import torch
 
-from encoders.base import Frame, Glimpse, Thing
+from encoders.base import Frame
+from encoders.notes import Glimpse, Thing
+from encoders.ocr import ScreenReader
 from encoders.pocket.colours import colour_shares
 from encoders.pocket.keys import sureness
 from encoders.pocket.vocabulary import Vocabulary
-from encoders.screentext import ScreenReader
 
 LEAST_CLASS, LEAST_KIND = 0.4, 0.33
 """The smallest sureness at which a class, and a narrow kind, is named; measured, see docs/LOG.md."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import Frame, FrameTokens, Keys, KeySpace
-from encoders.pocket.kinship import Kinship
+from encoders.pocket.hyponyms import Kinship
 from encoders.pocket.sentence import DIM, SentenceEncoder
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import CLASSES, Vocabulary, load_vectors, load_vocabulary
@@ -116,7 +116,7 @@ class PocketKeyEncoder:
         return np.asarray(self._embed([text.strip()])[0])
 
     def kin(self, topic: str) -> frozenset[str]:
-        """See `KeyEncoder.kin` and `encoders.pocket.kinship`."""
+        """See `KeyEncoder.kin` and `encoders.pocket.hyponyms`."""
         return self._kinship.of(topic)
 
     def _seen(self, summary: torch.Tensor) -> list[tuple[str, npt.NDArray[np.float32]]]:

@@ -1,10 +1,10 @@
 """The memory carried forward: one constant-size `GlobalMemory` for everything seen so far.
 
 After VideoStreaming (arXiv 2405.16009, memory-propagated streaming encoding), where a trained language model reads the
-memory so far with the next clip and writes the new one (`encoders.streaming.encoder`). `MergingPropagator` is our
-training-free *surrogate*, not that model: old memory and new cube are clustered together, weighted by how many patch
-tokens each token stands for (`memory.propagation.ordered_clustering`; the idea is Flash-VStream's context memory).
-`NoPropagation` and `MeanPropagator` are controls: nothing is kept, or one mean of everything.
+memory so far with the next clip and writes the new one (`encoders.published.streaming.encoder`). `MergingPropagator` is
+our training-free *surrogate*, not that model: old memory and new cube are clustered together, weighted by how many
+patch tokens each token stands for (`memory.propagation.ordered_clustering`; the idea is Flash-VStream's context
+memory). `NoPropagation` and `MeanPropagator` are controls: nothing is kept, or one mean of everything.
 
 Plain arrays in and out; deterministic; a propagator has no state of its own, so a restart cannot change its result.
 """

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from encoders.base import KeyEncoder, Notes
+from encoders.base import KeyEncoder
+from encoders.notes import Notes
 from memory.records import F32, Evidence, Hit, PackedTokens, TimeSpan
 from memory.retrieval.retriever import Recall, RecallRequest
 from memory.retrieval.selection import Order

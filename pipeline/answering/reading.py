@@ -10,7 +10,7 @@ import difflib
 import re
 from dataclasses import dataclass
 
-from encoders.base import Notes, Thing
+from encoders.notes import Notes, Thing
 from memory.records import Hit, PackedTokens, TimeSpan
 from pipeline.questions.sought import Sought
 

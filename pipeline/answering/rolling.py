@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import VideoRecord
 from memory.store.base import MemoryStore
 from pipeline.language.base import ReadableMemory, Reading, ReadingModel

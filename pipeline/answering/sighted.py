@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from encoders.base import Sighting
+from encoders.notes import Sighting
 from memory.records import TimeSpan
 from pipeline.answering.reading import CONTRADICTED, Seen, words
 from pipeline.questions.sought import Sought

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import TimeSpan
 from pipeline.answering.reading import Seen
 from pipeline.times import listed, spoken

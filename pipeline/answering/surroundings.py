@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import PackedTokens, VideoRecord
 from memory.retrieval.retriever import Recall, RecallRequest
 from memory.store.base import MemoryStore

@@ -8,7 +8,7 @@ The wording is the one it was trained on (`pipeline.language.timeline_wording`),
 
 from __future__ import annotations
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import TimeSpan
 from pipeline.answering.findings import notes_said
 from pipeline.language.timeline_wording import TimelineWording

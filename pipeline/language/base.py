@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import PackedTokens, TimeSpan
 
 

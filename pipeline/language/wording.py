@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.records import TimeSpan
 from pipeline.answering.findings import notes_said
 from pipeline.times import spoken

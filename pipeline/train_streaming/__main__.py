@@ -19,9 +19,9 @@ import torch
 from tokenizers import Tokenizer
 
 from encoders.pocket.vision import PocketFrameEncoder
-from encoders.streaming.encoder import StreamingConfig, StreamingEncoder, Tokenize
-from encoders.streaming.lessons import MemoryReader, Stage
-from encoders.streaming.training import Recipe, Training
+from encoders.published.streaming.encoder import StreamingConfig, StreamingEncoder, Tokenize
+from encoders.published.streaming.lessons import MemoryReader, Stage
+from encoders.published.streaming.training import Recipe, Training
 from pipeline.language.pocket import fastest_dtype, load_llama
 from pipeline.language.weights_cache import ConvertedModel, converted_model
 from pipeline.train_streaming.described import described, lessons

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from encoders.base import FrameEncoder
-from encoders.streaming.encoder import Clip
-from encoders.streaming.lessons import Lesson, Stage
+from encoders.published.streaming.encoder import Clip
+from encoders.published.streaming.lessons import Lesson, Stage
 from memory.records import TimeSpan
 from pipeline.decode import DecodeConfig
 from pipeline.sources.file import FileSource

@@ -20,11 +20,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from encoders.base import Backend, BoundaryReason, Compressor, Cubing, Frame, Keys
+from encoders.base import CLIP_KEY_KIND, Backend, BoundaryReason, Compressor, Cubing, Frame, Keys
 from encoders.compressors import default_compressors
-from encoders.cubing import default_cubings
+from encoders.segmenters import default_cubings
 from encoders.sketch import change
-from encoders.streaming.backend import KEY_KIND, StreamingBackend
 from memory.propagation.propagators import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from memory.store.packing import pack_tokens
@@ -34,7 +33,6 @@ from pipeline.watching.glimpsing import Glimpsing
 from pipeline.watching.noticing import Noticing
 from pipeline.watching.prefetch import Line
 from pipeline.watching.seeing import Part, Seeing, Seen, Sketch
-from pipeline.watching.streaming_memory import PROPAGATOR, clip_parts
 from pipeline.watching.thumbnail import thumbnail_jpeg
 
 _PARTS_AHEAD = 2
@@ -136,7 +134,7 @@ class CubeStream:
         notes, keys = self._words_and_keys()
         compressed = self._compressor.cube()
         if compressed.key is not None:
-            keys = Keys(compressed.key.numpy()[None], (KEY_KIND,))
+            keys = Keys(compressed.key.numpy()[None], (CLIP_KEY_KIND,))
         span = TimeSpan(self._start_s, max(end_s, self._start_s))
         cube = CubeMemory(
             ordinal=self._ordinal,
@@ -231,7 +229,9 @@ def _sketch(text: str | None) -> Sketch | None:
 
 def new_cube_stream(backend: Backend, config: IngestConfig) -> CubeStream:
     """A stream at its beginning, with the parts that `config` names; with a streaming encoder, the clip's own parts."""
-    if config.propagator == PROPAGATOR and isinstance(backend, StreamingBackend):
+    if config.propagator == "streaming":
+        from pipeline.watching.streaming_memory import clip_parts  # published code, for who has weights
+
         return CubeStream(backend, *clip_parts(backend), config)
     return CubeStream(
         backend,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from encoders.base import COLOUR_NAMES, Glimpse, Notes, ScreenText, Thing
+from encoders.notes import COLOUR_NAMES, Glimpse, Notes, ScreenText, Thing
 from pipeline.watching.sightings import Sightings
 
 MOST_LINES = 32

@@ -1,9 +1,9 @@
 """What a stream's pictures show besides their encoding: colours, and the words on the screen where they are due.
 
 What it is: the third stage of `pipeline.watching.cube_stream`, and the rule for when the screen is read. What it is
-not: the reader (`encoders.screentext`). Reading is the slow part, so it has a stage of its own. It is due on the first
+not: the reader (`encoders.ocr`). Reading is the slow part, so it has a stage of its own. It is due on the first
 step of every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and
-there was text at the last reading or something looks like lettering now (`encoders.screentext.text_likely`). Where
+there was text at the last reading or something looks like lettering now (`encoders.ocr.text_likely`). Where
 nothing does, it is read every `UNLIKELY_S` seconds all the same. A picture that shares the encoding of the one before
 it also shares its colours.
 """
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import torch
 
-from encoders.base import Describer, Glimpse
-from encoders.screentext import text_likely
+from encoders.base import Describer
+from encoders.notes import Glimpse
+from encoders.ocr import text_likely
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
 from pipeline.config import IngestConfig

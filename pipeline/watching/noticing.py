@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import torch
 
-from encoders.base import Frame, FrameTokens, Noticer, Thing
+from encoders.base import Frame, FrameTokens, Noticer
+from encoders.notes import Thing
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
 from pipeline.watching.seeing import Part, Seen, Sketch

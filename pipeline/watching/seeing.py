@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, BoundaryReason, Cubing, Frame, Glimpse, Thing
+from encoders.base import Backend, BoundaryReason, Cubing, Frame
+from encoders.notes import Glimpse, Thing
 from encoders.sketch import change, miniature, sketch
 from encoders.state_codec import pack, unpack
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 
-from encoders.base import Sighting, Thing
+from encoders.notes import Sighting, Thing
 
 OUT, ALONE = 0.5, 0.6
 """How clearly a word has to stand out to begin a sighting, and to be one on a single step."""

@@ -2,7 +2,7 @@
 
 A clip ends after T steps, whatever it shows (`ClipCubing`); it is compressed into H_k, its key is the indicator
 (`ClipCompressor`); and the global memory after it is H_k itself (`ClipPropagator`). What it is not: the encoder
-(`encoders.streaming.encoder`) or its training. Without a trained encoder none of this runs.
+(`encoders.published.streaming.encoder`) or its training. Without a trained encoder none of this runs.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from encoders.base import BoundaryReason, CubeTokens
+from encoders.base import Backend, BoundaryReason, CubeTokens
+from encoders.published.streaming.backend import StreamingBackend
+from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
 from encoders.state_codec import pack, unpack
-from encoders.streaming.backend import StreamingBackend
-from encoders.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
 from memory.records import F32, GlobalMemory, TimeSpan
-
-PROPAGATOR = "streaming"
 
 
 class ClipCubing:
@@ -129,7 +127,9 @@ def positions(times: list[float], config: StreamingConfig) -> torch.Tensor:
     return torch.stack([torch.tensor(times)[frames], row, torch.full_like(centre, (columns - 1) / 2)], dim=1)
 
 
-def clip_parts(backend: StreamingBackend) -> tuple[ClipCubing, ClipCompressor, ClipPropagator]:
-    """New parts for one stream, at its beginning."""
+def clip_parts(backend: Backend) -> tuple[ClipCubing, ClipCompressor, ClipPropagator]:
+    """New parts for one stream, at its beginning. Raises ValueError for a backend without a streaming encoder."""
+    if not isinstance(backend, StreamingBackend):
+        raise ValueError(f"no propagator 'streaming' for the backend {backend.name}, which has no streaming encoder")
     encoder = backend.encoder
     return ClipCubing(encoder.config.clip_frames), ClipCompressor(encoder), ClipPropagator(encoder.dim)

@@ -41,7 +41,7 @@ def one_round(began_s: float, weights: Path) -> dict[str, float]:
     ``…_cpu_s``; ``prompt_tokens``, ``adapted`` (0 or 1)."""
     import torch
 
-    from encoders.base import Notes, Thing
+    from encoders.notes import Notes, Thing
     from memory.records import TimeSpan
     from pipeline.language.base import Prompt, ReadableMemory
     from pipeline.language.pocket import PocketLanguageModel

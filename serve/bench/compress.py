@@ -19,8 +19,8 @@ import torch
 
 from encoders.base import Frame, FrameEncoder
 from encoders.compressors import default_compressors
-from encoders.cubing import MomentumCubing
 from encoders.pocket.vision import PocketFrameEncoder
+from encoders.segmenters.momentum import MomentumCubing
 from pipeline.decode import DecodeConfig
 from pipeline.sources.file import FileSource
 from serve.bench.compress_cuts import Counts, Cut, detectors, matched, orders, our_changes, quiet_spans, their_changes

@@ -16,19 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import (
-    Backend,
-    Describer,
-    EvidencePool,
-    Frame,
-    FrameEncoder,
-    FrameTokens,
-    Glimpse,
-    KeyEncoder,
-    Keys,
-    KeySpace,
-    Thing,
-)
+from encoders.base import Backend, Describer, EvidencePool, Frame, FrameEncoder, FrameTokens, KeyEncoder, Keys, KeySpace
+from encoders.notes import Glimpse, Thing
 
 F32 = npt.NDArray[np.float32]
 _DIGEST_BYTES = 16

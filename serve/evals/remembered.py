@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from encoders.base import KeyEncoder, Notes, ScreenText, Thing
+from encoders.base import KeyEncoder
+from encoders.notes import Notes, ScreenText, Thing
 from memory.records import CubeMemory, GlobalMemory, IngestState, TimeSpan, VideoRecord
 from memory.store.base import Commit, MemoryStore
 from memory.store.packing import pack_tokens

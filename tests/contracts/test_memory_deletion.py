@@ -55,7 +55,7 @@ def test_a_deletion_that_died_half_way_is_finished(store: RedisStore, died_after
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
     steps = {
         "marking": lambda: store._client.sadd(DELETING, "v1"),
-        "tombstone": lambda: store._scripts.run("doom", [VideoKeys("v1").video]),
+        "tombstone": lambda: store._scripts.run("tombstone", [VideoKeys("v1").video]),
         "content": lambda: store._client.delete("lw:content"),
         "list": lambda: store._client.zrem("lw:videos", "v1"),
         "remove": lambda: store._scripts.run("remove", VideoKeys("v1").all, [commits_channel("v1")]),

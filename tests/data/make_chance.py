@@ -2,7 +2,7 @@
 
 Pictures: those of `make bench-sources` (wallpapers, test pictures, plates of food), less the ones that the sample is
 made of and the clips. Each wallpaper in three windows, every second plate: 500 pictures, seen whole and in the closer
-look of `encoders.pocket.noticing`. Some do show a word; mean and deviation over all hardly move for it.
+look of `encoders.pocket.detector`. Some do show a word; mean and deviation over all hardly move for it.
 
     make bench-sources && python tests/data/make_chance.py [CACHE]
 """
@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from encoders.base import Frame
-from encoders.pocket.noticing import closer, log_odds, save_chance
+from encoders.pocket.detector import closer, log_odds, save_chance
 from encoders.pocket.vision import BATCH, PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
 from serve.bench.memory_needle_sources import manifest

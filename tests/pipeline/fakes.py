@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import COLOUR_NAMES, Backend, Frame, FrameTokens, Glimpse, Keys, KeySpace, Thing
+from encoders.base import Backend, Frame, FrameTokens, Keys, KeySpace
+from encoders.notes import COLOUR_NAMES, Glimpse, Thing
 from encoders.state_codec import pack, unpack
 from pipeline.sources.base import DecodeMode, MediaInfo
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from encoders.base import COLOUR_NAMES, Glimpse, ScreenText, Thing
+from encoders.notes import COLOUR_NAMES, Glimpse, ScreenText, Thing
 from pipeline.watching.description import MOST_LINES, DescriptionPool
 
 Step = tuple[Glimpse, float | None]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from encoders.base import Notes, ScreenText, Thing
+from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Evidence, Hit, TimeSpan
 from pipeline.answering import findings
 from pipeline.answering import findings_told as told

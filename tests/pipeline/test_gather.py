@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from encoders.base import KeySpace, Notes, Thing
+from encoders.base import KeySpace
+from encoders.notes import Notes, Thing
 from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan, VideoStatus
 from memory.retrieval.retriever import LocalRecall

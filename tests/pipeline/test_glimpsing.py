@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from encoders.base import COLOUR_NAMES, Frame, Glimpse, Thing
+from encoders.base import Frame
+from encoders.notes import COLOUR_NAMES, Glimpse, Thing
 from encoders.sketch import miniature, sketch
 from pipeline.config import IngestConfig
 from pipeline.watching.glimpsing import UNLIKELY_S, Glimpsing

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from encoders.base import Frame, Notes
+from encoders.base import Frame
+from encoders.notes import Notes
 from memory.errors import CommitRefused
 from memory.records import CubeMemory, VideoRecord
 from memory.store.export import export_lines

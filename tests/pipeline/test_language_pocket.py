@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as st_numpy
 from safetensors.torch import load_file, save_file
 from tokenizers import pre_tokenizers
 
-from encoders.base import Notes, Thing
+from encoders.notes import Notes, Thing
 from encoders.pocket.weights import Weight, file_sha256
 from memory.kv.build import new_cache
 from memory.records import TimeSpan

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import cv2
 import pytest
 
-from encoders.base import Notes
+from encoders.notes import Notes
 from memory.errors import CommitRefused
 from memory.records import CubeMemory
 from memory.store.redis_store import RedisStore

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.base import Backend, Frame, FrameTokens, Notes, Sighting, Thing
-from encoders.cubing import UniformCubing
+from encoders.base import Backend, Frame, FrameTokens
+from encoders.notes import Notes, Sighting, Thing
+from encoders.segmenters.uniform import UniformCubing
 from pipeline.config import IngestConfig
 from pipeline.watching.cube_stream import new_cube_stream
 from pipeline.watching.noticing import Noticing

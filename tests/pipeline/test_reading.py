@@ -4,7 +4,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from encoders.base import Notes, ScreenText, Thing
+from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Hit, TimeSpan
 from pipeline.answering.reading import CONTRADICTED, called, line_says, read, thing_is, words
 from pipeline.questions.sought import Sought, seek

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from encoders.base import Notes, Thing
+from encoders.notes import Notes, Thing
 from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, Hit, TimeSpan, VideoRecord
 from memory.retrieval.retriever import LocalRecall

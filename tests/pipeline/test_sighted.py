@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from encoders.base import Notes, ScreenText, Sighting, Thing
+from encoders.notes import Notes, ScreenText, Sighting, Thing
 from memory.records import Hit, TimeSpan
 from pipeline.answering.reading import Seen, read
 from pipeline.answering.sighted import MOST_NAMES, sighted

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.base import Notes, Sighting, Thing
+from encoders.notes import Notes, Sighting, Thing
 from pipeline.watching.sightings import MOST_KEPT, MOST_TOLD, Sightings
 
 

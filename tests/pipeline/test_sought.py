@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from encoders.pocket.kinship import Kinship
+from encoders.pocket.hyponyms import Kinship
 from encoders.pocket.vocabulary import load_vocabulary
 from pipeline.questions.sought import seek
 

@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 
 from encoders.base import Frame
-from encoders.streaming.backend import StreamingBackend, with_streaming
-from encoders.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
+from encoders.published.streaming.backend import StreamingBackend, with_streaming
+from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
 from memory.records import CubeMemory, IngestState
 from memory.store.packing import unpack_tokens
 from pipeline.config import IngestConfig
 from pipeline.watching.cube_stream import CubeStream, new_cube_stream
 from pipeline.watching.streaming_memory import ClipCompressor, positions
-from tests.encoders.tiny_language import WIDTH, tiny, tokenize
+from tests.encoders.published.tiny_language import WIDTH, tiny, tokenize
 from tests.pipeline.fakes import GRID, colour_backend, frames_of
 
 CONFIG = StreamingConfig(vision_dim=3, grid=GRID, clip_frames=4, summary_per_frame=2, layers=2)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from encoders.base import Notes, ScreenText, Thing
+from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Hit, TimeSpan
 from pipeline.answering.reading import Seen
 from pipeline.answering.stretches import MOST_SAID, stretches, telling, told

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from encoders.streaming.encoder import StreamingConfig
-from encoders.streaming.lessons import LossOptions, lesson_loss
+from encoders.published.streaming.encoder import StreamingConfig
+from encoders.published.streaming.lessons import LossOptions, lesson_loss
 from memory.records import TimeSpan
 from pipeline.language.weights_cache import converted_model
 from pipeline.train_streaming.__main__ import models

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import pytest
 import skimage.data
 
-import encoders.screentext
+import encoders.ocr
 from encoders.errors import WeightsUnavailable
-from encoders.screentext import ScreenReader, text_likely
+from encoders.ocr import ScreenReader, text_likely
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_starting_and_reading_need_no_network(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_missing_models_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoders.screentext, "_DETECTOR", "another.onnx")
+    monkeypatch.setattr(encoders.ocr, "_DETECTOR", "another.onnx")
     with pytest.raises(WeightsUnavailable, match="pip install"):
         ScreenReader()
 

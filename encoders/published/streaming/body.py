@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from encoders.streaming.mask import additive
+from encoders.published.streaming.mask import additive
 
 _READY = ("sdpa", "eager")
 

@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from encoders.streaming.encoder import Clip, Condensed, StreamingEncoder, Tokenize
-from encoders.streaming.selection import SELECTED, choose, similarity
+from encoders.published.streaming.encoder import Clip, Condensed, StreamingEncoder, Tokenize
+from encoders.published.streaming.selection import SELECTED, choose, similarity
 
 Stage = Literal["clip", "select", "stream"]
 STAGES: tuple[Stage, ...] = ("clip", "select", "stream")

@@ -1,7 +1,7 @@
 """Quicksviewer's trained parts as published: the cubing network and the 3D resampler (arXiv 2504.15270).
 
-For users who have trained weights; `encoders.cubing.MomentumCubing` is the surrogate that needs none. The unit here is
-a whole clip: the k best borders are chosen over all of it, so this is not online.
+For users who have trained weights; `encoders.segmenters.momentum.MomentumCubing` is the surrogate that needs none. The
+unit here is a whole clip: the k best borders are chosen over all of it, so this is not online.
 
 Parameter names and shapes follow github.com/hqhq1025/quicksviewer, commit 704113694af9cc7840ba24e144c8cdaef0acdce5,
 files `quicksviewer/model/multimodal_cubing/cubing_momentum.py` and `.../multimodal_resampler/resampler_3d.py`; a state

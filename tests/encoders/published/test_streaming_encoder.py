@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from encoders.streaming.body import LanguageBody
-from encoders.streaming.encoder import Clip, StreamingConfig, StreamingEncoder, joined, time_prompt
-from encoders.streaming.mask import Context, Layout
-from tests.encoders.tiny_language import FAMILIES, WIDTH, tiny, tokenize
+from encoders.published.streaming.body import LanguageBody
+from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder, joined, time_prompt
+from encoders.published.streaming.mask import Context, Layout
+from tests.encoders.published.tiny_language import FAMILIES, WIDTH, tiny, tokenize
 
 CONFIG = StreamingConfig(vision_dim=6, grid=(3, 3), clip_frames=4, summary_per_frame=2, layers=2)
 

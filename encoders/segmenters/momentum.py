@@ -1,58 +1,20 @@
-"""Where one cube ends and the next begins, online: the uniform control and the momentum surrogate (default).
+"""Borders by the momentum of frame features, online: the default segmenter, a training-free surrogate.
 
-Quicksviewer's trained cubing network, whose unit is a whole clip, is `encoders.quicksviewer`. What is here needs no
-training and is ours: `MomentumCubing` keeps the paper's momentum of frame features (arXiv 2504.15270; published code,
-`cubing_momentum.py`) and replaces the learned gate and its choice over the whole clip by a running comparison.
+`MomentumCubing` keeps the momentum of frame features of Quicksviewer (arXiv 2504.15270; published code,
+`cubing_momentum.py`) and replaces the learned gate and its choice over the whole clip by a running comparison. The
+trained network, whose unit is a whole clip, is `encoders.published.quicksviewer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import torch
 
-from encoders.base import BoundaryReason, Cubing
-from encoders.registry import Registry
+from encoders.base import BoundaryReason
+from encoders.segmenters.base import checked_step
 from encoders.state_codec import pack, unpack
-
-CubingFactory = Callable[..., Cubing]
-"""Makes a cubing for one stream; keyword arguments are the implementation's own."""
-
-
-def default_cubings() -> Registry[CubingFactory]:
-    """A registry with the cubings that come with Longwatch."""
-    registry: Registry[CubingFactory] = Registry("cubing")
-    registry.register("momentum", MomentumCubing)
-    registry.register("uniform", UniformCubing)
-    return registry
-
-
-class UniformCubing:
-    """The control: a border every `seconds`, whatever the picture shows. Every border is a `limit`."""
-
-    def __init__(self, seconds: float = 5.0) -> None:
-        if not seconds > 0:
-            raise ValueError(f"a cube must last longer than {seconds} s")
-        self.seconds = seconds
-        self._start_s: float | None = None
-
-    def step(self, tokens: torch.Tensor, time_s: float) -> BoundaryReason | None:
-        checked_step(tokens)
-        if self._start_s is None:
-            self._start_s = time_s
-        if time_s - self._start_s < self.seconds:
-            return None
-        self._start_s = time_s
-        return "limit"
-
-    def state(self) -> bytes:
-        return pack({"start_s": self._start_s})
-
-    def restore(self, state: bytes) -> None:
-        self._start_s = unpack(state)[0]["start_s"]
-
 
 _SPREAD_RATE = 0.05
 _QUIET_PERCENTILE = 35
@@ -175,13 +137,3 @@ class MomentumCubing:
         values, tensors = unpack(state)
         self._numbers = _Numbers(**values)
         self._last, self._momentum = tensors.get("last"), tensors.get("momentum")
-
-
-def checked_step(tokens: torch.Tensor) -> torch.Tensor:
-    """One step's level-0 tokens [N, D] as float32. Raises ValueError for other shapes, NaN and infinity."""
-    if tokens.ndim != 2 or 0 in tokens.shape:
-        raise ValueError(f"one step's tokens must be [N, D], not {list(tokens.shape)}")
-    tokens = tokens.detach().to("cpu", torch.float32)
-    if not torch.isfinite(tokens).all():
-        raise ValueError("tokens hold NaN or infinity")
-    return tokens

@@ -1,8 +1,8 @@
 """The training loop of the streaming encoder: stages one after another, checkpoints that go on to the bit.
 
 What a step sees depends on the seed and the step's number alone, so a run that was stopped and resumed (on one thread,
-the same machine and versions) has the same weights as one that was not. Losses are `encoders.streaming.lessons`; where
-lessons come from is the caller's business.
+the same machine and versions) has the same weights as one that was not. Losses are
+`encoders.published.streaming.lessons`; where lessons come from is the caller's business.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from encoders.streaming.encoder import StreamingConfig, StreamingEncoder, Tokenize
-from encoders.streaming.lessons import STAGES, Lesson, LossOptions, MemoryReader, Stage, lesson_loss
+from encoders.published.streaming.encoder import StreamingConfig, StreamingEncoder, Tokenize
+from encoders.published.streaming.lessons import STAGES, Lesson, LossOptions, MemoryReader, Stage, lesson_loss
 
 CHECKPOINT, WEIGHTS = "training.safetensors", "encoder.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")

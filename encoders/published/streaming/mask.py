@@ -2,7 +2,7 @@
 
 As published: summary tokens S look at the frames F and at earlier summary tokens, frames never look at S, the mask is
 causal, and the order of the parts is the one above. Whether frames see the history H could not be read, so it is the
-option `Context`. What it is not: the encoder (`encoders.streaming.encoder`).
+option `Context`. What it is not: the encoder (`encoders.published.streaming.encoder`).
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from encoders.streaming.body import LanguageBody
-from encoders.streaming.mask import Context, Layout
+from encoders.published.streaming.body import LanguageBody
+from encoders.published.streaming.mask import Context, Layout
 
 Tokenize = Callable[[str], Sequence[int]]
 
@@ -41,7 +41,7 @@ class StreamingConfig:
         join: patches along each side that become one token; an odd edge is repeated.
         summary: what summary tokens start as, beside a learned vector each. ``frame``: the mean of one of P stretches
             of their own frame; ``clip``: the mean of the whole clip; ``learned``: nothing. Not readable.
-        context: see `encoders.streaming.mask.Context`. Not readable.
+        context: see `encoders.published.streaming.mask.Context`. Not readable.
         indicators: indicator tokens of a clip and of a question; their outputs are averaged. Not readable.
         shared_indicator: whether question and clip use the same indicator token. Not readable.
         history: how H enters: ``direct``, or through a ``linear`` layer that starts as the identity. Not readable.

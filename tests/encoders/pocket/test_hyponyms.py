@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.pocket.kinship import CALLED_FILE, Kinship
+from encoders.pocket.hyponyms import CALLED_FILE, Kinship
 from encoders.pocket.vocabulary import CLASSES, load_vocabulary
 
 WORDS = load_vocabulary()

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.quicksviewer import CubingNetwork, Resampler3D, border_count, momentum, positions_3d
+from encoders.published.quicksviewer import CubingNetwork, Resampler3D, border_count, momentum, positions_3d
 
 # Names and shapes as in the published code (see the module's docstring), for d = 16, D = 32, 4 queries.
 CUBING_SHAPES = {

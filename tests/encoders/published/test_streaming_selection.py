@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from encoders.streaming.selection import choose, similarity
+from encoders.published.streaming.selection import choose, similarity
 
 
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=12, unique=True), st.integers(1, 6))

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.base import BoundaryReason, Cubing, Frame
-from encoders.cubing import MomentumCubing, UniformCubing, default_cubings
 from encoders.pocket.vision import PocketFrameEncoder
+from encoders.segmenters import default_cubings
+from encoders.segmenters.momentum import MomentumCubing
+from encoders.segmenters.uniform import UniformCubing
 
 Borders = list[tuple[int, BoundaryReason]]
 

@@ -19,8 +19,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from encoders.base import Frame, FrameTokens, Thing
+from encoders.base import Frame, FrameTokens
 from encoders.errors import WeightsUnavailable
+from encoders.notes import Thing
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import Vocabulary
 

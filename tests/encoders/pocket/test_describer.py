@@ -6,7 +6,8 @@ import pytest
 import skimage.data
 import torch
 
-from encoders.base import COLOUR_NAMES, Backend, Frame
+from encoders.base import Backend, Frame
+from encoders.notes import COLOUR_NAMES
 from encoders.pocket.colours import colour_shares
 from encoders.pocket.vocabulary import load_vocabulary
 

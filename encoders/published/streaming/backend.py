@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 
 from encoders.base import Backend, EvidencePool, Frame, FrameTokens, KeyEncoder, Keys, KeySpace
-from encoders.streaming.encoder import StreamingEncoder
+from encoders.published.streaming.encoder import StreamingEncoder
 
-NAME, KEY_KIND = "videostreaming", "clip"
+NAME = "videostreaming"
 
 
 class StreamingKeys:

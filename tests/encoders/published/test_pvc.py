@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.progressive import ProgressiveConfig, ProgressiveEncoder, pixel_unshuffle, sine_cosine
+from encoders.published.pvc import ProgressiveConfig, ProgressiveEncoder, pixel_unshuffle, sine_cosine
 
 GRID = (4, 8)
 Order = Literal["spatial_first", "temporal_first"]

@@ -9,13 +9,13 @@ import torch
 
 from encoders.base import Backend, Frame, FrameTokens
 from encoders.errors import WeightsUnavailable
-from encoders.pocket.noticing import CLOSER_SHARE, EVEN, PocketNoticer, closer, load_chance, save_chance
+from encoders.pocket.detector import CLOSER_SHARE, EVEN, PocketNoticer, closer, load_chance, save_chance
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
 from pipeline.sources.file import FileSource
 
 WORDS = load_vocabulary()
-SAMPLE = Path(__file__).parents[1] / "data" / "sample.mp4"
+SAMPLE = Path(__file__).parents[2] / "data" / "sample.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from encoders.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
-from encoders.streaming.lessons import Lesson, LossOptions, MemoryReader, Stage, divergence, lesson_loss
-from encoders.streaming.training import CHECKPOINT, Recipe, Training, load_streaming_encoder
-from tests.encoders.tiny_language import WIDTH, tiny, tokenize
+from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
+from encoders.published.streaming.lessons import Lesson, LossOptions, MemoryReader, Stage, divergence, lesson_loss
+from encoders.published.streaming.training import CHECKPOINT, Recipe, Training, load_streaming_encoder
+from tests.encoders.published.tiny_language import WIDTH, tiny, tokenize
 
 CONFIG = StreamingConfig(vision_dim=6, grid=(2, 2), clip_frames=2, summary_per_frame=2, layers=2)
 RECIPE = Recipe(clip=6, select=4, stream=4, rate=3e-3, warmup=2)
