@@ -1,11 +1,11 @@
 """READ SECOND: how a question becomes an answer. Question -> select -> prompt -> generate -> cite.
 
-    parse()      the question's own time, kind and topic      pipeline/questions/question.py
-    gather()     candidates from the memory, notes read       pipeline/answering/gather.py
+    parse()      the question's own time, kind and topic      pipeline/queries/question.py
+    gather()     candidates from the memory, notes read       pipeline/answering/execute.py
     find         what was found, with times, as a statement   pipeline/answering/findings.py
-    of()         what the model reads besides, if many cubes  pipeline/answering/surroundings.py
+    of()         what the model reads besides, if many cubes  pipeline/answering/context.py
     generate()   the model words the statement                pipeline/language/
-    worded()     words that are not in the memory are dropped pipeline/answering/grounding.py
+    worded()     words that are not in the memory are dropped pipeline/answering/verify.py
 
 Frames are never touched: what is answered rests on what was remembered while watching.
 """
@@ -21,15 +21,15 @@ from encoders.base import KeyEncoder
 from memory.records import Evidence, TimeSpan, VideoStatus
 from memory.retrieval.retriever import Recall
 from memory.store.base import MemoryStore
+from pipeline.answering.context import Surroundings
+from pipeline.answering.execute import Gatherer, Rerank
 from pipeline.answering.findings import notes_said
-from pipeline.answering.gather import Gatherer, Rerank
-from pipeline.answering.grounding import Worded, worded
-from pipeline.answering.reading import Seen
-from pipeline.answering.surroundings import Surroundings
+from pipeline.answering.match import Seen
+from pipeline.answering.verify import Worded, worded
 from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
-from pipeline.language.base import Generation, LanguageModel, Prompt
-from pipeline.questions.question import parse
+from pipeline.language.protocol import Generation, LanguageModel, Prompt
+from pipeline.queries.question import parse
 
 
 @dataclass(frozen=True, slots=True)

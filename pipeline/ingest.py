@@ -1,7 +1,7 @@
 """READ FIRST: how a recorded video becomes memory. Decode -> encode -> cube -> compress -> propagate -> commit.
 
-    source.steps()     one frame a step, by presentation time          pipeline/sources
-    stream.watching()  frames -> tokens, borders, words                pipeline/watching/cube_stream.py
+    source.steps()     one frame a step, by presentation time          pipeline/video
+    stream.watching()  frames -> tokens, borders, words                pipeline/watching/cubes.py
     stream.keep()      compressed, pooled, described: cubes            the same
     store.commit()     closed cubes, open cube and state, all or none  memory/store/base.py
 
@@ -20,10 +20,10 @@ from encoders.base import Backend
 from memory.records import FINAL_STATUSES, CubeMemory, IngestState, VideoError, VideoRecord, VideoStatus
 from memory.store.base import Commit, MemoryStore
 from pipeline.config import IngestConfig
-from pipeline.decode import choose_mode
 from pipeline.errors import BackendMismatch, MediaDamaged
-from pipeline.sources.base import DecodeMode, FrameSource
-from pipeline.watching.cube_stream import CubeStream, new_cube_stream
+from pipeline.video.sampling import choose_mode
+from pipeline.video.source import DecodeMode, FrameSource
+from pipeline.watching.cubes import CubeStream, new_cube_stream
 
 OnCommit = Callable[[VideoRecord, Sequence[CubeMemory]], None]
 

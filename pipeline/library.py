@@ -13,7 +13,7 @@ from pathlib import Path
 
 from memory.records import VideoRecord
 from memory.store.base import MemoryStore
-from pipeline.sources.base import FrameSource
+from pipeline.video.source import FrameSource
 
 LOCAL_OWNER = "local"
 _CHUNK_BYTES = 1 << 20

@@ -29,8 +29,8 @@ from memory.store.base import Commit, MemoryStore
 from pipeline.answering.findings import notes_said
 from pipeline.config import IngestConfig
 from pipeline.errors import PipelineError
-from pipeline.sources.pushed import decode_picture
-from pipeline.watching.cube_stream import new_cube_stream
+from pipeline.video.pushed import decode_picture
+from pipeline.watching.cubes import new_cube_stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _disk(longwatch: Longwatch) -> str:
 
 def _decoding(longwatch: Longwatch) -> str:
     """Starts a decoding child on an ordinary file, this one, and says what it has given up."""
-    from pipeline.sandbox.source import guards
+    from pipeline.video.sandbox.source import guards
 
     sandbox = longwatch.settings.sandbox_config()
     if sandbox is None:

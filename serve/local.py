@@ -18,7 +18,7 @@ from pipeline.answer import Answer
 from pipeline.errors import PipelineError
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, file_sha256, register_file
-from pipeline.questions.question import parse
+from pipeline.queries.question import parse
 
 from . import convert, schemas
 from .access import find_secret

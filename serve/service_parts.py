@@ -16,11 +16,11 @@ from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownV
 from memory.records import Hit, VideoRecord
 from memory.store.opening import StoreHold
 from pipeline.answer import AnswerEvent
-from pipeline.closer import frames_at
 from pipeline.config import AnswerConfig
 from pipeline.errors import MediaNotKept, NotWatchedYet
 from pipeline.library import Identity, new_video_id, register_file, stream_record
-from pipeline.questions.question import parse
+from pipeline.queries.question import parse
+from pipeline.video.seek import frames_at
 from pipeline.watching.thumbnail import thumbnail_jpeg
 
 from .errors import NotFound, NotLive

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from memory.config import StoreConfig
 from memory.records import TokenType
 from pipeline.config import AnswerConfig, IngestConfig
-from pipeline.decode import SandboxConfig
+from pipeline.video.sampling import SandboxConfig
 
 PREFIX = "LONGWATCH_"
 

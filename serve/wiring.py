@@ -26,12 +26,12 @@ from memory.store.opening import StoreHold
 from memory.store.redis_store import RedisStore
 from memory.store.retrying import PatientStore
 from pipeline.answer import Answerer
-from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendUnavailable
-from pipeline.language.base import LanguageModel
-from pipeline.sandbox.source import SandboxedSource
-from pipeline.sources.base import FrameSource
-from pipeline.sources.file import FileSource
+from pipeline.language.protocol import LanguageModel
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
+from pipeline.video.sandbox.source import SandboxedSource
+from pipeline.video.source import FrameSource
 
 from .jobs import Jobs
 from .removal import Removal
@@ -55,7 +55,7 @@ def load_language_model(settings: Settings) -> LanguageModel:
     """The language model of the backend the settings name. From here on this process computes with one thread unless
     `threads` says otherwise: so small a model gains nothing from a second one, and where the cores are shared the two
     wait for each other (measured on two busy cores: 72 ms a token with one thread, 660 ms with two)."""
-    from pipeline.language.pocket import PocketLanguageModel  # its libraries take seconds to import
+    from pipeline.language.smollm.model import PocketLanguageModel  # its libraries take seconds to import
 
     torch.set_num_threads(settings.threads or 1)
     return PocketLanguageModel(settings.cache_dir / "weights", cache_slots=settings.cache_slots)

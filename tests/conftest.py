@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pipeline.language.pocket import PocketLanguageModel
+    from pipeline.language.smollm.model import PocketLanguageModel
 
 ROOT = Path(__file__).resolve().parent.parent
 SKIPS = ROOT / "tests" / "SKIPS.md"
@@ -69,7 +69,7 @@ def language_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pocket(language_cache: Path) -> PocketLanguageModel:
     """The real language model, as it ships."""
-    from pipeline.language.pocket import PocketLanguageModel
+    from pipeline.language.smollm.model import PocketLanguageModel
 
     return PocketLanguageModel(language_cache)
 
@@ -77,6 +77,6 @@ def pocket(language_cache: Path) -> PocketLanguageModel:
 @pytest.fixture(scope="session")
 def unadapted(language_cache: Path) -> PocketLanguageModel:
     """The real language model as its wheel has it."""
-    from pipeline.language.pocket import PocketLanguageModel
+    from pipeline.language.smollm.model import PocketLanguageModel
 
     return PocketLanguageModel(language_cache, adapter="none")

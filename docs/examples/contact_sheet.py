@@ -9,8 +9,8 @@ import numpy as np
 from encoders.notes import Notes
 from memory.records import CubeMemory
 from pipeline.answering.findings import notes_said
-from pipeline.closer import frames_at
 from pipeline.times import spoken
+from pipeline.video.seek import frames_at
 from serve.local import watch
 from serve.settings import Settings
 from serve.wiring import Longwatch

@@ -1,7 +1,7 @@
 """What of the found fits the budget: so many cubes, so many memory tokens.
 
 What it is: the choice among cubes that answer, by a question's kind, by worth, and by how little they repeat. What it
-is not: a judgement of what answers (`pipeline.answering.candidates`); the statement counts everything found.
+is not: a judgement of what answers (`pipeline.answering.retrieve`); the statement counts everything found.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from memory.retrieval.selection import Order, select
-from pipeline.answering.candidates import Answering
-from pipeline.answering.reading import Seen
+from pipeline.answering.match import Seen
+from pipeline.answering.retrieve import Answering
 from pipeline.config import AnswerConfig
-from pipeline.questions.question import Kind
+from pipeline.queries.question import Kind
 
 ORDERS: dict[Kind, Order] = {"first": "first", "last": "last", "at": "time", "summary": "time"}
 """Which memories a kind of question prefers when the budget binds; the others prefer what answers best."""

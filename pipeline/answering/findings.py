@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from memory.records import Evidence, TimeSpan
-from pipeline.answering.reading import Seen, words
-from pipeline.answering.stretches import notes_said
-from pipeline.questions.kinds import yes_or_no
-from pipeline.questions.offsets import Offset
-from pipeline.questions.question import Question
+from pipeline.answering.match import Seen, words
+from pipeline.answering.segments import notes_said
+from pipeline.queries.question import Question
+from pipeline.queries.rules.kinds import yes_or_no
+from pipeline.queries.rules.offsets import Offset
 from pipeline.times import clock, joined, listed, spoken
 
 __all__ = ["Finding", "notes_said"]

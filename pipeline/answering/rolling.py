@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from encoders.notes import Notes
 from memory.records import VideoRecord
 from memory.store.base import MemoryStore
-from pipeline.language.base import ReadableMemory, Reading, ReadingModel
+from pipeline.language.protocol import ReadableMemory, Reading, ReadingModel
 
 MOST_STREAMS = 4
 """Streams kept warm; a cache of 1024 slots of the pocket model takes about 50 MB."""

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from pipeline.language.base import Generation, Prompt, StopWriting
+from pipeline.language.protocol import Generation, Prompt, StopWriting
 
 
 class ScriptedModel:

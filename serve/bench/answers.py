@@ -16,9 +16,9 @@ from typing import Any
 from encoders.pocket.weights import file_sha256
 from memory.config import StoreConfig
 from memory.store.opening import StoreHold
-from pipeline.language.adapter import ADAPTER_FILE
-from pipeline.language.base import LanguageModel
+from pipeline.language.protocol import LanguageModel
 from pipeline.language.scripted import ScriptedModel
+from pipeline.language.smollm.adapter import ADAPTER_FILE
 from serve.bench.answers_real import real
 from serve.bench.answers_timelines import (
     ITEMS,

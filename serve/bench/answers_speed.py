@@ -43,8 +43,8 @@ def one_round(began_s: float, weights: Path) -> dict[str, float]:
 
     from encoders.notes import Notes, Thing
     from memory.records import TimeSpan
-    from pipeline.language.base import Prompt, ReadableMemory
-    from pipeline.language.pocket import PocketLanguageModel
+    from pipeline.language.protocol import Prompt, ReadableMemory
+    from pipeline.language.smollm.model import PocketLanguageModel
 
     torch.set_num_threads(1)
     model = PocketLanguageModel(weights)

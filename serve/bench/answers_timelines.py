@@ -15,7 +15,7 @@ from memory.retrieval.retriever import LocalRecall
 from memory.store.opening import StoreHold
 from pipeline.answer import Answer, Answerer
 from pipeline.config import AnswerConfig
-from pipeline.language.base import LanguageModel
+from pipeline.language.protocol import LanguageModel
 from serve.evals.remembered import remember
 from serve.evals.scoring import invented_times
 from serve.evals.timelines import TimelineItem, exact

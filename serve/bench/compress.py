@@ -21,8 +21,8 @@ from encoders.base import Frame, FrameEncoder
 from encoders.compressors import default_compressors
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.segmenters.momentum import MomentumCubing
-from pipeline.decode import DecodeConfig
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 from serve.bench.compress_cuts import Counts, Cut, detectors, matched, orders, our_changes, quiet_spans, their_changes
 from serve.bench.compress_quality import CUBE_STEPS, measured, plant
 

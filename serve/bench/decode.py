@@ -14,8 +14,8 @@ from typing import Any
 
 import av
 
-from pipeline.decode import DecodeConfig
-from pipeline.sources.base import DecodeMode
+from pipeline.video.sampling import DecodeConfig
+from pipeline.video.source import DecodeMode
 from serve.bench.film import FPS, Recipe, film, pictured
 from serve.bench.rows import Rows
 from serve.settings import Settings

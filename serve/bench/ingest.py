@@ -25,7 +25,7 @@ from memory.config import StoreConfig
 from memory.store.opening import StoreHold
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, register_file
-from pipeline.sources.base import DecodeMode
+from pipeline.video.source import DecodeMode
 from serve.bench.film import Recipe, film, pictured, repeated
 from serve.bench.rows import Rows
 from serve.settings import Settings

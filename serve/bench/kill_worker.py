@@ -22,10 +22,10 @@ from encoders.base import Backend
 from memory.config import StoreConfig
 from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
-from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, file_sha256, register_file
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 
 CONFIG = IngestConfig(propagator="merging", screen_text_every_s=30.0)
 

@@ -26,7 +26,7 @@ import torch
 from tokenizers import Tokenizer
 
 from memory.kv.policies import DEFAULT, kv_policy
-from pipeline.language.weights_cache import ConvertedModel, converted_model
+from pipeline.language.smollm.weights_cache import ConvertedModel, converted_model
 from serve.bench.kv_exact import largest_error
 from serve.bench.kv_ours import PrunedReader, attached
 from serve.bench.kv_planting import Plan, build

@@ -20,8 +20,8 @@ from PIL import Image
 from encoders.base import Backend, Frame
 from encoders.compressors import default_compressors
 from memory.records import F32, TimeSpan
-from pipeline.decode import DecodeConfig
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 
 STEPS, TOKENS, SIDE_PX = 4, 16, 512
 PICTURES = """astronaut cell coins ihc moon motorcycle_left retina page text horse clock_motion brick grass gravel

@@ -34,8 +34,8 @@ from memory.store.base import MemoryStore
 from memory.store.opening import StoreHold
 from pipeline.config import AnswerConfig, IngestConfig
 from pipeline.ingest import Ingest
-from pipeline.language.base import LanguageModel
-from pipeline.language.pocket import PocketLanguageModel
+from pipeline.language.protocol import LanguageModel
+from pipeline.language.smollm.model import PocketLanguageModel
 from pipeline.library import Identity, register_file
 from serve.bench import memory_needle_score as score
 from serve.bench.code_digest import code_digest

@@ -19,10 +19,10 @@ from memory.retrieval.retriever import LocalRecall, RecallRequest
 from memory.retrieval.selection import select
 from memory.store.base import MemoryStore
 from pipeline.answer import Answer, Answerer, Usage
-from pipeline.answering.gather import Gatherer
+from pipeline.answering.execute import Gatherer
 from pipeline.config import AnswerConfig
-from pipeline.language.base import LanguageModel
-from pipeline.questions.question import Question, parse
+from pipeline.language.protocol import LanguageModel
+from pipeline.queries.question import Question, parse
 from serve.bench import memory_needle_score as score
 from serve.bench.memory_needle_film import Film, Planted
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from encoders.base import Frame
 from memory.records import TimeSpan
-from pipeline.sources.base import DecodeMode, MediaInfo
+from pipeline.video.source import DecodeMode, MediaInfo
 from serve.bench.memory_needle_shots import HEIGHT_PX, WIDTH_PX, Shot
 from serve.bench.memory_needle_sources import Source
 

@@ -25,8 +25,8 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from pipeline.decode import DecodeConfig
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 from serve.settings import Settings
 
 ROOT = Path(__file__).parents[2]

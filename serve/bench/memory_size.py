@@ -23,11 +23,11 @@ from memory.config import StoreConfig
 from memory.store.base import MemoryStore
 from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
-from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, register_file
-from pipeline.sources.base import DecodeMode, MediaInfo
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
+from pipeline.video.source import DecodeMode, MediaInfo
 
 SAMPLE = Path(__file__).parents[2] / "tests" / "data" / "sample.mp4"
 FILM_SHOT_S, FAST_SHOT_S = 5, 2

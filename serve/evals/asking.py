@@ -19,7 +19,7 @@ from memory.records import VideoRecord
 from pipeline.answer import Answer
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, file_sha256, register_file
-from pipeline.sources.base import DecodeMode, FrameSource, MediaInfo
+from pipeline.video.source import DecodeMode, FrameSource, MediaInfo
 from serve.wiring import Longwatch, file_source
 
 from .choices import choose

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from memory.retrieval.retriever import RecallRequest
 from pipeline.answer import Answer
-from pipeline.answering.reading import words
-from pipeline.questions.question import topic_of
+from pipeline.answering.match import words
+from pipeline.queries.question import topic_of
 from serve.wiring import Longwatch
 
 from .scoring import count_said, letter_said

@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.decode import DecodeConfig
 from pipeline.library import file_sha256
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 from serve.errors import BadRequest
 
 

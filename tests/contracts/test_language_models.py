@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pipeline.language.base import Generation, LanguageModel, Prompt
+from pipeline.language.protocol import Generation, LanguageModel, Prompt
 from pipeline.language.scripted import ScriptedModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.decode import DecodeConfig
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 from tests.pipeline.media import picture
 
 SIZE = (192, 108)

@@ -12,10 +12,10 @@ from memory.config import StoreConfig
 from memory.errors import CommitRefused
 from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
-from pipeline.decode import DecodeConfig
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, file_sha256, register_file
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
 from tests.pipeline.fakes import colour_backend
 
 LEFT = 3

@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pipeline.closer import frames_at
-from pipeline.decode import DecodeConfig, SandboxConfig, choose_mode
 from pipeline.errors import MediaDamaged, MediaTooLarge, MediaUnsupported
-from pipeline.sandbox.source import SandboxedSource
+from pipeline.video.sampling import DecodeConfig, SandboxConfig, choose_mode
+from pipeline.video.sandbox.source import SandboxedSource
+from pipeline.video.seek import frames_at
 from tests.conftest import ROOT
 from tests.e2e.fuzzing import BASES, Bases, spoilt
 

@@ -19,7 +19,7 @@ import torch
 from encoders.base import Backend, Frame, FrameTokens, Keys, KeySpace
 from encoders.notes import COLOUR_NAMES, Glimpse, Thing
 from encoders.state_codec import pack, unpack
-from pipeline.sources.base import DecodeMode, MediaInfo
+from pipeline.video.source import DecodeMode, MediaInfo
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (0, 0, 0),

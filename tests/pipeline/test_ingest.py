@@ -15,13 +15,13 @@ from memory.records import CubeMemory, VideoRecord
 from memory.store.export import export_lines
 from memory.store.redis_store import RedisStore
 from pipeline.config import IngestConfig
-from pipeline.decode import DecodeConfig
 from pipeline.errors import BackendMismatch, MediaDamaged
 from pipeline.ingest import Ingest, OnCommit
 from pipeline.library import Identity, file_sha256, register_file
-from pipeline.sources.base import FrameSource
-from pipeline.sources.file import FileSource
-from pipeline.watching.cube_stream import new_cube_stream
+from pipeline.video.file import FileSource
+from pipeline.video.sampling import DecodeConfig
+from pipeline.video.source import FrameSource
+from pipeline.watching.cubes import new_cube_stream
 from tests.pipeline.fakes import PAGE, PictureSource, colour_backend, frames_of, write_scenes
 from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
 

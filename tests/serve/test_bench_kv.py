@@ -227,7 +227,7 @@ def test_comments_and_docstrings_do_not_cost_a_row_and_code_does(tmp_path: Path)
 
 
 def test_a_run_without_the_other_environment_says_so(tmp_path: Path) -> None:
-    from pipeline.language.weights_cache import ConvertedModel
+    from pipeline.language.smollm.weights_cache import ConvertedModel
 
     bench = kv.Bench(tmp_path, ConvertedModel(tmp_path), _streams={"8k": short_streams()})
     bench._try(Task("kvpress:tova", 256, "8k"), rows := {})

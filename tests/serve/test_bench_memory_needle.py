@@ -145,14 +145,14 @@ def test_films_are_watched_anew_for_other_code_of_watching_and_not_of_asking(mon
     (watched,) = read
     wanted = {
         "pipeline.ingest",
-        "pipeline.watching.cube_stream",
+        "pipeline.watching.cubes",
         "encoders.pocket.vision",
         "memory.propagation.propagators",
         "memory.store.codec",
     }
     assert wanted <= set(watched)
     assert not {
-        "pipeline.answering.gather",
+        "pipeline.answering.execute",
         "memory.retrieval.selection",
         "memory.retrieval.retriever",
         "pipeline.config",

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
 from serve.bench import decode, film, ingest
 from serve.bench.film import Recipe, repeated
 from serve.bench.rows import FRESH_S, Rows

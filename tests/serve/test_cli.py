@@ -14,7 +14,7 @@ import pytest
 
 from encoders.base import Backend
 from memory.store.embedded import EmbeddedValkey
-from pipeline.language.base import LanguageModel
+from pipeline.language.protocol import LanguageModel
 from serve import wiring
 from serve.cli import main
 from serve.schemas import Answer, SearchResult, Timeline, Video

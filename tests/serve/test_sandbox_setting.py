@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
-from pipeline.sandbox.source import SandboxedSource
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
+from pipeline.video.sandbox.source import SandboxedSource
 from serve import doctor
 from serve.settings import Settings
 from serve.wiring import file_source

@@ -2,7 +2,7 @@
 
 What changes: a clip's memory is H_k and its key is the indicator Ĥ_k, in a key space of its own; a question is read by
 the same encoder. What stays: frames, evidence and words. What it is not: the per-stream part, which carries H and lives
-where cubes are made (`pipeline.watching.streaming_memory`).
+where cubes are made (`pipeline.watching.clips`).
 """
 
 from __future__ import annotations

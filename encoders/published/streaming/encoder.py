@@ -11,7 +11,7 @@ Not readable, so named options of `StreamingConfig`: what the summary tokens sta
 how many indicator tokens there are, how H enters the next clip, whether question and clip share an indicator token.
 Published: the question is read with the final memory H_K. Ours: with any H_k, since a live stream has no final one.
 
-Nothing here is trained; `pipeline.train_streaming` trains it. The training-free surrogate that runs without any of
+Nothing here is trained; `pipeline.training.streaming` trains it. The training-free surrogate that runs without any of
 this is `memory.propagation.propagators.MergingPropagator`.
 """
 

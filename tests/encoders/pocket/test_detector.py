@@ -12,7 +12,7 @@ from encoders.errors import WeightsUnavailable
 from encoders.pocket.detector import CLOSER_SHARE, EVEN, PocketNoticer, closer, load_chance, save_chance
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
-from pipeline.sources.file import FileSource
+from pipeline.video.file import FileSource
 
 WORDS = load_vocabulary()
 SAMPLE = Path(__file__).parents[2] / "data" / "sample.mp4"

@@ -1,0 +1,108 @@
+"""Kinds that relate things in time: which of two comes first, what is between them, what stands beside one, and when it
+is so many seconds from one.
+
+What it is: the appearances a question counts from, and what is found from there. What it is not: how that is said
+(`pipeline.answering.findings`), or how it was asked (`pipeline.queries.rules.pairs`, `pipeline.queries.rules.offsets`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from memory.records import TimeSpan, VideoRecord
+from pipeline.answering import findings, timeline_findings
+from pipeline.answering.findings import Finding
+from pipeline.answering.match import Seen
+from pipeline.answering.retrieve import Candidates
+from pipeline.queries.question import Kind, Question
+from pipeline.queries.rules.offsets import Offset
+from pipeline.queries.rules.times import FOREVER_S
+from pipeline.queries.spans import apart
+
+GROWING = ("queued", "ingesting", "live")
+"""States of a video whose end nobody knows yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """The appearance of a thing that a question counts from.
+
+    Attributes:
+        span: of that appearance, or of the moment that was named instead of a thing.
+        seen: the cubes of every appearance; none of a moment.
+    """
+
+    span: TimeSpan
+    seen: list[Seen]
+
+
+def two(candidates: Candidates, video: VideoRecord, question: Question) -> Finding:
+    """Kinds between and which_first: the appearances of both, and what is between."""
+    one = candidates.answering(video.id, question).seen
+    other = candidates.answering(video.id, replace(question, topic=question.other)).seen
+    if question.kind == "which_first":
+        return findings.which_first(question, one, other)
+    gap_s = candidates.gap_s
+    first, last = apart(findings.appearances(one, gap_s), findings.appearances(other, gap_s), question)
+    if first is None or last is None or last.start_s <= first.end_s:
+        return timeline_findings.between(question, first, last, [], gap_s)
+    inside = candidates.look(video.id, replace(question, span=TimeSpan(first.end_s, last.start_s)))
+    inside = [one for one in inside if not one.span.overlaps(first) and not one.span.overlaps(last)]
+    return timeline_findings.between(question, first, last, inside, gap_s)
+
+
+def beside(candidates: Candidates, video: VideoRecord, question: Question) -> Finding:
+    """Kinds before and after: the cube next to the anchor, or the nearest one of the sort that is wanted."""
+    anchor = anchor_of(candidates, video, question)
+    if anchor is None:
+        return findings.nothing(question)
+    if question.wanted and candidates.seek(question.wanted).known:
+        neighbours = _nearest(candidates, video, question, anchor.span)
+    else:
+        question = replace(question, wanted="")
+        neighbours = candidates.beside(video.id, anchor.span, after=question.kind == "after")
+    return findings.beside(
+        question,
+        anchor.span,
+        neighbours,
+        anchor.seen,
+        watched_s=video.ingested_s,
+        growing=video.status in GROWING,
+    )
+
+
+def anchor_of(candidates: Candidates, video: VideoRecord, question: Question) -> Anchor | None:
+    """The appearance meant, the first where the question does not say; None where it was not found."""
+    if not question.topic:
+        return Anchor(TimeSpan(question.at_s or 0.0, question.at_s or 0.0), [])
+    seen = candidates.answering(video.id, replace(question, span=None, at_s=None)).seen
+    spans = findings.appearances(seen, candidates.gap_s)
+    place = question.nth - 1 if question.nth > 0 else question.nth
+    return Anchor(spans[place], seen) if -len(spans) <= place < len(spans) else None
+
+
+def anchor_asked(question: Question, offset: Offset) -> Question:
+    """The thing that a moment is counted from, as a question of its own."""
+    quoted = offset.topic if offset.quoted else None
+    kind: Kind = "before" if offset.seconds < 0 else "after"
+    return Question(question.text, kind, offset.topic, quoted=quoted, where=offset.where, nth=offset.nth)
+
+
+def counted_from(anchor: TimeSpan, question: Question, offset: Offset, watched_s: float) -> Question | None:
+    """The question of the moment so far from an appearance, or of the stretch to there as far as it was watched; None
+    where nothing was watched then."""
+    from_s = anchor.start_s if offset.onset else anchor.end_s
+    there_s = from_s + offset.seconds
+    if offset.stretch:
+        span = TimeSpan(max(min(from_s, there_s), 0.0), max(min(max(from_s, there_s), watched_s), 0.0))
+        return replace(question, span=span, offset=None) if span.seconds > 0 else None
+    return replace(question, at_s=there_s, offset=None) if 0 <= there_s < watched_s else None
+
+
+def _nearest(candidates: Candidates, video: VideoRecord, question: Question, anchor: TimeSpan) -> list[Seen]:
+    """The nearest cube on that side of what is wanted: "which animal comes after the dog"."""
+    after = question.kind == "after"
+    side = TimeSpan(anchor.end_s, FOREVER_S) if after else TimeSpan(0.0, anchor.start_s)
+    seen = candidates.answering(video.id, replace(question, topic=question.wanted, where="", span=side)).seen
+    seen = [one for one in seen if not one.span.overlaps(anchor)]
+    return sorted(seen, key=lambda one: one.span, reverse=not after)[:1]

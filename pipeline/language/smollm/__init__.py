@@ -1,0 +1,1 @@
+"""The pocket language model: SmolLM2-135M-Instruct on the CPU."""

@@ -1,0 +1,37 @@
+"""How the adapted model is asked for an answer: memories as a timeline where there are many, what code found, the
+question.
+
+The wording is the one it was trained on (`pipeline.language.smollm.timeline_template`), put into the parts that
+`pipeline.language.smollm.model` asks of any wording. What it is not: the wording for the model as its wheel has it
+(`pipeline.language.smollm.chat_template`).
+"""
+
+from __future__ import annotations
+
+from encoders.notes import Notes
+from memory.records import TimeSpan
+from pipeline.answering.findings import notes_said
+from pipeline.language.smollm.chat_template import STATEMENT_CHARS, plain
+from pipeline.language.smollm.timeline_template import TimelineWording
+from pipeline.times import clock
+
+
+class AdaptedWording(TimelineWording):
+    """A short constant beginning and no worked examples: the adapter holds what those would show."""
+
+    def prefix(self) -> list[int]:
+        """The constant part: system line and the opening of the timeline."""
+        return self.reading_start()
+
+    def memories(self) -> list[int]:
+        """Nothing opens the memories: the constant part did."""
+        return []
+
+    def memory(self, span: TimeSpan, notes: Notes) -> list[int]:
+        """One memory, a line: ``[0:10-0:17] tabby cat and sofa``."""
+        return self.reading_line(f"[{clock(span.start_s)}-{clock(span.end_s)}] {notes_said(notes)}")
+
+    def question(self, question: str, statement: str, *, after_memories: bool = False) -> list[int]:
+        """The rest of the prompt, up to where the answer begins."""
+        found = self._text(f"{plain(statement, STATEMENT_CHARS)}\n")
+        return [*found, *self.reading_question(question)]

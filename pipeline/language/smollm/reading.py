@@ -1,0 +1,54 @@
+"""Memories in the pocket model's cache: each is read as its time and its words, a group of slots that goes as a whole.
+
+What it is: the model's side of reading many memories ahead of a question, for one answer or along a live stream. What
+it is not: a choice of memories; and the pocket model does not take facts from them, its statement is found by code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.language.decoding import GreedyDecoder, Prefix
+from pipeline.language.protocol import ReadableMemory
+from pipeline.language.smollm.chat_template import ChatWording
+
+
+class PocketReading:
+    """A `Reading` that begins from the constant beginning of all prompts.
+
+    Attributes:
+        so_far: what was read; answers fork it.
+        next_number: above the numbers of all memories read.
+    """
+
+    def __init__(self, decoder: GreedyDecoder, wording: ChatWording, beginning: Prefix) -> None:
+        self._decoder = decoder
+        self._wording = wording
+        self.so_far = beginning.fork()
+        self.next_number = 0
+        if heading := wording.memories():
+            self.so_far.cache.announce(len(heading), protect="system")
+            decoder.read(self.so_far, heading)
+
+    def read(self, numbered: Sequence[tuple[int, ReadableMemory]]) -> None:
+        """See `Reading.read`."""
+        tokens: list[int] = []
+        for number, memory in numbered:
+            line = self._wording.memory(memory.span, memory.notes)
+            self.so_far.cache.announce(len(line), group=number)
+            tokens += line
+            self.next_number = max(self.next_number, number + 1)
+        if tokens:
+            self._decoder.read(self.so_far, tokens)
+
+    def copy(self) -> PocketReading:
+        """One to read on in, without a trace in this one."""
+        twin = object.__new__(PocketReading)
+        twin._decoder, twin._wording = self._decoder, self._wording
+        twin.so_far, twin.next_number = self.so_far.fork(), self.next_number
+        return twin
+
+    @property
+    def held(self) -> frozenset[int]:
+        """See `Reading.held`."""
+        return self.so_far.cache.groups

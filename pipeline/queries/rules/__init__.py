@@ -1,0 +1,1 @@
+"""Rules over English wordings, one aspect of a question each."""

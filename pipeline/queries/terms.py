@@ -1,0 +1,77 @@
+"""What a question's words stand for among the names in memories: "stick" for a drumstick, "red car" for any car.
+
+What it is: the longest part of the topic that the encoder's vocabulary knows (`KeyEncoder.kin`), and whether a name in
+a cube's notes is of that kind. What it is not: a likeness; where no word is known, spelling decides
+(`pipeline.answering.match`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+Kin = Callable[[str], frozenset[str]]
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_NUMBER = re.compile(r"^(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+(?=\S)", re.IGNORECASE)
+_LONGEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A topic, understood as far as the vocabulary goes.
+
+    Attributes:
+        topic: as asked.
+        known: the part of it that is a word of the vocabulary; empty where none is.
+        names: what that word may be said for, in lower case.
+        behind: words of the topic behind the known part: "open" of "gate open".
+        kin: the vocabulary, for names that it does not spell so itself.
+    """
+
+    topic: str
+    known: str
+    names: frozenset[str]
+    behind: str
+    kin: Kin
+
+    @property
+    def bare(self) -> str:
+        """The topic without what is behind the known part, and without a number before it: "three taxis"."""
+        topic = self.topic.removesuffix(self.behind).strip()
+        return topic if topic == self.known else _NUMBER.sub("", topic)
+
+    def covers(self, name: str) -> bool:
+        """Whether a thing of that name is what is sought. Of a name that the vocabulary knows the whole decides (a hot
+        dog is no dog), else its last words; a kind stands for one of its own where the encoder was not sure ("cat" for
+        a tabby cat)."""
+        words = _WORD.findall(name.casefold())
+        for start in range(len(words)):
+            end = " ".join(words[start:])
+            if end in self.names:
+                return True
+            if known := {one.casefold() for one in self.kin(end)}:
+                return known <= self.names or self._ends(words) or self._within(words, known)
+        return False
+
+    def _ends(self, words: Sequence[str]) -> bool:
+        """A Siberian husky is a husky, where "husky" is no kind of many."""
+        return len(self.names) == 1 and any(" ".join(words[i:]) in self.names for i in range(1, len(words)))
+
+    def _within(self, words: Sequence[str], known: set[str]) -> bool:
+        own = _WORD.findall(self.known.casefold())
+        return own[-len(words) :] == list(words) and self.names <= known
+
+
+def seek(topic: str, kin: Kin, *, verb_last: bool = False) -> Sought:
+    """Understands a topic: the longest run of its words that is known; of equals the last ("dog bowl"), but the first
+    of "cup of coffee" and where the last may be a verb."""
+    words = _WORD.findall(topic)[:_LONGEST]
+    step = 1 if verb_last or "of" in words else -1
+    for length in range(len(words), 0, -1):
+        for start in range(len(words) - length + 1)[::step]:
+            known = " ".join(words[start : start + length])
+            if names := kin(known):
+                behind = " ".join(words[start + length :])
+                return Sought(topic, known, frozenset(one.casefold() for one in names), behind, kin)
+    return Sought(topic, "", frozenset(), "", kin)

@@ -1,0 +1,1 @@
+"""Training of what ships or may be added; nothing here runs when answering."""

@@ -1,0 +1,242 @@
+"""One stream of steps becoming cubes: see, notice, look, keep. Files and cameras both run through here.
+
+    Seeing       frames -> tokens, evidence, borders of cubes      pipeline/watching/encode.py
+    Noticing     a closer look: what stands out of a step          pipeline/watching/detect.py
+    Glimpsing    colours, words on the screen                      pipeline/watching/ocr.py
+    CubeStream   compress, pool, describe -> closed cubes          here
+
+What it is: the state machine between frames and closed cubes. What it is not: decoding (`pipeline.video`), storing
+(`pipeline.ingest`, `pipeline.live`), or any model. The four stages may run in threads of their own, each ahead of the
+next: what a stage needs to go on travels with the steps it passes on. The whole state fits in an `IngestState`, and a
+restored stream fed the same frames, in whatever groups, gives the same cubes to the bit.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from encoders.base import CLIP_KEY_KIND, Backend, BoundaryReason, Compressor, Cubing, Frame, Keys
+from encoders.compressors import default_compressors
+from encoders.segmenters import default_cubings
+from encoders.sketch import change
+from memory.propagation.propagators import Propagator, propagator
+from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
+from memory.store.packing import pack_tokens
+from pipeline.config import IngestConfig
+from pipeline.watching.describe import DescriptionPool
+from pipeline.watching.detect import Noticing
+from pipeline.watching.encode import Part, Seeing, Seen, Sketch
+from pipeline.watching.ocr import Glimpsing
+from pipeline.watching.stages import Line
+from pipeline.watching.thumbnail import thumbnail_jpeg
+
+_PARTS_AHEAD = 2
+
+
+class CubeStream:
+    """Takes groups of frames, gives closed cubes, and shows the open one at any time."""
+
+    def __init__(
+        self, backend: Backend, cubing: Cubing, compressor: Compressor, propagator: Propagator, config: IngestConfig
+    ) -> None:
+        self._backend = backend
+        self._seeing = Seeing(backend, cubing, config.same_picture)
+        self._noticing = Noticing(backend.noticer if config.notice else None)
+        self._glimpsing = Glimpsing(backend.describer, config)
+        self._compressor = compressor
+        self._propagator = propagator
+        self._config = config
+        self._pool = backend.keys.pool()
+        self._description = DescriptionPool()
+        self._global = GlobalMemory.empty(propagator.dim)
+        self._steps = 0
+        self._ordinal = 0
+        self._start_s = 0.0
+        self._last_s: float | None = None
+        self._thumbnail = b""
+        self._sketch: Sketch | None = None
+        self._states = {
+            **self._seeing.state(),
+            "noticing": self._noticing.state(),
+            "glimpsing": self._glimpsing.state(),
+        }
+
+    @property
+    def steps(self) -> int:
+        """Steps taken since the stream began."""
+        return self._steps
+
+    @property
+    def last_s(self) -> float | None:
+        """Time of the last step taken, or None before the first."""
+        return self._last_s
+
+    def take(self, frames: Sequence[Frame]) -> list[CubeMemory]:
+        """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile."""
+        parts = self._seeing.parts(frames, max(len(frames), 1))
+        return self.keep([self._glimpsing.looked(self._noticing.noticed(part)) for part in parts])
+
+    @contextmanager
+    def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
+        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding, noticing and looking run ahead in
+        threads of their own, until the block is left; an error in one is raised here, after the whole groups before
+        it."""
+        with Line() as line:
+            decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
+            seen = line.ahead(self._seeing.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
+            noticed = line.ahead(map(self._noticing.noticed, seen), _PARTS_AHEAD, "notice")
+            yield _groups(line.ahead(map(self._glimpsing.looked, noticed), _PARTS_AHEAD, "look"))
+
+    def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
+        """Takes steps that were seen and looked at; returns the cubes that closed meanwhile."""
+        closed: list[CubeMemory] = []
+        for step in (step for part in parts for step in part.steps):
+            if step.border is not None and self._description.steps:
+                closed.append(self._close(step.border, step.small.time_s))
+            self._step(step)
+        self._states = parts[-1].states if parts else self._states
+        return closed
+
+    def finish(self, reason: BoundaryReason, end_s: float) -> list[CubeMemory]:
+        """Closes the open cube, if there is one, at `end_s`."""
+        self._glimpsing.begin_cube()
+        self._states = {**self._states, "glimpsing": self._glimpsing.state()}
+        return [self._close(reason, end_s)] if self._description.steps else []
+
+    def _step(self, step: Seen) -> None:
+        if step.glimpse is None:
+            raise ValueError("a step is kept after it was looked at")
+        time_s = step.small.time_s
+        if self._description.steps == 0:
+            self._start_s = time_s
+        if self._description.steps < 2:  # the second step shows a cube better: the first is often still in transition
+            self._thumbnail = thumbnail_jpeg(step.small)
+        self._compressor.add(step.tokens, step.grid, time_s)
+        self._pool.add(step.evidence)
+        motion = None if self._sketch is None else change(self._sketch, step.sketch)
+        self._description.add(step.glimpse, motion, time_s, step.noticed)
+        self._sketch = step.sketch
+        self._last_s = time_s
+        self._steps += 1
+
+    def _words_and_keys(self) -> tuple[dict[str, object], Keys]:
+        summary = self._pool.summary()
+        notes = self._description.notes(self._backend.describer.things(summary))
+        keys = self._backend.keys.keys(summary, [line.text for line in notes.texts])
+        return notes.to_plain(), keys
+
+    def _close(self, reason: BoundaryReason, end_s: float) -> CubeMemory:
+        notes, keys = self._words_and_keys()
+        compressed = self._compressor.cube()
+        if compressed.key is not None:
+            keys = Keys(compressed.key.numpy()[None], (CLIP_KEY_KIND,))
+        span = TimeSpan(self._start_s, max(end_s, self._start_s))
+        cube = CubeMemory(
+            ordinal=self._ordinal,
+            span=span,
+            boundary=reason,
+            tokens=pack_tokens(compressed.tokens.numpy(), self._config.token_type),
+            weights=compressed.weights.numpy(),
+            positions=compressed.positions.numpy(),
+            keys=keys.vectors.astype(np.float16),
+            key_kinds=keys.kinds,
+            notes=notes,
+            thumbnail=self._thumbnail,
+        )
+        self._global = self._propagator.update(
+            self._global, compressed.tokens.numpy(), compressed.weights.numpy(), compressed.positions.numpy(), span
+        )
+        self._ordinal += 1
+        self._compressor.reset()
+        self._pool.reset()
+        self._description = DescriptionPool()
+        return cube
+
+    def open_cube(self) -> OpenCube | None:
+        """The cube still growing, as a question may find it; its span ends one step after its last picture."""
+        if not self._description.steps or self._last_s is None:
+            return None
+        notes, keys = self._words_and_keys()
+        return OpenCube(
+            span=TimeSpan(self._start_s, self._last_s + 1.0 / self._config.fps),
+            keys=keys.vectors.astype(np.float16),
+            key_kinds=keys.kinds,
+            notes=notes,
+            thumbnail=self._thumbnail,
+        )
+
+    def state(self, decode_mode: str) -> IngestState:
+        """Everything a restarted worker needs."""
+        own = {
+            "start_s": self._start_s,
+            "thumbnail": base64.b64encode(self._thumbnail).decode(),
+            "sketch": _picture(self._sketch),
+        }
+        components = {
+            **self._states,
+            "compressor": self._compressor.state(),
+            "evidence": self._pool.state(),
+            "description": self._description.state(),
+            "stream": json.dumps(own).encode(),
+        }
+        return IngestState(self._steps, self._ordinal, decode_mode, self._last_s, self._global, components)
+
+    def restore(self, state: IngestState) -> None:
+        """Goes on where `state` was taken."""
+        own = json.loads(state.components["stream"])
+        self._states = {name: state.components[name] for name in self._states}
+        self._seeing.restore(self._states)
+        self._noticing.restore(self._states["noticing"])
+        self._glimpsing.restore(self._states["glimpsing"])
+        self._compressor.restore(state.components["compressor"])
+        self._pool.restore(state.components["evidence"])
+        self._description = DescriptionPool.restored(state.components["description"])
+        self._start_s = own["start_s"]
+        self._thumbnail = base64.b64decode(own["thumbnail"])
+        self._sketch = _sketch(own["sketch"])
+        self._steps = state.next_step
+        self._ordinal = state.next_ordinal
+        self._last_s = state.resume_after_s
+        self._global = state.global_memory
+
+
+def _groups(parts: Iterator[Part]) -> Iterator[list[Part]]:
+    group: list[Part] = []
+    for part in parts:
+        group.append(part)
+        if part.whole:
+            yield group
+            group = []
+    if group:  # the last new picture was the last of its part, and of the file
+        yield group
+
+
+def _picture(seen: Sketch | None) -> str | None:
+    return None if seen is None else base64.b64encode(seen.tobytes()).decode()
+
+
+def _sketch(text: str | None) -> Sketch | None:
+    if text is None:
+        return None
+    side = int(len(raw := base64.b64decode(text)) ** 0.5)
+    return np.frombuffer(raw, np.uint8).reshape(side, side)
+
+
+def new_cube_stream(backend: Backend, config: IngestConfig) -> CubeStream:
+    """A stream at its beginning, with the parts that `config` names; with a streaming encoder, the clip's own parts."""
+    if config.propagator == "streaming":
+        from pipeline.watching.clips import clip_parts  # published code, for who has weights
+
+        return CubeStream(backend, *clip_parts(backend), config)
+    return CubeStream(
+        backend,
+        default_cubings().get(config.cubing)(),
+        default_compressors().get(config.compressor)(config.cube_tokens),
+        propagator(config.propagator, backend.frames.dim),
+        config,
+    )

@@ -1,0 +1,68 @@
+"""What stands out of a stream's pictures beside their encoding, where the backend has a `Noticer`.
+
+What it is: the second stage of `pipeline.watching.cubes`, and the rule for which pictures are looked at: those
+with an encoding of their own that differ by more than `SAME_SCENE` from the last one looked at; all others share what
+was found there. A closer look costs as much as the encoding, so it has a stage of its own, which runs beside the
+encoding of the next pictures. What it is not: the look itself (`encoders.base.Noticer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from encoders.base import Frame, FrameTokens, Noticer
+from encoders.notes import Thing
+from encoders.sketch import change
+from encoders.state_codec import pack, unpack
+from pipeline.watching.encode import Part, Seen, Sketch
+
+SAME_SCENE = 0.006
+"""What stands out of a picture stands out of those that differ from it by at most this; half of a still camera's."""
+
+
+class Noticing:
+    """Fills in what each step has noticed; one object a stream. Without a noticer nothing is."""
+
+    def __init__(self, noticer: Noticer | None) -> None:
+        self._noticer = noticer
+        self._last: tuple[Thing, ...] = ()
+        self._looked_at: Sketch | None = None
+
+    def noticed(self, part: Part) -> Part:
+        """The same part with what stands out, and this stage's state."""
+        if self._noticer is not None:
+            due = [step.new and self._looks_new(step.sketch) for step in part.steps]
+            found = iter(_look(self._noticer, [step for step, is_due in zip(part.steps, due, strict=True) if is_due]))
+            for step, is_due in zip(part.steps, due, strict=True):
+                step.noticed = self._last = next(found) if is_due else self._last
+        part.states["noticing"] = self.state()
+        return part
+
+    def _looks_new(self, seen: Sketch) -> bool:
+        new = self._looked_at is None or change(self._looked_at, seen) > SAME_SCENE
+        self._looked_at = seen if new else self._looked_at
+        return new
+
+    def state(self) -> bytes:
+        """Exact."""
+        looked_at = None if self._looked_at is None else torch.tensor(self._looked_at)
+        return pack({"last": [[one.name, one.probability] for one in self._last]}, {"looked_at": looked_at})
+
+    def restore(self, state: bytes) -> None:
+        """Goes on where `state` was taken."""
+        values, tensors = unpack(state)
+        self._last = tuple(Thing(*one) for one in values["last"])
+        self._looked_at = tensors["looked_at"].numpy() if "looked_at" in tensors else None
+
+
+def _look(noticer: Noticer, steps: Sequence[Seen]) -> tuple[tuple[Thing, ...], ...]:
+    if not steps:
+        return ()
+    frames: list[Frame] = [step.frame for step in steps if step.frame is not None]
+    if len(frames) < len(steps):
+        raise ValueError("pictures are looked at closely before they are let go")
+    tokens = torch.stack([step.tokens for step in steps], 1)
+    shown = FrameTokens(tokens, steps[0].grid, tuple(frame.time_s for frame in frames))
+    return noticer.notice(frames, shown, torch.stack([step.evidence for step in steps]))

@@ -1,0 +1,88 @@
+"""What a stream's pictures show besides their encoding: colours, and the words on the screen where they are due.
+
+What it is: the third stage of `pipeline.watching.cubes`, and the rule for when the screen is read. What it is
+not: the reader (`encoders.ocr`). Reading is the slow part, so it has a stage of its own. It is due on the first
+step of every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and
+there was text at the last reading or something looks like lettering now (`encoders.ocr.text_likely`). Where
+nothing does, it is read every `UNLIKELY_S` seconds all the same. A picture that shares the encoding of the one before
+it also shares its colours.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from encoders.base import Describer
+from encoders.notes import Glimpse
+from encoders.ocr import text_likely
+from encoders.sketch import change
+from encoders.state_codec import pack, unpack
+from pipeline.config import IngestConfig
+from pipeline.watching.encode import Part, Seen, Sketch
+
+UNLIKELY_S = 10.0
+"""A changed picture without lettering that anything cheap would notice is read so often (s)."""
+
+
+class Glimpsing:
+    """Fills in each step's glimpse and lets go of its picture; one object a stream."""
+
+    def __init__(self, describer: Describer, config: IngestConfig) -> None:
+        self._describer = describer
+        self._config = config
+        self._begins = True
+        self._read: tuple[float, Sketch] | None = None
+        self._last: Glimpse | None = None
+        self._lines = False
+
+    def looked(self, part: Part) -> Part:
+        """The same part with glimpses and this stage's state."""
+        for step in part.steps:
+            step.glimpse = self._last = self._glimpse(step)
+            step.frame = None
+        part.states["glimpsing"] = self.state()
+        return part
+
+    def begin_cube(self) -> None:
+        """The open cube was closed from outside: the next step is the first of a new one."""
+        self._begins = True
+
+    def _glimpse(self, step: Seen) -> Glimpse:
+        begins, self._begins = self._begins or step.border is not None, False
+        if self._due(step, begins):
+            if step.frame is None:
+                raise ValueError("this step was looked at before")
+            self._read = (step.small.time_s, step.sketch)
+            glimpse = self._describer.look(step.frame, read_screen=True)
+            self._lines = bool(glimpse.texts)
+            return glimpse
+        if not step.new and self._last is not None:
+            return Glimpse(None, self._last.colours)
+        return self._describer.look(step.small, read_screen=False)
+
+    def _due(self, step: Seen, begins: bool) -> bool:
+        if not self._config.screen_text:
+            return False
+        if self._read is None or begins:
+            return True
+        when_s, picture = self._read
+        waited_s = step.small.time_s - when_s
+        if waited_s < self._config.screen_text_every_s or change(picture, step.sketch) <= self._config.same_picture:
+            return False
+        return self._lines or waited_s >= UNLIKELY_S or (step.frame is not None and text_likely(step.frame.rgb))
+
+    def state(self) -> bytes:
+        """Exact."""
+        tensors = {
+            "read": None if self._read is None else torch.tensor(self._read[1]),
+            "colours": None if self._last is None else torch.tensor(self._last.colours),
+        }
+        read_s = None if self._read is None else self._read[0]
+        return pack({"begins": self._begins, "lines": self._lines, "read_s": read_s}, tensors)
+
+    def restore(self, state: bytes) -> None:
+        """Goes on where `state` was taken."""
+        values, tensors = unpack(state)
+        self._begins, self._lines = values["begins"], values["lines"]
+        self._read = (values["read_s"], tensors["read"].numpy()) if "read" in tensors else None
+        self._last = Glimpse(None, tensors["colours"].numpy()) if "colours" in tensors else None

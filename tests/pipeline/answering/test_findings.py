@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import pytest
+
+from encoders.notes import Notes, ScreenText, Thing
+from memory.records import Evidence, Hit, TimeSpan
+from pipeline.answering import findings
+from pipeline.answering import timeline_findings as told
+from pipeline.answering.findings import Finding, label, notes_said
+from pipeline.answering.match import Seen
+from pipeline.queries.question import parse
+from pipeline.times import clock, joined, listed, spoken
+
+GAP_S = 1.5
+
+
+def seen(start_s: float, end_s: float, *things: str, score: float = 0.9, texts: tuple[ScreenText, ...] = ()) -> Seen:
+    span = TimeSpan(start_s, end_s)
+    notes = Notes(things=tuple(Thing(name, 0.9) for name in things), texts=texts)
+    return Seen(Hit("v", int(start_s), span, score, "seen"), notes, span, score, things[0] if things else None)
+
+
+def line(text: str, first_s: float, last_s: float) -> ScreenText:
+    return ScreenText(text, 0.9, first_s, last_s)
+
+
+def about(question: str, *cubes: Seen) -> Finding:
+    return findings.about_thing(parse(question), cubes, GAP_S)
+
+
+CAT, CAT_TOO, LATER = seen(10, 20, "cat"), seen(21, 25, "cat"), seen(70, 75, "cat", score=0.6)
+
+
+@pytest.mark.parametrize(
+    ("question", "statement"),
+    [
+        ("When does the cat appear?", "The cat is seen from 0:10 to 0:25 and from 1:10 to 1:15."),
+        ("Is there a cat?", "Yes, the cat is seen from 0:10 to 0:25 and from 1:10 to 1:15."),
+        ("How many times does the cat appear?", "The cat is seen 2 times: 0:10 to 0:25 and 1:10 to 1:15."),
+        ("When does the cat first appear?", "The cat is first seen from 0:10 to 0:25."),
+        ("When was the cat last seen?", "The cat is last seen from 1:10 to 1:15."),
+        ("When are cats seen?", "The cats are seen from 0:10 to 0:25 and from 1:10 to 1:15."),
+        ("When are cats first seen?", "The cats are first seen from 0:10 to 0:25."),
+    ],
+)
+def test_what_is_said_of_a_thing(question: str, statement: str) -> None:
+    finding = about(question, LATER, CAT_TOO, CAT)
+    assert finding.statement == statement
+    assert finding.supported
+    assert finding.evidence == Evidence(2, 10.0, 75.0, (TimeSpan(10, 25), TimeSpan(70, 75)))
+
+
+def test_once_is_once() -> None:
+    assert about("How often is the cat shown?", CAT).statement == "The cat is seen once: 0:10 to 0:20."
+
+
+def test_cited_is_what_the_statement_rests_on() -> None:
+    assert about("When does the cat appear?", LATER, CAT, CAT_TOO).cited == (CAT, CAT_TOO, LATER)
+    assert about("When does the cat first appear?", LATER, CAT, CAT_TOO).cited == (CAT, CAT_TOO)
+    assert about("When was the cat last seen?", LATER, CAT, CAT_TOO).cited == (LATER,)
+
+
+def test_many_appearances_are_counted_and_the_first_are_said() -> None:
+    many = [seen(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
+    finding = about("When does the cat appear?", *many)
+    assert finding.statement.endswith("and from 0:40 to 0:42, and 25 more times.")
+    assert finding.evidence is not None
+    assert (finding.evidence.count, len(finding.evidence.spans)) == (30, 20)
+    assert about("When was the cat last seen?", *many).statement == "The cat is last seen from 4:50 to 4:52."
+
+
+def test_a_line_is_shown_in_its_own_words() -> None:
+    one = seen(10, 20)
+    read = Seen(one.hit, one.notes, TimeSpan(12, 14), 1.0, "LAUNCH PAD 39A", by_text=True)
+    finding = about("When is the launch pad seen?", read)
+    assert finding.statement == 'The text "LAUNCH PAD 39A" is shown from 0:12 to 0:14.'
+
+
+@pytest.mark.parametrize(
+    ("question", "statement"),
+    [
+        ("When does the cat appear?", 'Nothing matching "cat" was found.'),
+        ("Is there a cat at 1:05?", "No, the cat is not seen around 1:05."),
+        ("Are there cats?", "No, the cats are not seen."),
+        ('Is "EXIT" written anywhere?', 'Nothing matching "EXIT" was found.'),
+        ("What is shown at 1:05?", "Nothing was found around 1:05."),
+    ],
+)
+def test_nothing_is_said_as_such(question: str, statement: str) -> None:
+    finding = about(question)
+    assert finding == Finding(statement, False, (), Evidence(0, None, None, ()))
+
+
+def test_what_is_at_a_moment() -> None:
+    finding = told.at_time(parse("What is shown at 0:12?"), [CAT], GAP_S)
+    assert (finding.statement, finding.cited) == ("At 0:12: cat.", (CAT,))
+    assert not told.at_time(parse("What is shown at 0:12?"), [], GAP_S).supported
+
+
+def test_what_is_in_a_stretch() -> None:
+    finding = told.at_time(parse("What is between 0:10 and 1:20?"), [LATER, CAT], GAP_S)
+    assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: cat."
+    assert finding.cited == (CAT, LATER)
+
+
+def test_a_summary_is_a_phrase_a_cube() -> None:
+    finding = told.summary([seen(70, 75, "dog"), CAT], GAP_S)
+    assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: dog."
+
+
+def test_lines_are_said_once_with_their_times() -> None:
+    first = seen(0, 10, texts=(line("EXIT", 2, 5), line("HALT", 3, 9)))
+    second = seen(10, 20, texts=(line("EXIT", 10, 12),))
+    finding = told.written(parse("What does the screen say?"), [second, first, CAT])
+    assert finding.statement == (
+        'The screen says "EXIT" from 0:02 to 0:05 and 0:10 to 0:12 and "HALT" from 0:03 to 0:10.'
+    )
+    assert set(finding.cited) == {first, second}
+
+
+def test_no_lines_are_no_support() -> None:
+    finding = told.written(parse("What does the screen say?"), [CAT])
+    assert (finding.statement, finding.supported, finding.cited) == ("No text was read on the screen.", False, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "statement"),
+    [
+        ("What comes before the cat?", "Before the cat (0:10 to 0:20): dog from 0:00 to 0:10."),
+        ("What comes after the cat?", "After the cat (0:10 to 0:20): dog from 0:00 to 0:10."),
+    ],
+)
+def test_what_is_beside(question: str, statement: str) -> None:
+    dog = seen(0, 10, "dog")
+    finding = findings.beside(parse(question), TimeSpan(10, 20), [dog])
+    assert (finding.statement, finding.supported, finding.cited) == (statement, True, (dog,))
+
+
+@pytest.mark.parametrize(
+    ("question", "side", "edge"),
+    [("What is before the cat?", "before", "start"), ("What is after the cat?", "after", "end")],
+)
+def test_nothing_is_beside_what_is_at_the_edge(question: str, side: str, edge: str) -> None:
+    finding = findings.beside(parse(question), TimeSpan(0, 20), [], [seen(0, 20, "cat")])
+    assert finding.statement == f"Nothing comes {side} the cat: it is at the {edge}, from 0:00 to 0:20."
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        (Notes(things=tuple(Thing(name, 0.5) for name in "abcd")), "a, b and c"),
+        (Notes(things=(Thing("cat", 0.5),), texts=(line("EXIT", 0, 1),)), 'cat; the screen says "EXIT"'),
+        (Notes(colours=("red", "blue")), "nothing recognised, mostly red and blue"),
+        (Notes(), "nothing recognised, a picture"),
+    ],
+)
+def test_notes_as_a_phrase(notes: Notes, said: str) -> None:
+    assert notes_said(notes) == said
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        ("cat", "the cat"),
+        ("Cairn Terrier", "the Cairn Terrier"),
+        ("Ada", "Ada"),
+        ("APOLLO 11", "APOLLO 11"),
+        ("39a", "39a"),
+        ("red car", "the red car"),
+        ("", ""),
+    ],
+)
+def test_topics_as_subjects(topic: str, said: str) -> None:
+    assert label(topic) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0, "0:00"), (75.4, "1:15"), (59.9999999, "1:00"), (59.9, "0:59"), (3723.0, "1:02:03"), (-1.0, "0:00")],
+)
+def test_clock(seconds: float, said: str) -> None:
+    assert clock(seconds) == said
+
+
+def test_spans_and_lists_as_said() -> None:
+    assert spoken(TimeSpan(10.0, 10.4)) == "0:10"
+    assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert joined([TimeSpan(5, 6), TimeSpan(0, 4), TimeSpan(1, 2)], 0.5) == [TimeSpan(0, 4), TimeSpan(5, 6)]
+
+
+def test_a_thing_asked_for_by_its_kind_is_told_by_its_names() -> None:
+    beagle, husky = seen(0, 10, "Beagle"), seen(30, 40, "husky")
+    assert about("When is a dog seen?", beagle, husky).statement == (
+        "The dog (Beagle and husky) is seen from 0:00 to 0:10 and from 0:30 to 0:40."
+    )
+    assert about("When is the dog last seen?", beagle, husky).statement == (
+        "The dog (husky) is last seen from 0:30 to 0:40."
+    )
+    many = [seen(20.0 * i, 20.0 * i + 5, name) for i, name in enumerate(("pug", "collie", "boxer", "poodle"))]
+    assert about("Are there dogs?", *many).statement.startswith(
+        "Yes, the dogs (pug, collie, boxer and others) are seen"
+    )
+
+
+def test_which_one_is_first_is_one_of_those_that_follow_each_other() -> None:
+    bus, taxi = seen(0, 10, "bus"), seen(10, 20, "taxi")
+    assert about("Which vehicle is last?", bus, taxi).statement == "The vehicle (taxi) is last seen from 0:10 to 0:20."
+    assert about("When is a vehicle last seen?", bus, taxi).statement == (
+        "The vehicle (bus and taxi) is last seen from 0:00 to 0:20."
+    )
+
+
+@pytest.mark.parametrize(
+    ("cubes", "statement"),
+    [
+        ((CAT,), "The cat is seen for 10 s, from 0:10 to 0:20."),
+        ((CAT, LATER), "The cat is seen for 15 s: 0:10 to 0:20 and 1:10 to 1:15."),
+    ],
+)
+def test_how_long(cubes: tuple[Seen, ...], statement: str) -> None:
+    assert findings.how_long(parse("How long is the cat there?"), cubes, GAP_S).statement == statement
+
+
+def test_every_time_of_a_summary_is_in_its_evidence() -> None:
+    cubes = [seen(10.0 * i, 10.0 * i + 10, f"thing {i}") for i in range(9)]
+    finding = told.summary(cubes, GAP_S)
+    assert finding.evidence is not None
+    assert [(one.start_s, one.end_s) for one in finding.evidence.spans] == [(10.0 * i, 10.0 * i + 10) for i in range(9)]
+    assert finding.statement.count(": thing") == 9
+
+
+def test_the_last_line_alone() -> None:
+    one, two = seen(0, 10, texts=(line("EXIT", 0, 10),)), seen(10, 20, texts=(line("THE END", 10, 20),))
+    finding = told.written(parse("What is the last text?"), [one, two])
+    assert (finding.statement, finding.cited) == ('The screen says "THE END" from 0:10 to 0:20.', (two,))
+
+
+def test_things_told_one_after_another_share_their_evidence() -> None:
+    dog = seen(12, 14, "dog")
+    both = findings.together(
+        [about("How many cats?", LATER, CAT), about("How many cows?"), about("How many dogs?", dog)]
+    )
+    assert both.statement.split(". ")[1] == 'Nothing matching "cows" was found'
+    assert (both.supported, both.cited) == (True, (CAT, dog, LATER))
+    assert both.evidence == Evidence(3, 10.0, 75.0, (TimeSpan(10, 20), TimeSpan(12, 14), TimeSpan(70, 75)))
+    neither = findings.together([about("How many cows?"), about("How many pigs?")])
+    assert (neither.supported, neither.evidence) == (False, Evidence(0, None, None, ()))
+
+
+def test_of_two_that_come_at_once_neither_is_first() -> None:
+    both, dog = seen(0, 10, "cat", "dog"), seen(0, 10, "dog")
+    finding = findings.which_first(parse("Which comes first, the cat or the dog?"), [both], [dog])
+    assert finding.statement == "The cat and the dog come together, from 0:00."
+
+
+@pytest.mark.parametrize(
+    ("question", "statement"),
+    [
+        ("Is there a cat from 0:10 to 0:40?", "No, the cat is not seen in that time."),
+        ("Is there a cat at the start?", "No, the cat is not seen at the start."),
+        ("Are there any people?", "No, the people are not seen."),
+        ("Is the cat gone?", 'Nothing matching "cat" was found.'),
+        ("What comes after the third cat?", 'Nothing matching "third cat" was found.'),
+    ],
+)
+def test_no_is_said_of_what_was_looked_at_alone(question: str, statement: str) -> None:
+    assert findings.nothing(parse(question)).statement == statement
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is there anything but cats?",
+        "Is there only one cat?",
+        "Is the cat gone?",
+        "Are there 3 cats?",
+        "Is it still a cat?",
+    ],
+)
+def test_a_sighting_is_no_yes_to_the_contrary(question: str) -> None:
+    assert not about(question, CAT).statement.startswith("Yes")
+
+
+def test_the_eleventh_has_a_number_too() -> None:
+    many = [seen(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
+    assert about("When is the 22nd cat?", *many).statement == "The cat is seen for the 22nd time from 3:30 to 3:32."
+
+
+def test_nobody_knows_yet_what_comes_after_the_last_cube_of_a_growing_video() -> None:
+    question = parse("What comes after the cat?")
+    finding = findings.beside(question, CAT.span, [], [CAT], watched_s=20.0, growing=True)
+    assert (finding.statement, finding.context) == ("Nothing was seen after the cat so far.", (CAT,))
+
+
+def test_what_is_past_the_end_is_no_end() -> None:
+    finding = findings.beside(parse("What comes after 9:00?"), TimeSpan(540, 540), [], watched_s=20.0)
+    assert (finding.statement, finding.supported) == ("Nothing was found around 9:00.", False)
+
+
+def test_a_sum_over_some_of_very_many_is_a_least() -> None:
+    finding = findings.how_long(parse("How long is the cat there?"), [CAT], GAP_S, all_read=False)
+    assert finding.statement == "The cat is seen for at least 10 s, from 0:10 to 0:20."
+
+
+def test_without_lines_beside_a_thing_the_thing_is_not_denied() -> None:
+    finding = told.written(parse("What is written on the bus?"), [seen(0, 10, "bus")])
+    assert finding.statement == "No text was read on the screen with the bus."
+
+
+def test_a_summary_of_nothing_is_none() -> None:
+    assert not told.summary([], GAP_S).supported
+
+
+def test_no_text_is_said_of_the_time_that_was_asked_for() -> None:
+    finding = told.written(parse("What does the screen say at 1:00?"), [])
+    assert finding.statement == "No text was read on the screen around 1:00."
+
+
+def test_a_number_of_seconds_is_no_number_of_things() -> None:
+    assert about("Is there a cat in the first 30 seconds?", CAT).statement.startswith("Yes, ")

@@ -1,0 +1,287 @@
+"""Words are let out only when they are what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.answering.verify import (
+    Worded,
+    counts_in,
+    grounded,
+    numbers_in,
+    quotes_in,
+    spans_in,
+    times_in,
+    worded,
+)
+from pipeline.language.protocol import Generation, StopWriting
+from pipeline.times import clock
+
+CAT = "A cat is seen from 0:00 to 0:09 and from 0:52 to 1:01."
+MUG = "A coffee mug is seen 2 times: 0:10 to 0:17 and 0:40 to 0:45."
+SIGN = 'The screen says "LAUNCH PAD 39A" from 0:18 to 0:27.'
+NO_DOG = 'Nothing matching "dog" was found.'
+TWO = "A cup is seen from 0:10 to 0:17 and a rocket from 0:18 to 0:27."
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("at 2:10.", [130]),
+        ("At 02:10: a cup", [130]),
+        ("1:02:03", [3723]),
+        ("120:00", [7200]),
+        ("0:20.5 and 130 s", [20.5, 130]),
+        ("10 seconds, then ten seconds", [10, 10]),
+        ("1 h 3 min", [3780]),
+        ("1 hour, 3 minutes and 2 seconds", [3782]),
+        ("2 minutes 5 s", [125]),
+        ("0:10-0:17", [10, 17]),
+        ("0:75, 9-5, 39A, 1:2, 1:02:75", []),
+        ("", []),
+    ],
+)
+def test_times(text: str, seconds: list[float]) -> None:
+    assert times_in(text) == seconds
+
+
+def test_spans() -> None:
+    assert spans_in("0:10 to 0:17, 0:20–0:30, between 1:00 and 1:05, at 2:00 and 3:00 to 4:00") == [
+        (10, 17),
+        (20, 30),
+        (60, 65),
+        (180, 240),
+    ]
+    assert spans_in("first at 0:31 and last at 58:02") == []
+
+
+def test_numbers_leave_out_times_and_names() -> None:
+    assert numbers_in("Seen 3 times, twice by two cats at 0:10 for 5 seconds on pad 39A, 2.5 m high") == [3, 2, 2]
+    assert numbers_in("gate 22, 0:75") == [22, 0, 75]
+
+
+def test_counts() -> None:
+    assert counts_in("2 times, twice, three separate occasions, once, 4 cats") == [2, 2, 3, 1]
+
+
+def test_quotes() -> None:
+    assert quotes_in("\"A b\" “c” «d» 'e f' but the dog's bone isn't") == ["A b", "c", "d", "e f"]
+
+
+@given(st.integers(0, 359_999))
+def test_every_clock_time_is_read_back(seconds: int) -> None:
+    assert times_in(f"It is at {clock(seconds)}.") == [seconds]
+
+
+@pytest.mark.parametrize(
+    ("text", "statement", "question"),
+    [
+        ("The cat appears from 0:00 to 0:09 and again between 0:52 and 1:01.", CAT, "When does the cat appear?"),
+        ("The cat is seen from 00:00 to 00:09.", CAT, ""),
+        ("The coffee mug is seen twice: 0:10 to 0:17 and 0:40 to 0:45.", MUG, ""),
+        ("The mug comes up two times, first 0:10 to 0:17.", f"{MUG} It is first seen at 0:10.", ""),
+        ('It says "Launch Pad 39A" from 0:18 to 0:27.', SIGN, "What does it say?"),
+        ("From 0:18 to 0:27 it reads LAUNCH PAD 39A.", SIGN, ""),
+        ("No, a dog was not found.", NO_DOG, "Is there a dog?"),
+        ("The dog doesn't appear in the video.", NO_DOG, ""),
+        ("A cup from 0:10 to 0:17; a rocket from 0:18 to 0:27.", TWO, ""),
+        ("Cats were seen from 0:00 to 0:09.", CAT, ""),
+        ("It starts ten seconds in with a cup, 0:10 to 0:17.", TWO, ""),
+    ],
+)
+def test_grounded(text: str, statement: str, question: str) -> None:
+    verdict = grounded(text, statement, question=question)
+    assert verdict.ok, verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "statement", "reason"),
+    [
+        ("The cat appears from 0:00 to 0:10.", CAT, "a time that was not found: 10 s"),
+        ("The cat appears at 0:52.", CAT, "the first time is missing"),
+        ("The cat appears twice.", CAT, "the first time is missing"),
+        ("The cat is seen from 0:00 to 1:01.", CAT, "a span that was not found: 0 s to 61 s"),
+        ("The cat is seen from 0:09 to 0:00.", CAT, "a span that was not found: 9 s to 0 s"),
+        ("A rocket from 0:10 to 0:17, a cup from 0:18 to 0:27.", TWO, "the span from 10 s to 17 s belongs to"),
+        ("The mug is seen 3 times: 0:10 to 0:17 and 0:40 to 0:45.", MUG, "a count that was not found"),
+        ("The mug is seen once, 0:10 to 0:17.", MUG, "a count that was not found"),
+        ("The mug is seen from 0:10 to 0:17.", MUG, "the count is missing"),
+        ("Four cats are seen from 0:00 to 0:09.", CAT, "a number that was not found"),
+        ('It says "LAUNCH PAD 40" from 0:18 to 0:27.', SIGN, "a quotation that was not found"),
+        ('It says "AUNCH PAD" from 0:18 to 0:27.', SIGN, "a quotation that was not found"),
+        ('It says "LAUNCH PAD from 0:18 to 0:27.', SIGN, "an open quotation"),
+        ("There is a dog.", NO_DOG, "found and not found are swapped"),
+        ("Yes, no dog was found.", NO_DOG, "found and not found are swapped"),
+        ("No cat is seen from 0:00 to 0:09.", CAT, "found and not found are swapped"),
+        ("There isn't a cat from 0:00 to 0:09.", CAT, "found and not found are swapped"),
+        ("A dog is seen from 0:00 to 0:09.", CAT, "the subject is missing"),
+        ("A cat and a dog are seen from 0:00 to 0:09.", CAT, "a word from nowhere: dog"),
+        ("The cat is last seen from 0:00 to 0:09.", CAT, "a word from nowhere: last"),
+        ("The cat is seen from 0:00 to 0:09 and", CAT, "cut short"),
+        (" ", CAT, "no words"),
+    ],
+)
+def test_not_grounded(text: str, statement: str, reason: str) -> None:
+    verdict = grounded(text, statement)
+    assert not verdict.ok
+    assert verdict.reason.startswith(reason)
+
+
+def test_a_question_lends_words_but_no_times_no_numbers_and_no_order() -> None:
+    assert grounded("The cat is in the garden from 0:00 to 0:09.", CAT, question="When is the cat in the garden?").ok
+    assert not grounded("The cat is seen from 0:00 to 0:09, not at 0:30.", CAT, question="Is it there at 0:30?").ok
+    assert not grounded("5 cats from 0:00 to 0:09.", CAT, question="Are there 5 cats?").ok
+    assert not grounded("The cat last appears from 0:00 to 0:09.", CAT, question="When is the cat last seen?").ok
+
+
+def test_a_negation_in_a_quotation_is_no_negation() -> None:
+    statement = 'The screen says "NO PARKING" from 0:05 to 0:08.'
+    assert grounded('The sign says "No parking" from 0:05 to 0:08.', statement).ok
+
+
+def test_times_may_be_off_by_the_tolerance() -> None:
+    assert not grounded("The cat is seen from 0:00 to 0:10.", CAT).ok
+    assert grounded("The cat is seen from 0:00 to 0:10.", CAT, tolerance_s=1.0).ok
+
+
+def test_the_whole_statement_can_be_asked_for() -> None:
+    part = "The cat is seen from 0:00 to 0:09."
+    assert grounded(part, CAT).ok
+    assert grounded(part, CAT, whole=True).reason == "a time is missing"
+    assert grounded(CAT, CAT, whole=True).ok
+    assert grounded("At 2:10: a cup.", "At 2:10: a cup and a lamp.", whole=True).reason == "a word is missing: lamp"
+    assert grounded("At 2:10 there is a lamp and a cup.", "At 2:10: a cup and a lamp.", whole=True).ok
+
+
+things = st.sampled_from(["cat", "coffee mug", "golden retriever", "missile", "sailing boats"])
+starts = st.lists(st.integers(0, 20_000), min_size=1, max_size=4, unique=True)
+
+
+@st.composite
+def statements(draw: st.DrawFn) -> str:
+    thing, spans = draw(things), [f"{clock(s)} to {clock(s + draw(st.integers(1, 300)))}" for s in draw(starts)]
+    form = draw(st.integers(0, 4))
+    if form == 0:
+        return f"A {thing} is seen from {' and from '.join(spans)}."
+    if form == 1:
+        return f"A {thing} is seen {len(spans)} times: {', '.join(spans)}."
+    if form == 2:
+        return f'The screen says "{thing.upper()} 39A" from {spans[0]}.'
+    return f'Nothing matching "{thing}" was found.' if form == 3 else f'At 0:20: a {thing}; the screen says "EXIT".'
+
+
+@given(statements())
+def test_a_statement_is_grounded_in_itself(statement: str) -> None:
+    verdict = grounded(statement, statement, whole=True)
+    assert verdict.ok, verdict.reason
+
+
+@given(statements(), st.integers(30_000, 80_000))
+def test_a_time_from_nowhere_is_never_grounded(statement: str, seconds: int) -> None:
+    assert not grounded(f"{statement} It is also seen at {clock(seconds)}.", statement).ok
+
+
+def generation(text: str) -> Generation:
+    return Generation(text, 10, len(text.split()), 1.0, 2.0, 20, 0)
+
+
+class Talk:
+    """A model's pieces that remember whether they were stopped."""
+
+    def __init__(self, pieces: list[str]) -> None:
+        self.closed_at: int | None = None
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[str | Generation]:
+        said = 0
+        try:
+            for piece in self.pieces:
+                said += 1
+                yield piece
+            yield generation("".join(self.pieces))
+        except StopWriting:
+            self.closed_at = said
+            yield generation("".join(self.pieces[:said]))
+        except GeneratorExit:
+            self.closed_at = said
+            raise
+
+
+def heard(talk: Talk, statement: str, question: str = "") -> tuple[list[str], Worded]:
+    *pieces, last = worded(iter(talk), statement, question=question)
+    assert isinstance(last, Worded)
+    said = [piece for piece in pieces if isinstance(piece, str)]
+    assert len(said) == len(pieces)
+    assert "".join(said) == last.text
+    return said, last
+
+
+def test_a_grounded_sentence_comes_from_the_model() -> None:
+    talk = Talk(["The cat", " is seen from 0:00 to", " 0:09 and from 0:52 to 1:01", ". "])
+    said, last = heard(talk, CAT)
+    assert said == ["The cat is seen from 0:00 to 0:09 and from 0:52 to 1:01."]
+    assert (last.phrased_by, last.reason) == ("model", "")
+    assert last.generation == generation("".join(talk.pieces))
+
+
+def test_an_ungrounded_first_sentence_is_replaced_and_the_model_stopped() -> None:
+    talk = Talk(["The dog is seen.", " And", " more", " words."])
+    said, last = heard(talk, CAT)
+    assert said == [CAT]
+    assert (last.phrased_by, last.reason) == ("memory", "the first time is missing")
+    assert last.generation == generation("The dog is seen. And")
+    assert talk.closed_at == 2
+
+
+def test_the_text_ends_before_a_later_sentence_that_is_not_grounded() -> None:
+    talk = Talk([CAT, " It", " is a grand cat.", " Really."])
+    said, last = heard(talk, CAT)
+    assert said == [CAT]
+    assert (last.phrased_by, last.reason) == ("model", "a word from nowhere: grand")
+    assert talk.closed_at == 4
+
+
+def test_two_grounded_sentences_are_both_let_out() -> None:
+    statement = "0:00 to 0:09: a cat. 0:10 to 0:17: a cup."
+    said, last = heard(Talk(["There is a cat, 0:00 to 0:09. ", "Then a cup, 0:10 to 0:17."]), statement)
+    assert said == ["There is a cat, 0:00 to 0:09.", " Then a cup, 0:10 to 0:17."]
+    assert last.phrased_by == "model"
+
+
+def test_a_statement_of_one_sentence_is_never_told_by_half() -> None:
+    _, last = heard(Talk(["The cat is seen from 0:00 to 0:09."]), CAT)
+    assert (last.phrased_by, last.reason) == ("memory", "a time is missing")
+
+
+def test_a_full_stop_inside_a_quotation_ends_no_sentence() -> None:
+    statement = 'The screen says "Dr. No. 7" from 0:01 to 0:02.'
+    said, _ = heard(Talk(['It says "Dr. No. 7" from 0:01 to 0:02.']), statement)
+    assert said == ['It says "Dr. No. 7" from 0:01 to 0:02.']
+
+
+@pytest.mark.parametrize("pieces", [[], [" ", "\n"]])
+def test_a_silent_model_is_spoken_for(pieces: list[str]) -> None:
+    said, last = heard(Talk(pieces), CAT)
+    assert said == [CAT]
+    assert (last.phrased_by, last.reason) == ("memory", "no words")
+
+
+def test_closing_the_words_stops_the_model() -> None:
+    talk = Talk([CAT, " ", CAT, " "])
+    words = worded(iter(talk), CAT)
+    assert next(words) == CAT
+    words.close()  # type: ignore[attr-defined]
+    assert talk.closed_at == 2
+
+
+@given(
+    statements(), st.lists(st.sampled_from(["A cat ", "0:00 to 0:09. ", "nothing", "\n", '"', "twice. ", " is seen"]))
+)
+def test_whatever_a_model_says_only_grounded_words_come_out(statement: str, pieces: list[str]) -> None:
+    _, last = heard(Talk(pieces), statement)
+    assert grounded(last.text, statement).ok
+    assert last.phrased_by == "model" or last.text == statement
