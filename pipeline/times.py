@@ -1,7 +1,8 @@
-"""Seconds as people read them: 2:10, 1:02:03."""
+"""Times: seconds as people read them (2:10, 1:02:03), spans merged, milliseconds since a moment."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from memory.records import TimeSpan
@@ -36,3 +37,16 @@ def joined(spans: Iterable[TimeSpan], gap_s: float) -> list[TimeSpan]:
         else:
             merged.append(span)
     return merged
+
+
+def lasting(seconds: float) -> str:
+    """75 -> "1 min 15 s"."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest) + [f"{left} s"] * bool(left or not minutes)
+    return " ".join(parts)
+
+
+def ms_since(began_s: float) -> float:
+    """Milliseconds since a reading of `time.perf_counter`."""
+    return (time.perf_counter() - began_s) * 1000

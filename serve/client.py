@@ -25,9 +25,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from .access import find_secret
-from .event_stream import Message, messages
-from .schemas import (
+from .api.access import find_secret
+from .api.event_stream import Message, messages
+from .api.schemas import (
     FINAL,
     Answer,
     Citation,

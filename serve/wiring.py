@@ -33,8 +33,8 @@ from pipeline.video.sampling import DecodeConfig
 from pipeline.video.sandbox.source import SandboxedSource
 from pipeline.video.source import FrameSource
 
-from .jobs import Jobs
-from .removal import Removal
+from .jobs.job_queue import Jobs
+from .jobs.removal import Removal
 from .settings import Settings
 
 _WORTH_SAVING_CUBES = 2000

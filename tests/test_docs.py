@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from serve.cli import parser
-from serve.http import router as rest_routes
-from serve.live_socket import router as socket_routes
+from serve.api.live_socket import router as socket_routes
+from serve.api.routes import router as rest_routes
+from serve.cli.command_line import parser
 from serve.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent

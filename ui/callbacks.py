@@ -12,8 +12,8 @@ from typing import Any
 
 import gradio as gr
 
+from serve.api.schemas import FINAL, Citation, Video
 from serve.client import Client, ClientError
-from serve.schemas import FINAL, Citation, Video
 
 from . import parts
 from .turns import Turns

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
+from serve.api.schemas import Answer, Citation, Evidence, Timeline, TimelineCube, Video
 from serve.client import ClientError
-from serve.schemas import Answer, Citation, Evidence, Timeline, TimelineCube, Video
 
 from .times import clock, span
 

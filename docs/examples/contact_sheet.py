@@ -11,7 +11,7 @@ from memory.records import CubeMemory
 from pipeline.answering.findings import notes_said
 from pipeline.times import spoken
 from pipeline.video.seek import frames_at
-from serve.local import watch
+from serve.embedded import watch
 from serve.settings import Settings
 from serve.wiring import Longwatch
 

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from encoders.digest import file_sha256
 from encoders.errors import WeightsUnavailable
-from encoders.pocket.weights import file_sha256
 
 NAMES_FILE = Path(__file__).with_name("imagenet.json")
 VECTORS_FILE = Path(__file__).with_name("words.npy")

@@ -6,11 +6,11 @@ is not the expected file, is an error whose text is the command that mends it.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from encoders.digest import file_sha256
 from encoders.errors import WeightsUnavailable
 
 
@@ -72,12 +72,6 @@ def weight_file(weight: Weight) -> Path:
             f" run: {weight.install} --force-reinstall"
         )
     return path
-
-
-def file_sha256(path: Path) -> str:
-    """Digest of a file's content, lower-case hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _locate(weight: Weight) -> Path | None:

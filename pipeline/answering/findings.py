@@ -15,7 +15,7 @@ from pipeline.answering.segments import notes_said
 from pipeline.queries.question import Question
 from pipeline.queries.rules.kinds import yes_or_no
 from pipeline.queries.rules.offsets import Offset
-from pipeline.times import clock, joined, listed, spoken
+from pipeline.times import clock, joined, lasting, listed, spoken
 
 __all__ = ["Finding", "notes_said"]
 
@@ -202,14 +202,6 @@ def ordinal(number: int) -> str:
         return ORDINALS[number - 1]
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def lasting(seconds: float) -> str:
-    """75 -> "1 min 15 s"."""
-    minutes, left = divmod(round(seconds), 60)
-    hours, rest = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest) + [f"{left} s"] * bool(left or not minutes)
-    return " ".join(parts)
 
 
 def unknown(question: Question) -> Finding:

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from memory.records import Evidence, TimeSpan
-from pipeline.answering.findings import Finding, label, lasting, nothing, ordinal, where_asked
+from pipeline.answering.findings import Finding, label, nothing, ordinal, where_asked
 from pipeline.answering.match import Seen
 from pipeline.answering.segments import Stretch, notes_said, stretches, telling, told
 from pipeline.queries.question import Question
-from pipeline.times import clock, joined, listed, spoken
+from pipeline.times import clock, joined, lasting, listed, spoken
 
 MOST_LINES_SAID = 8
 

@@ -23,7 +23,7 @@ from pipeline.queries.rules.pairs import Pair, ordinal_of, pair_of
 from pipeline.queries.rules.times import Edge, Moment, in_figures, moment_of, times_named
 from pipeline.queries.rules.words import Subject, each_of, spelled, subject_of, topic_of
 
-__all__ = ["Kind", "Question", "parse", "times_named", "topic_of"]
+__all__ = ["Kind", "Question", "parse", "search_topic", "times_named", "topic_of"]
 
 _OF_EACH: tuple[Kind, ...] = ("when", "first", "last", "count", "exists")
 _WHICH = re.compile(
@@ -76,6 +76,11 @@ class Question:
     literal: bool = False
     offset: Offset | None = None
     each: tuple[Question, ...] = ()
+
+
+def search_topic(words: str) -> str:
+    """What a search by these words is about: the thing they name, or all of them."""
+    return parse(words).topic or words
 
 
 def parse(text: str) -> Question:

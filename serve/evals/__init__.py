@@ -1,1 +1,1 @@
-"""Questions with known answers, and how answers are scored: `longwatch eval` and `longwatch bench answers`."""
+"""Questions with known answers, and how answers are scored: `longwatch eval` and `python -m tests.bench answers`."""

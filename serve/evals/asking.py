@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from encoders.base import Frame
+from encoders.digest import file_sha256
 from memory.records import VideoRecord
 from pipeline.answer import Answer
 from pipeline.ingest import Ingest
-from pipeline.library import Identity, file_sha256, register_file
+from pipeline.library import Identity, register_file
 from pipeline.video.source import DecodeMode, FrameSource, MediaInfo
 from serve.wiring import Longwatch, file_source
 

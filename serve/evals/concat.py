@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.library import file_sha256
+from encoders.digest import file_sha256
 from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig
 from serve.errors import BadRequest

@@ -17,11 +17,11 @@ from typing import Any
 import encoders
 import memory
 import pipeline
+from encoders.digest import file_sha256
 from encoders.errors import EncoderError
 from pipeline.errors import PipelineError
-from pipeline.library import file_sha256
+from serve.embedded import watch
 from serve.errors import BadRequest, code_of, detail_of
-from serve.local import watch
 from serve.wiring import Longwatch
 
 from .asking import Asked, ask, ask_while_watching

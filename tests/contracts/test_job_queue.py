@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from memory.store.redis_store import RedisStore
-from serve.jobs import Jobs
+from serve.jobs.job_queue import Jobs
 
 
 def test_a_job_is_taken_held_given_back_done_and_forgotten(store: RedisStore) -> None:

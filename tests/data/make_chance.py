@@ -22,7 +22,7 @@ from encoders.base import Frame
 from encoders.pocket.detector import closer, log_odds, save_chance
 from encoders.pocket.vision import BATCH, PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
-from serve.bench.memory_needle_sources import manifest
+from tests.bench.memory.needle.sources import manifest
 
 SIZE_PX = (640, 360)
 LEAST_DEVIATION = 0.5

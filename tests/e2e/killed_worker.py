@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from encoders.digest import file_sha256
 from memory.config import StoreConfig
 from memory.errors import CommitRefused
 from memory.store.opening import StoreHold
 from pipeline.config import IngestConfig
 from pipeline.ingest import Ingest
-from pipeline.library import Identity, file_sha256, register_file
+from pipeline.library import Identity, register_file
 from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig
 from tests.pipeline.fakes import colour_backend

@@ -1,7 +1,7 @@
 """An ingest killed with SIGKILL at random moments and restarted exports the same bytes as an uninterrupted one.
 
 Five kills of a worker with a small backend here, and with the real command; thirty kills of workers and stores with the
-real backend are `serve.bench.memory_kill`'s, asserted on below.
+real backend are `tests.bench.memory.kill`'s, asserted on below.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from memory.config import StoreConfig
 from memory.store.export import export_lines
 from memory.store.opening import StoreHold
 from memory.store.redis_store import RedisStore
-from serve.bench.memory_kill import run_kill_test
+from tests.bench.memory.kill import run_kill_test
 from tests.e2e.killed_worker import LEFT, watch
 from tests.pipeline.fakes import write_scenes
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
+from serve.api.schemas import SelectionBudget
 from serve.client import Client
-from serve.schemas import SelectionBudget
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -10,7 +10,7 @@ import av
 import httpx
 import pytest
 
-from serve import schemas
+from serve.api import schemas
 from serve.client import Client, ClientError
 from tests.e2e.conftest import Service
 

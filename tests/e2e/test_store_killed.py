@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from memory.store.embedded import EmbeddedValkey
+from serve.api.schemas import Video
 from serve.client import Client, ClientError
-from serve.schemas import Video
 from tests.e2e.conftest import Service
 from tests.e2e.test_service import remade
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.library import file_sha256
+from encoders.digest import file_sha256
 from serve.evals.sets import HERE
 
 FROZEN = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.answer import Answer
-from serve.local import watch
+from serve.embedded import watch
 from serve.settings import Settings
 from serve.wiring import Longwatch
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.evals.timelines import TimelineItem, exact, read_items, stretches
+from tests.bench.answers.items import TimelineItem, exact, read_items, stretches
 
 FOLDER = Path(__file__).parent / "timelines"
 CAT = (

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from encoders.base import Frame
+from encoders.digest import file_sha256
 from encoders.notes import Notes
 from memory.errors import CommitRefused
 from memory.records import CubeMemory, VideoRecord
@@ -17,7 +18,7 @@ from memory.store.redis_store import RedisStore
 from pipeline.config import IngestConfig
 from pipeline.errors import BackendMismatch, MediaDamaged
 from pipeline.ingest import Ingest, OnCommit
-from pipeline.library import Identity, file_sha256, register_file
+from pipeline.library import Identity, register_file
 from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig
 from pipeline.video.source import FrameSource

@@ -23,7 +23,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.types import ASGIApp
 
-from serve.schemas import (
+from serve.api.schemas import (
     Answer,
     CacheUsage,
     Citation,

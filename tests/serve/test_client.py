@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serve.api.event_stream import Message, messages
+from serve.api.schemas import Answer, SelectionBudget
 from serve.client import Client, ClientError
-from serve.event_stream import Message, messages
-from serve.schemas import Answer, SelectionBudget
 from tests.serve.small_service import UNKIND, SmallService, problem, small_service
 
 

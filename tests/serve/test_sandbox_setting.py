@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from pipeline.video.file import FileSource
 from pipeline.video.sandbox.source import SandboxedSource
-from serve import doctor
+from serve.cli import doctor
 from serve.settings import Settings
 from serve.wiring import file_source
 from tests.conftest import ROOT

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serve.api.schemas import ErrorInfo, Evidence, Span, Timeline, Video
 from serve.client import ClientError
-from serve.schemas import ErrorInfo, Evidence, Span, Timeline, Video
 from tests.serve.small_service import CREATED, UNKIND, answer, cube
 from ui import parts
 from ui.times import clock, span

@@ -31,6 +31,7 @@ from pipeline.language.smollm.chat_template import ChatWording
 from pipeline.language.smollm.llama import Llama
 from pipeline.language.smollm.reading import PocketReading
 from pipeline.language.smollm.weights_cache import ConvertedModel, loaded
+from pipeline.times import ms_since
 
 
 class PocketLanguageModel:
@@ -86,13 +87,13 @@ class PocketLanguageModel:
         so_far = self._beginning if reading is None else reading.so_far
         tokens = self._wording.question(prompt.question, prompt.statement, after_memories=reading is not None)
         decoding = self._decoder.start(so_far, tokens)
-        prefill_ms = first_ms = _ms_since(began)
+        prefill_ms = first_ms = ms_since(began)
         pieces: list[str] = []
         answer_tokens = 0
         with suppress(StopWriting):
             for answer_tokens, piece in self._pieces(decoding, max_tokens):  # noqa: B007 - the last one is reported
                 if piece:
-                    first_ms = first_ms if pieces else _ms_since(began)
+                    first_ms = first_ms if pieces else ms_since(began)
                     pieces.append(piece)
                     yield piece
         yield Generation(
@@ -181,7 +182,3 @@ def load_llama(files: ConvertedModel, dtype: torch.dtype) -> Any:
     model.load_state_dict(weights, strict=True, assign=True)
     model.model.rotary_emb = LlamaRotaryEmbedding(config)  # its buffer is computed, not stored
     return model.eval()
-
-
-def _ms_since(began: float) -> float:
-    return (time.perf_counter() - began) * 1000.0

@@ -23,8 +23,9 @@ from typing import Any, TypeVar
 import torch
 from safetensors.torch import save_file
 
+from encoders.digest import file_sha256
 from encoders.errors import WeightsUnavailable
-from encoders.pocket.weights import SMOLLM2, Weight, file_sha256, weight_file
+from encoders.pocket.weights import SMOLLM2, Weight, weight_file
 from pipeline.errors import BackendUnavailable
 from pipeline.language.smollm.adapter import read_adapter
 from pipeline.language.smollm.gguf import read_gguf

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from memory.records import TimeSpan
-from pipeline.times import clock, joined, listed, spoken
+from pipeline.times import clock, joined, lasting, listed, spoken
 from pipeline.training.smollm.timelines import Names, Stretch, is_called
 from pipeline.training.smollm.wordings import WORDINGS
 
@@ -179,15 +179,7 @@ def _how_long(rng: random.Random, scene: Scene) -> Made:
         return None
     asked = rng.choice(once)
     span = scene.spans(asked)[0]
-    return {"x": asked}, f"the {asked} is seen for {duration(span.seconds)}, from {spoken(span)}."
-
-
-def duration(seconds: float) -> str:
-    """75 -> "1 min 15 s"."""
-    minutes, left = divmod(round(seconds), 60)
-    hours, rest = divmod(minutes, 60)
-    parts = [f"{hours} h"] * bool(hours) + [f"{rest} min"] * bool(rest) + [f"{left} s"] * bool(left or not minutes)
-    return " ".join(parts)
+    return {"x": asked}, f"the {asked} is seen for {lasting(span.seconds)}, from {spoken(span)}."
 
 
 def _summary(_: random.Random, scene: Scene) -> Made:

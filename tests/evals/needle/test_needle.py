@@ -1,7 +1,7 @@
 """Planted pictures and clips, found again: the quick run of the needle benchmark on a ten-minute film.
 
-The pictures are fetched once by `python -m serve.bench.memory_needle_sources`; what an hour and ten hours do to recall
-is the benchmark's full run, `longwatch bench memory`.
+The pictures are fetched once by `python -m tests.bench.memory.needle.sources`; what an hour and ten hours do to recall
+is the benchmark's full run, `python -m tests.bench memory`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from serve.bench.memory_needle import needle_rows
-from serve.bench.memory_needle_film import DEPTHS
-from serve.bench.memory_needle_sources import SourcesMissing, present
 from serve.settings import Settings
+from tests.bench.memory.needle.benchmark import needle_rows
+from tests.bench.memory.needle.film import DEPTHS
+from tests.bench.memory.needle.sources import SourcesMissing, present
 
 pytestmark = pytest.mark.long
 

@@ -16,8 +16,9 @@ from hypothesis.extra import numpy as st_numpy
 from safetensors.torch import load_file, save_file
 from tokenizers import pre_tokenizers
 
+from encoders.digest import file_sha256
 from encoders.notes import Notes, Thing
-from encoders.pocket.weights import Weight, file_sha256
+from encoders.pocket.weights import Weight
 from memory.kv.build import new_cache
 from memory.records import TimeSpan
 from pipeline.answering.verify import Worded, grounded, worded

@@ -1,0 +1,1 @@
+"""The Ray Serve deployments and plain actors of `longwatch serve`."""

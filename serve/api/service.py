@@ -1,0 +1,227 @@
+"""What the routes work with: the store, the queue and handles to the other processes; made once by the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from encoders.notes import Notes
+from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownVideo
+from memory.records import Hit, VideoRecord
+from memory.store.opening import StoreHold
+from pipeline.answer import AnswerEvent
+from pipeline.config import AnswerConfig
+from pipeline.errors import MediaNotKept, NotWatchedYet
+from pipeline.library import Identity, new_video_id, register_file, stream_record
+from pipeline.queries.question import search_topic
+from pipeline.video.seek import frames_at
+from pipeline.watching.thumbnail import thumbnail_jpeg
+from serve.errors import NotFound, NotLive
+from serve.jobs.job_queue import Jobs
+from serve.jobs.media import media_file
+from serve.jobs.removal import Removal
+from serve.settings import Settings
+from serve.wiring import file_source
+
+from . import convert
+from .problems import unwrapped
+from .upload import Received, receive
+
+log = logging.getLogger("longwatch.service")
+HOUSE_S = 3600.0
+"""How often what is too old or left over is looked for."""
+STORE_S = 2.0
+"""How often the embedded store is looked after."""
+
+
+class Service:
+    """The service behind the routes. Everything that waits for the store or a disk runs in a thread."""
+
+    def __init__(
+        self, settings: Settings, hold: StoreHold, encoder: Any, memory: Any, answerer: Any, supervisor: Any
+    ) -> None:
+        self.settings = settings
+        self.store = hold.store
+        self.store_url = hold.url
+        self.jobs = Jobs(hold.client(), settings.lease_s)
+        self.removal = Removal(self.store, self.jobs, settings.data_dir)
+        self._encoder = encoder
+        self._memory = memory
+        self._answerer = answerer
+        self.supervisor = supervisor
+        self._about: dict[str, Any] | None = None
+        self._hold = hold
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Mends what a crash left, makes the queue, queues what has no job, removes broken-off uploads."""
+        await asyncio.to_thread(self.removal.resume)
+        await asyncio.to_thread(self.jobs.prepare)
+        await asyncio.to_thread(self._queue_unfinished)
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._keep_store())]
+
+    def end(self) -> None:
+        """Nothing is swept and no store revived any more."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _keep_store(self) -> None:
+        """An embedded store that was killed with its keeper comes back although nobody watches anything."""
+        while True:
+            await asyncio.sleep(STORE_S)
+            try:
+                await asyncio.to_thread(self._hold.revive)
+            except StoreUnavailable:
+                pass  # who asks meanwhile is told so
+            except Exception:
+                log.exception("the store could not be revived; it is tried again")
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self.keep_house(time.time())
+            except Exception:
+                log.exception("the house was not kept; it is tried again")
+            await asyncio.sleep(HOUSE_S)
+
+    async def keep_house(self, now_s: float) -> None:
+        """Finishes deletions, removes files of no video, deletes what is older than `retention_days`."""
+        await asyncio.to_thread(self.removal.resume)
+        await asyncio.to_thread(self.removal.sweep, now_s)
+        days = self.settings.retention_days
+        for record in await asyncio.to_thread(self.removal.expired, days, now_s) if days else []:
+            with suppress(UnknownVideo):  # deleted by somebody meanwhile
+                if await asyncio.to_thread(self.removal.still_old, record):
+                    await self.delete(record.id)
+
+    async def ready(self) -> None:
+        """Returns when a question would be answered; raises what is in the way."""
+        await asyncio.to_thread(self.store.ping)
+        await self._answerer.warm.remote()
+
+    @property
+    def _incoming(self) -> Path:
+        return self.settings.data_dir / "incoming"
+
+    async def _identity(self, sha256: str) -> Identity:
+        if self._about is None:
+            self._about = await self._encoder.about.remote()
+        sampling = self.settings.ingest_config().sampling
+        return Identity(sha256, self._about["name"], str(self._about["space"]), sampling)
+
+    async def upload(self, chunks: AsyncIterator[bytes], content_type: str) -> VideoRecord:
+        """A multipart upload becomes a queued video, or the video that already holds this content."""
+        video_id = new_video_id()
+        folder = self._incoming / video_id
+        try:
+            received = await receive(chunks, content_type, folder / "part", self.settings.max_upload_bytes)
+            identity = await self._identity(received.sha256)
+            return await asyncio.to_thread(self._register, received, identity, video_id)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _register(self, received: Received, identity: Identity, video_id: str) -> VideoRecord:
+        named = received.path.rename(received.path.with_name(received.name))  # refusals name the file
+        source = file_source(self.settings, named)
+        source.probe()  # refused before it takes a place among the media
+        kept = self.removal.make_media() / f"{video_id}{Path(received.name).suffix.lower()[:10]}"
+        named.rename(kept)
+        try:
+            registered = register_file(self.store, identity, source, kept, received.name, video_id)
+        except Exception:
+            kept.unlink()
+            raise
+        if registered.known:
+            kept.unlink()
+        if registered.replaced is not None:
+            self.removal.drop_outside(registered.replaced)
+        self._queue([registered.video])
+        return registered.video
+
+    def _queue_unfinished(self) -> None:
+        """A gateway that died between a video and its job; what `longwatch ask` is watching is not ours."""
+        self._queue([record for record in self.store.videos() if self.removal.kept(record) is not None])
+
+    def _queue(self, records: list[VideoRecord]) -> None:
+        """Gives a job to each unfinished video that has none."""
+        queued = self.jobs.videos()
+        for record in records:
+            if record.status in ("queued", "ingesting") and record.id not in queued:
+                self.jobs.add(record.id)
+
+    async def delete(self, video_id: str) -> VideoRecord:
+        """Forgets a video and everything of it."""
+        record = await asyncio.to_thread(self.store.doom_video, video_id)
+        await self.supervisor.end_live.remote(video_id)
+        await self._memory.forget.remote(video_id)
+        await asyncio.to_thread(self.removal.drop_outside, record)
+        with suppress(UnknownVideo):  # the sweep was quicker
+            await asyncio.to_thread(self.store.delete_video, video_id)
+        return record
+
+    def media(self, video_id: str) -> Path:
+        """The kept file. Raises `MediaNotKept`."""
+        record = self.store.video(video_id)
+        path = media_file(record, self.settings.data_dir)
+        if path is None or not path.is_file():
+            raise MediaNotKept("the file of this video was not kept")
+        return path
+
+    def frame_jpeg(self, video_id: str, time_s: float) -> bytes:
+        """The picture on screen at a moment, as a JPEG."""
+        path, record = self.media(video_id), self.store.video(video_id)
+        if not 0.0 <= time_s <= record.ingested_s:
+            raise NotFound(f"{time_s:g} s is not within what was watched")
+        damaged, sandbox = record.error is not None, self.settings.sandbox_config()
+        (frame,) = frames_at(path, [time_s], record.media_offset_s, damaged=damaged, sandbox=sandbox)
+        return thumbnail_jpeg(frame, max_side_px=960)
+
+    async def ask(self, video_id: str, question: str, config: AnswerConfig) -> AsyncIterator[AnswerEvent]:
+        """See `pipeline.answer.Answerer.ask`; refusals come before the first event."""
+        record = await asyncio.to_thread(self.store.video, video_id)
+        if record.ingested_s <= 0:
+            raise NotWatchedYet("nothing of this video was watched yet")
+        events = self._answerer.options(stream=True).ask.remote(video_id, question, config)
+        try:
+            async for event in events:
+                yield event
+        except Exception as error:
+            raise unwrapped(error) from error
+
+    async def search(self, query: str, limit: int, videos: list[str] | None) -> list[tuple[Hit, Notes]]:
+        """Best moments over many videos, with their notes."""
+        for video_id in videos or []:
+            await asyncio.to_thread(self.store.video, video_id)
+        vector = await self._encoder.question.remote(search_topic(query))
+        hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
+        found = []
+        for hit in hits:
+            with suppress(UnknownVideo, UnknownCube, CorruptRecord):  # gone since it was found, or damaged
+                found.append((hit, await asyncio.to_thread(convert.notes_of, self.store, hit)))
+        return found
+
+    async def open_stream(self, name: str) -> VideoRecord:
+        """A new live stream."""
+        identity = await self._identity("")
+        return await asyncio.to_thread(self.store.create_video, stream_record(identity, name))
+
+    async def live_worker(self, video_id: str) -> Any:
+        """The actor that watches a stream. Raises `NotLive` for anything else."""
+        record = await asyncio.to_thread(self.store.video, video_id)
+        if record.status != "live":
+            raise NotLive(f"this video is {record.status}, not live")
+        return await self.supervisor.live.remote(video_id)
+
+    async def stop_stream(self, video_id: str) -> VideoRecord:
+        """Ends a stream: what was sent is watched, the open cube closed."""
+        worker = await self.live_worker(video_id)
+        await worker.end.remote()
+        await self.supervisor.end_live.remote(video_id)
+        return await asyncio.to_thread(self.store.video, video_id)

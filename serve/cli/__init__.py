@@ -1,0 +1,5 @@
+"""The `longwatch` command."""
+
+from .command_line import main, parser
+
+__all__ = ["main", "parser"]

@@ -1,0 +1,105 @@
+"""`longwatch serve`: Ray, the application, and a clean end on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import ray
+from ray import serve as ray_serve
+
+from pipeline.errors import PipelineError
+from serve.actors.app import NAME, AppArguments, build
+from serve.actors.ray_node import RayNode
+from serve.api.access import ENTER, Access, find_secret
+from serve.api.guard import is_loopback
+from serve.api.web_server import PortTaken, WebServer
+from serve.settings import Settings
+
+
+class ServiceRefused(PipelineError):
+    """The service cannot be started like this."""
+
+    code = "serve.refused"
+
+
+def run(settings: Settings, node: RayNode, host: str | None, port: int | None, *, open_to_all: bool) -> None:
+    """Starts the service and returns after it was told to end and has ended."""
+    host, port = host or settings.host, settings.port if port is None else port
+    if not is_loopback(host):
+        raise ServiceRefused(f"without keys Longwatch listens on this machine only, not on {host}")
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    port = _free_port(host, port)
+    began = time.monotonic()
+    _say("starting Ray, the store and the models; this takes about half a minute")
+    _start_ray(node)
+    for number in (signal.SIGINT, signal.SIGTERM):  # after Ray, which sets handlers of its own
+        signal.signal(number, on_signal)
+    try:
+        handle = _start_app(AppArguments(host=host, port=port, open=open_to_all))
+        node.check_ports()
+        address = f"http://{host}:{port}"
+        _say(f"listening on {address} ({time.monotonic() - began:.0f} s)")
+        _say(_who(address, port, settings))
+        stop.wait()
+        _say("ending")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # the end is under way and bounded; a second signal changes nothing
+        handle.leave.remote().result(timeout_s=60)
+    finally:
+        ray.shutdown()  # this Ray is ours alone: its processes end with it
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"longwatch: {text}\n")
+    sys.stderr.flush()
+
+
+def _free_port(host: str, port: int) -> int:
+    """Refuses a taken port before anything is started; 0 becomes a free one."""
+    try:
+        probe = WebServer(None, host, port)
+    except PortTaken as taken:
+        raise ServiceRefused(str(taken)) from taken
+    chosen = int(probe.url.rsplit(":", 1)[1])
+    probe.close()
+    return chosen
+
+
+def _who(address: str, port: int, settings: Settings) -> str:
+    """Who is answered, and how a browser gets in."""
+    secret = find_secret(address, settings.runtime_dir)
+    if secret is None:
+        return "open: every user of this machine is answered"
+    return f"open the page once by {address}{ENTER}?code={Access(secret, port).first_code}"
+
+
+def _start_ray(node: RayNode) -> None:
+    """A Ray of our own on this machine, without its dashboard; workers' logs stay in Ray's session folder."""
+    for name in ("ray", "ray.serve"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    ray.init(logging_level=logging.WARNING, **node.options())
+
+
+def _start_app(arguments: AppArguments) -> Any:
+    ray_serve.start(proxy_location="Disabled", logging_config={"log_level": "WARNING", "enable_access_log": False})
+    handle = ray_serve.run(build(arguments), name=NAME, route_prefix=None)
+    handle.url.remote().result(timeout_s=60)
+    with suppress(TimeoutError):
+        _await_models()
+    return handle
+
+
+def _await_models() -> None:
+    """The address is printed when the first question would not wait for a model."""
+    ray_serve.get_deployment_handle("AnswerReplica", NAME).warm.remote().result(timeout_s=120)

@@ -1,0 +1,1 @@
+"""The ingest queue, deletion, kept files, backups."""

@@ -1,0 +1,3 @@
+"""Benchmarks that a user runs on a machine and video of his own: `longwatch bench NAME`. Never timed tests."""
+
+NAMES = ("decode", "ingest")

@@ -1,0 +1,62 @@
+"""Our policies in the cache benchmark: a pruned cache that is as large after every chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memory.kv.attention import Decoder, attach
+from memory.kv.build import new_cache
+from memory.kv.cache import PrunedCache
+from memory.kv.policies.base import KVPolicy
+from tests.bench.kv.model import load_model
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedReader:
+    """A `kv_reading.Reader`."""
+
+    model: Any
+    cache: PrunedCache
+
+    @staticmethod
+    def new(model: Any, decoder: Decoder, policy: str | KVPolicy, slots: int, **budget: Any) -> PrunedReader:
+        """With as many slots after every chunk."""
+        return PrunedReader(model, new_cache(decoder, policy, slots=slots, keep=slots, **budget))
+
+    def read(self, ids: torch.Tensor, logits: int) -> torch.Tensor:
+        """See `Reader`."""
+        out = self.model(
+            input_ids=ids,
+            past_key_values=self.cache,
+            use_cache=True,
+            position_ids=self.cache.position_ids(ids.shape[1]),
+            logits_to_keep=logits,
+        )
+        found: torch.Tensor = out.logits
+        return found
+
+    def fork(self) -> PrunedReader:
+        """See `Reader`."""
+        twin = self.cache.fork()
+        twin.budget = replace(twin.budget, slots=None)
+        return PrunedReader(self.model, twin)
+
+    @property
+    def slots(self) -> int:
+        """See `Reader`."""
+        return self.cache.slots
+
+    @property
+    def bytes_held(self) -> int:
+        """See `Reader`."""
+        return self.cache.bytes_held
+
+
+def attached(folder: Path, dtype: torch.dtype) -> tuple[Any, Decoder]:
+    """The model, made to tell caches its queries."""
+    model = load_model(folder, dtype)
+    return model, attach(model)

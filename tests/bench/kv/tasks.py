@@ -1,0 +1,94 @@
+"""What the cache benchmark runs, in order of importance, and where finished rows are kept.
+
+A row is one policy at one budget on one batch of streams. Its file is named after a digest of all that its figures
+depend on: the streams, the budget, the weights' type and the code (without comments and docstrings) of the policy and
+of what carries it out. So an interrupted run goes on, and a changed policy is measured anew.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+_BENCH = ("reading", "streams")
+_CACHE = ("attention", "build", "cache", "compaction", "layer", "novelty", "positions", "selection")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row.
+
+    Attributes:
+        policy: a name of `memory.kv.policies`, or ``kvpress:`` and one of its presses.
+        slots: after every chunk. streams: a name of `kv.PLANS`.
+        positions: ``contiguous`` or ``kept``.
+    """
+
+    policy: str
+    slots: int
+    streams: str
+    positions: str = "contiguous"
+
+    @property
+    def kvpress(self) -> str | None:
+        """The press's name; None for our policies."""
+        return self.policy.removeprefix("kvpress:") if self.policy.startswith("kvpress:") else None
+
+
+def meaning_digest(paths: Sequence[Path]) -> str:
+    """Of Python files without comments, docstrings and layout."""
+    total = hashlib.sha256()
+    for path in paths:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+        total.update(ast.dump(tree).encode())
+    return total.hexdigest()[:12]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def row_digest(task: Task, streams_digest: str, dtype: str, settings: str) -> str:
+    """The name of a row's file. `settings`: the policy's own (its repr, or kvpress's version)."""
+    bench = [ROOT / "tests" / "bench" / "kv" / f"{name}.py" for name in _BENCH]
+    if task.kvpress is None:
+        policies = ROOT / "memory" / "kv" / "policies"
+        carrying = [ROOT / "memory" / "kv" / f"{name}.py" for name in _CACHE]
+        carrying += [policies / "scores.py", policies / "base.py", policies / f"{_home(task.policy)}.py"]
+    else:
+        carrying = [ROOT / "tests" / "bench" / "kv" / "press_worker.py"]
+    told = {
+        **asdict(task), "streams": streams_digest, "dtype": dtype, "settings": settings,
+        "code": meaning_digest([*bench, *carrying]),
+    }  # fmt: skip
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _home(policy: str) -> str:
+    """The module a policy is written in."""
+    from memory.kv.policies import POLICIES
+
+    return POLICIES[policy].__module__.rsplit(".", 1)[1]
+
+
+def kept_row(folder: Path, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row of that name from the folder, measured and written if it is not there."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        found = measure()
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(found))
+        part.replace(path)
+    row: dict[str, Any] = json.loads(path.read_text())
+    return row

@@ -1,0 +1,104 @@
+"""Asking one film for its needles: real recall and selection, what controls would have chosen, and how long it took.
+
+What it is not: making films (`memory_needle_film`), scoring (`memory_needle_score`) or adding up (`memory_needle`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from encoders.base import KeyEncoder
+from memory.index.faiss_index import FaissIndex
+from memory.records import VideoRecord
+from memory.retrieval.retriever import LocalRecall, RecallRequest
+from memory.retrieval.selection import select
+from memory.store.base import MemoryStore
+from pipeline.answer import Answer, Answerer, Usage
+from pipeline.answering.execute import Gatherer
+from pipeline.config import AnswerConfig
+from pipeline.language.protocol import LanguageModel
+from pipeline.queries.question import Question, parse
+from pipeline.times import ms_since
+from tests.bench.memory.needle import score
+from tests.bench.memory.needle.film import Film, Planted
+
+
+def asked(topic: str) -> str:
+    """The question for a needle."""
+    return f"When does the {topic} appear?"
+
+
+class Asker:
+    """Questions about one film, with a memory owner that has its keys at hand."""
+
+    def __init__(self, store: MemoryStore, keys: KeyEncoder, video: VideoRecord, config: AnswerConfig) -> None:
+        self._store, self._keys, self._video, self._config = store, keys, video, config
+        self._recall = LocalRecall(store, FaissIndex(keys.space.dim))
+        self._strict = Gatherer(store, self._recall, keys, config)
+        self._lenient = Gatherer(store, self._recall, _Unjudged(keys), config)
+        self._every = store.keyed_spans(video.id)
+        self._recall.recall(video.id, RecallRequest(None))
+
+    def trial(self, one: Planted) -> dict[str, Any]:
+        """One needle: was it among the chosen, among the cited, among what each control chose, and the times."""
+        question = parse(asked(one.topic))
+        vector = self._keys.question(question.topic)
+        select_ms = self._select_ms(question)
+        began = time.perf_counter()
+        cited = self._strict.gather(self._video, question, self._config).cited
+        gather_ms = ms_since(began)
+        chosen = self._lenient.gather(self._video, question, self._config).cited
+        hits = score.plain_hits(self._video.id, self._every, vector)
+        return {
+            **{"topic": one.topic, "kind": one.shot.source.kind, "seed": one.shot.seed, "depth": one.depth},
+            **asdict(score.likeness(hits, one.span)),
+            "found": score.found((seen.hit.span for seen in chosen), one.span),
+            "cited": score.found((seen.hit.span for seen in cited), one.span),
+            "wrongly_cited": sum(not score.points_to(seen.hit.span, one.span) for seen in cited),
+            "last": score.found(score.last(hits), one.span),
+            "uniform": score.found(score.uniform(hits), one.span),
+            "topk": score.found(score.topk(hits), one.span),
+            "select_ms": select_ms,
+            "gather_ms": gather_ms,
+            "tokens": sum(seen.tokens.values.shape[1] for seen in chosen if seen.tokens is not None),
+        }
+
+    def _select_ms(self, question: Question) -> float:
+        """From the question's vector to the chosen cubes."""
+        config = self._config
+        vector = self._keys.question(question.topic)
+        request = RecallRequest(vector, self._keys.threshold, limit=config.candidates, whole=config.read_whole)
+        began = time.perf_counter()
+        recalled = self._recall.recall(self._video.id, request)
+        select(np.array([hit.score for hit in recalled.hits]), config.cubes)
+        return ms_since(began)
+
+    def usages(self, model: LanguageModel, shown: Film, topics: Collection[str], count: int) -> list[Usage]:
+        """What `count` whole answers took, about needles of these topics; one before them warms up."""
+        answerer = Answerer(self._store, self._recall, self._keys, model, self._config)
+        chosen = [one.topic for one in shown.planted if one.topic in topics][: count + 1]
+        return [_answer(answerer, self._video.id, topic).usage for topic in chosen][1:]
+
+
+class _Unjudged:
+    """A key encoder that takes anything for support, so that the selection always fills its budget."""
+
+    threshold = -1.0
+
+    def __init__(self, encoder: KeyEncoder) -> None:
+        self._encoder = encoder
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+
+def _answer(answerer: Answerer, video_id: str, topic: str) -> Answer:
+    *_, answer = answerer.ask(video_id, asked(topic))
+    if not isinstance(answer, Answer):
+        raise TypeError("an answer ends with the whole of it")
+    return answer
