@@ -14,7 +14,7 @@ Time is seconds since the stream's first frame, from presentation timestamps.
 
 Two kinds of object: *models* are stateless, heavy, shared by all videos and may live in another process
 (`FrameEncoder`, `KeyEncoder`, `Describer`); *per-stream objects* are light, belong to one video, and can be saved and
-restored between any two steps (`Cubing`, `Compressor`, `EvidencePool`): `state()` is bounded bytes, and
+restored between any two steps (`Segmenter`, `Compressor`, `EvidencePool`): `state()` is bounded bytes, and
 `restore(state())` followed by the same steps gives the same result to the bit.
 """
 
@@ -29,7 +29,7 @@ import numpy.typing as npt
 import torch
 
 from encoders.frame import Frame as Frame
-from encoders.notes import Glimpse, Thing
+from encoders.notes import FrameNotes, Thing
 
 BoundaryReason = Literal["change", "limit", "interrupted", "end"]
 """Why a cube closed: its content changed; it reached the longest span; the stream broke; the video ended."""
@@ -174,7 +174,7 @@ class KeyEncoder(Protocol):
         """Embeds what a question is about, unit length, float32 [K]."""
         ...
 
-    def kin(self, topic: str) -> frozenset[str]:
+    def hyponyms(self, topic: str) -> frozenset[str]:
         """All names of this encoder's vocabulary that are called by that word, in the singular or plural: for "dog" the
         breeds, the kinds of dogs and "dog" itself. Empty where the word covers nothing it knows, or it has no
         vocabulary."""
@@ -184,7 +184,7 @@ class KeyEncoder(Protocol):
 class Describer(Protocol):
     """Frames and evidence -> words. Every backend has one."""
 
-    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+    def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
         """Looks at one picture; reading the screen is the slow part, so the caller says when it is due. Stateless."""
         ...
 
@@ -193,10 +193,10 @@ class Describer(Protocol):
         ...
 
 
-class Noticer(Protocol):
+class Detector(Protocol):
     """What stands out of single steps without being sure enough for a name. A backend may do without."""
 
-    def notice(
+    def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
         """For each of T steps what stands out, most clearly first, calibrated on pictures without it: 0.5 is more than
@@ -204,7 +204,7 @@ class Noticer(Protocol):
         ...
 
 
-class Cubing(Protocol):
+class Segmenter(Protocol):
     """Where one cube ends and the next begins; online, one object per stream."""
 
     def step(self, tokens: torch.Tensor, time_s: float) -> BoundaryReason | None:
@@ -247,4 +247,4 @@ class Backend:
     describer: Describer
     notes: dict[str, str] = field(default_factory=dict)
     """Why this device, dtype and so on were chosen; shown by `longwatch doctor`."""
-    noticer: Noticer | None = None
+    detector: Detector | None = None

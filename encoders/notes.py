@@ -28,12 +28,12 @@ class ScreenText:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Detection:
     """Something that stood out for a while without being sure enough to be named.
 
     Attributes:
         name: a word of the encoder's vocabulary.
-        probability: how clearly it stood out on its best step, 0.5 to 1 (`Noticer.notice`).
+        probability: how clearly it stood out on its best step, 0.5 to 1 (`Detector.detect`).
         start_s: time of the first step that shows it.
         end_s: time of the first step that no longer does; None where the cube ends first.
     """
@@ -45,7 +45,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class FrameNotes:
     """What the describer saw on one step.
 
     Attributes:
@@ -78,7 +78,7 @@ class Notes:
     motion: float = 0.0
     colours: tuple[str, ...] = ()
     steps: int = 0
-    noticed: tuple[Sighting, ...] = ()
+    detections: tuple[Detection, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
         """JSON-ready: what `memory` stores without knowing its meaning. Floats rounded to 4 decimals."""
@@ -89,10 +89,10 @@ class Notes:
             "colours": list(self.colours),
             "steps": self.steps,
         }
-        if self.noticed:
+        if self.detections:
             plain["noticed"] = [
                 [s.name, round(s.probability, 4), round(s.start_s, 4), None if s.end_s is None else round(s.end_s, 4)]
-                for s in self.noticed
+                for s in self.detections
             ]
         return plain
 
@@ -105,8 +105,8 @@ class Notes:
             motion=float(plain.get("motion", 0.0)),
             colours=tuple(plain.get("colours", ())),
             steps=int(plain.get("steps", 0)),
-            noticed=tuple(
-                Sighting(str(n), float(p), float(a), None if b is None else float(b))
+            detections=tuple(
+                Detection(str(n), float(p), float(a), None if b is None else float(b))
                 for n, p, a, b in plain.get("noticed", ())
             ),
         )

@@ -32,7 +32,7 @@ _STROKE_PX, _LINE_PX = 9, (36, 8)
 _LIKELY_SHARE, _SCALES = 0.7, 3
 
 
-class ScreenReader:
+class OcrReader:
     """Reads lines of text.
 
     Args:

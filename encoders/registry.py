@@ -24,27 +24,27 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self._known: dict[str, T] = {}
+        self._entries: dict[str, T] = {}
 
     def register(self, name: str, implementation: T) -> T:
         """Adds one and hands it back. A name already taken, or an empty one, is refused with ValueError."""
         if not name:
             raise ValueError(f"a {self._kind} needs a name")
-        if name in self._known:
+        if name in self._entries:
             raise ValueError(f"{self._kind} {name!r} is registered already")
-        self._known[name] = implementation
+        self._entries[name] = implementation
         return implementation
 
     def get(self, name: str) -> T:
         """The implementation of that name. Raises `UnknownName`."""
-        if name not in self._known:
-            known = ", ".join(sorted(self._known)) or "none"
+        if name not in self._entries:
+            known = ", ".join(sorted(self._entries)) or "none"
             raise UnknownName(f"no {self._kind} is called {name!r}; known: {known}")
-        return self._known[name]
+        return self._entries[name]
 
     def names(self) -> tuple[str, ...]:
         """All names, sorted."""
-        return tuple(sorted(self._known))
+        return tuple(sorted(self._entries))
 
 
 BackendLoader = Callable[..., Backend]

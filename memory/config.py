@@ -22,7 +22,7 @@ class StoreConfig:
     url: str | None = None
     cluster: bool | None = None
     runtime_dir: Path | None = None
-    patience_s: float = 600.0
+    retry_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

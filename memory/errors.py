@@ -26,13 +26,15 @@ class StoreUnavailable(StoreError):
 class SchemaTooNew(StoreError):
     """A later release wrote the store in a layout that this one does not know; names both."""
 
-    def __init__(self, stored: int, known: int) -> None:
-        super().__init__(f"the store is of layout {stored}; this release knows layouts up to {known}: update Longwatch")
+    def __init__(self, stored: int, supported: int) -> None:
+        super().__init__(
+            f"the store is of layout {stored}; this release knows layouts up to {supported}: update Longwatch"
+        )
         self.stored = stored
-        self.known = known
+        self.supported = supported
 
     def __reduce__(self) -> tuple[type[SchemaTooNew], tuple[int, int]]:
-        return type(self), (self.stored, self.known)
+        return type(self), (self.stored, self.supported)
 
 
 class CommitRefused(StoreError):

@@ -232,7 +232,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Appearances:
     """What a count rests on: every hit above the backend's threshold, neighbouring cubes joined.
 
     Attributes:

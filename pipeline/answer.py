@@ -18,14 +18,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from encoders.base import KeyEncoder
-from memory.records import Evidence, TimeSpan, VideoStatus
-from memory.retrieval.retriever import Recall
+from memory.records import Appearances, TimeSpan, VideoStatus
+from memory.retrieval.retriever import Retriever
 from memory.store.base import MemoryStore
-from pipeline.answering.context import Surroundings
-from pipeline.answering.execute import Gatherer, Rerank
-from pipeline.answering.findings import notes_said
-from pipeline.answering.match import Seen
-from pipeline.answering.verify import Worded, worded
+from pipeline.answering.context import ContextSelector
+from pipeline.answering.execute import Executor, Rerank
+from pipeline.answering.findings import notes_phrase
+from pipeline.answering.match import Match
+from pipeline.answering.verify import VerifiedText, verify_stream
 from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
 from pipeline.language.protocol import Generation, LanguageModel, Prompt
@@ -68,7 +68,7 @@ class Answer:
     text: str
     supported: bool
     citations: tuple[Citation, ...]
-    evidence: Evidence | None
+    evidence: Appearances | None
     as_of_s: float
     video_status: VideoStatus
     phrased_by: str
@@ -84,7 +84,7 @@ class Answerer:
     def __init__(
         self,
         store: MemoryStore,
-        recall: Recall,
+        retriever: Retriever,
         keys: KeyEncoder,
         model: LanguageModel,
         config: AnswerConfig,
@@ -94,8 +94,8 @@ class Answerer:
         self._keys = keys
         self._model = model
         self._config = config
-        self._gatherer = Gatherer(store, recall, keys, config, rerank)
-        self._surroundings = Surroundings(store, recall, model)
+        self._executor = Executor(store, retriever, keys, config, rerank)
+        self._context = ContextSelector(store, retriever, model)
 
     def ask(self, video_id: str, text: str, config: AnswerConfig | None = None) -> Iterator[AnswerEvent]:
         """Yields the citations, then the answer's words as they come, then the whole `Answer`.
@@ -109,17 +109,17 @@ class Answerer:
             raise BackendMismatch(f"this video's memory is in key space {video.key_space}, not {self._keys.space}")
         if video.ingested_s <= 0:
             raise NotWatchedYet("nothing of this video was watched yet")
-        gathered = self._gatherer.gather(video, parse(text), config)
+        gathered = self._executor.run(video, parse(text), config)
         citations = tuple(_citation(one, video.start_utc_s) for one in gathered.cited)
         select_ms = ms_since(began)
         yield citations
         statement = gathered.finding.statement
-        memories, reading = self._surroundings.of(video, gathered.read, config, spoken=not _LIST.search(statement))
+        memories, reading = self._context.select(video, gathered.read, config, spoken=not _LIST.search(statement))
         prompt = Prompt(text, statement, memories, reading)
-        final: Worded | None = None
+        final: VerifiedText | None = None
         first_ms = 0.0
         for piece in self._words(prompt, config.answer_tokens):
-            if isinstance(piece, Worded):
+            if isinstance(piece, VerifiedText):
                 final = piece
             else:
                 first_ms = first_ms or ms_since(began)
@@ -150,21 +150,21 @@ class Answerer:
             usage=usage,
         )
 
-    def _words(self, prompt: Prompt, most_tokens: int) -> Iterator[str | Worded]:
+    def _words(self, prompt: Prompt, most_tokens: int) -> Iterator[str | VerifiedText]:
         """The model's words where they agree with the statement. A statement that lists several things is said as it
         is: small models drop its parts."""
         if _LIST.search(prompt.statement):
             said = Generation(prompt.statement, 0, 0, 0.0, 0.0, 0, 0)
-            return iter([prompt.statement, Worded(prompt.statement, "memory", "a list", said)])
+            return iter([prompt.statement, VerifiedText(prompt.statement, "memory", "a list", said)])
         written = self._model.generate(prompt, most_tokens)
-        return worded(written, prompt.statement, question=prompt.question)
+        return verify_stream(written, prompt.statement, question=prompt.question)
 
 
 _LIST = re.compile(r'[.;] \S|\d\)?: (?!\d)|"[^"]*"[^"]*"')
 """Several sentences, a heading of times, or several quotations."""
 
 
-def _citation(seen: Seen, start_utc_s: float | None) -> Citation:
+def _citation(seen: Match, start_utc_s: float | None) -> Citation:
     hit = seen.hit
     start_utc = None if start_utc_s is None else start_utc_s + seen.span.start_s
-    return Citation(hit.video_id, hit.ordinal, seen.span, start_utc, round(seen.score, 4), notes_said(seen.notes))
+    return Citation(hit.video_id, hit.ordinal, seen.span, start_utc, round(seen.score, 4), notes_phrase(seen.notes))

@@ -34,7 +34,7 @@ class IngestConfig:
     same_picture: float = 0.002
     screen_text: bool = True
     screen_text_every_s: float = 2.0
-    notice: bool = True
+    detect: bool = True
     prefetch_steps: int = 32
 
     @property
@@ -42,7 +42,7 @@ class IngestConfig:
         """Everything that shapes a memory besides the backend; part of a content's identity."""
         text = f"text{self.screen_text_every_s:g}s" if self.screen_text else "notext"
         stored = "" if self.token_type == "int8" else f"/{self.token_type}"
-        stored += "/noticed" if self.notice else ""
+        stored += "/noticed" if self.detect else ""
         return f"{self.fps:g}fps/{self.cubing}/{self.compressor}{self.cube_tokens}/{self.propagator}/{text}{stored}"
 
 

@@ -22,7 +22,7 @@ class Registered:
     """A video of the store, whether it was there before, and the failed one it takes the place of."""
 
     video: VideoRecord
-    known: bool
+    existed: bool
     replaced: VideoRecord | None = None
 
 

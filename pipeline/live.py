@@ -26,7 +26,7 @@ from encoders.base import Backend, Frame
 from encoders.notes import Notes
 from memory.records import CubeMemory, VideoStatus
 from memory.store.base import Commit, MemoryStore
-from pipeline.answering.findings import notes_said
+from pipeline.answering.findings import notes_phrase
 from pipeline.config import IngestConfig
 from pipeline.errors import PipelineError
 from pipeline.video.pushed import decode_picture
@@ -120,7 +120,7 @@ class LiveStream:
                 if len(self._queue) > self._live.queue_frames:
                     self._queue.popleft()
                     self._dropped += 1
-                    self._tell("credit", self._credit())
+                    self._emit("credit", self._credit())
                 self._changed.notify_all()
 
     def _credit(self) -> dict[str, Any]:
@@ -137,12 +137,12 @@ class LiveStream:
             return self._credit()
 
     @property
-    def told(self) -> int:
+    def last_event(self) -> int:
         """Number of the last event."""
         with self._changed:
             return self._number
 
-    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+    def _emit(self, kind: str, data: dict[str, Any]) -> None:
         """The lock is held."""
         self._number += 1
         self._events.append(LiveEvent(self._number, kind, data))
@@ -175,10 +175,10 @@ class LiveStream:
                 frames.append(Frame(decode_picture(picture), time_s))
             except PipelineError as error:
                 with self._changed:
-                    self._tell("error", {"code": error.code, "detail": str(error), "fatal": False})
+                    self._emit("error", {"code": error.code, "detail": str(error), "fatal": False})
         if not frames:
             with self._changed:
-                self._tell("credit", self._credit())
+                self._emit("credit", self._credit())
             return
         closed = self._stream.take(frames)
         due = self._stream.steps - self._stored_step >= self._live.full_steps
@@ -199,10 +199,10 @@ class LiveStream:
             if full:
                 self._committed_s = last_s
             for cube in closed:
-                self._tell("cube", _told(cube.span.start_s, cube.span.end_s, cube.notes, cube.ordinal))
+                self._emit("cube", _cube_event(cube.span.start_s, cube.span.end_s, cube.notes, cube.ordinal))
             if opened is not None:
-                self._tell("cube", _told(opened.span.start_s, opened.span.end_s, opened.notes, None))
-            self._tell("credit", self._credit())
+                self._emit("cube", _cube_event(opened.span.start_s, opened.span.end_s, opened.notes, None))
+            self._emit("credit", self._credit())
 
     def leave(self) -> None:
         """Watches what is queued, then makes `run` return."""
@@ -228,6 +228,6 @@ class LiveStream:
                 self._commit([], full=True)
 
 
-def _told(start_s: float, end_s: float, notes: Any, ordinal: int | None) -> dict[str, Any]:
-    said = notes_said(Notes.from_plain(dict(notes)))
+def _cube_event(start_s: float, end_s: float, notes: Any, ordinal: int | None) -> dict[str, Any]:
+    said = notes_phrase(Notes.from_plain(dict(notes)))
     return {"span": {"start_s": start_s, "end_s": end_s}, "notes": said, "ordinal": ordinal, "open": ordinal is None}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from memory.records import TimeSpan
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """75.4 -> "1:15"; 3723 -> "1:02:03". Rounded down, as a player shows it."""
     whole = int(max(seconds, 0.0) + 1e-6)
     hours, rest = divmod(whole, 3600)
@@ -16,19 +16,19 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
 
 
-def spoken(span: TimeSpan) -> str:
+def format_span(span: TimeSpan) -> str:
     """A span as "0:10 to 0:17"; a single moment where both ends read the same."""
-    start, end = clock(span.start_s), clock(span.end_s)
+    start, end = format_time(span.start_s), format_time(span.end_s)
     return start if start == end else f"{start} to {end}"
 
 
-def listed(parts: Iterable[str]) -> str:
+def format_list(parts: Iterable[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     items = list(parts)
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
-def joined(spans: Iterable[TimeSpan], gap_s: float) -> list[TimeSpan]:
+def merge_spans(spans: Iterable[TimeSpan], gap_s: float) -> list[TimeSpan]:
     """Spans in order of time, those at most `gap_s` apart made one."""
     merged: list[TimeSpan] = []
     for span in sorted(spans):
@@ -39,7 +39,7 @@ def joined(spans: Iterable[TimeSpan], gap_s: float) -> list[TimeSpan]:
     return merged
 
 
-def lasting(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """75 -> "1 min 15 s"."""
     minutes, left = divmod(round(seconds), 60)
     hours, rest = divmod(minutes, 60)

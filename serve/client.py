@@ -29,8 +29,8 @@ from .api.access import find_secret
 from .api.event_stream import Message, messages
 from .api.schemas import (
     FINAL,
-    Answer,
-    Citation,
+    AnswerBody,
+    CitationBody,
     Link,
     Problem,
     SearchResult,
@@ -47,7 +47,9 @@ OnProgress = Callable[[int, int], None]
 """Called with bytes read so far and bytes in all; may be called again from 0 where a request is sent anew."""
 CONNECT_TIMEOUT_S = 5.0
 
-AskEvent = tuple[Literal["citations"], list[Citation]] | tuple[Literal["delta"], str] | tuple[Literal["done"], Answer]
+AskEvent = (
+    tuple[Literal["citations"], list[CitationBody]] | tuple[Literal["delta"], str] | tuple[Literal["done"], AnswerBody]
+)
 
 
 class ClientError(Exception):
@@ -159,15 +161,15 @@ class Client:
         with self._stream("GET", _path(video_id, "events")) as stream:
             for name, data in stream:
                 if name == "error":
-                    raise _told(Problem.model_validate_json(data))
+                    raise _client_error(Problem.model_validate_json(data))
                 yield VideoEvent(name, json.loads(data))
                 if name in FINAL:
                     return
         raise ClientError(None, "stream.cut", "the service stopped telling of this video")
 
-    def ask(self, video_id: str, question: str, selection: SelectionBudget | None = None) -> Answer:
+    def ask(self, video_id: str, question: str, selection: SelectionBudget | None = None) -> AnswerBody:
         """The whole answer at once."""
-        return self._document(Answer, "POST", _path(video_id, "ask"), json=_asked(question, False, selection))
+        return self._document(AnswerBody, "POST", _path(video_id, "ask"), json=_asked(question, False, selection))
 
     def ask_stream(self, video_id: str, question: str, selection: SelectionBudget | None = None) -> Iterator[AskEvent]:
         """The answer as it is made: citations, pieces of text, then the whole.
@@ -179,14 +181,14 @@ class Client:
             for name, data in stream:
                 match name:
                     case "citations":
-                        yield "citations", [Citation.model_validate(one) for one in json.loads(data)]
+                        yield "citations", [CitationBody.model_validate(one) for one in json.loads(data)]
                     case "delta":
                         yield "delta", str(json.loads(data)["text"])
                     case "done":
-                        yield "done", Answer.model_validate_json(data)
+                        yield "done", AnswerBody.model_validate_json(data)
                         return
                     case "error":
-                        raise _told(Problem.model_validate_json(data))
+                        raise _client_error(Problem.model_validate_json(data))
         raise ClientError(None, "stream.cut", "the answer broke off")
 
     def search(self, query: str, videos: Sequence[str] | None = None, limit: int = 10) -> SearchResult:
@@ -248,12 +250,12 @@ def _mapped() -> Iterator[None]:
 def _refusal(response: httpx.Response) -> ClientError:
     """The problem document of an error response; its status alone where it carries none."""
     try:
-        return _told(Problem.model_validate_json(response.content))
+        return _client_error(Problem.model_validate_json(response.content))
     except ValidationError:
         return ClientError(response.status_code, "http", f"the service answered with status {response.status_code}")
 
 
-def _told(problem: Problem) -> ClientError:
+def _client_error(problem: Problem) -> ClientError:
     return ClientError(problem.status, problem.code, problem.detail)
 
 

@@ -14,7 +14,7 @@ from memory.records import CubeMemory, VideoRecord
 from pipeline.errors import PipelineError
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, register_file
-from pipeline.times import clock
+from pipeline.times import format_time
 
 from .wiring import Longwatch, file_source
 
@@ -36,12 +36,12 @@ def watch(longwatch: Longwatch, path: Path) -> VideoRecord:
             progress.show(record.ingested_s, record.cubes)
 
         try:
-            video = Ingest(longwatch.patient_store(), backend, config, on_commit).run(video.id, source)
+            video = Ingest(longwatch.retrying_store(), backend, config, on_commit).run(video.id, source)
         except (PipelineError, EncoderError):
             if longwatch.removal.kept(video) is None:  # else it is the service's, which goes on with it
                 longwatch.removal.delete(video.id)
             raise
-    longwatch.recall.refresh(video.id)
+    longwatch.retriever.refresh(video.id)
     return video
 
 
@@ -68,8 +68,8 @@ class ProgressLine:
     def show(self, watched_s: float, cubes: int) -> None:
         """One more commit."""
         share = min(watched_s / self._duration_s, 1.0) if self._duration_s else None
-        of = f" of {clock(self._duration_s)} ({share:.0%})" if self._duration_s and share is not None else ""
-        line = f"watching {self._name}: {clock(watched_s)}{of}, {cubes} cubes closed"
+        of = f" of {format_time(self._duration_s)} ({share:.0%})" if self._duration_s and share is not None else ""
+        line = f"watching {self._name}: {format_time(watched_s)}{of}, {cubes} cubes closed"
         if self._live:
             self._out.write(f"\r\x1b[K{line}")
             self._open = True

@@ -76,47 +76,47 @@ class NotLive(ServeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PublicError:
     """What a client is told of an error."""
 
     status: HTTPStatus
     code: str
 
 
-TABLE: dict[type[Exception], Told] = {
-    MediaUnsupported: Told(HTTPStatus.UNPROCESSABLE_ENTITY, MediaUnsupported.code),
-    MediaDamaged: Told(HTTPStatus.UNPROCESSABLE_ENTITY, MediaDamaged.code),
-    MediaTooLarge: Told(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, MediaTooLarge.code),
-    MediaNotKept: Told(HTTPStatus.CONFLICT, MediaNotKept.code),
-    BackendMismatch: Told(HTTPStatus.CONFLICT, BackendMismatch.code),
-    BackendUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
-    NotWatchedYet: Told(HTTPStatus.CONFLICT, NotWatchedYet.code),
-    UnknownName: Told(HTTPStatus.INTERNAL_SERVER_ERROR, SettingsInvalid.code),
-    WeightsUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
-    UnknownVideo: Told(HTTPStatus.NOT_FOUND, "not_found"),
-    UnknownCube: Told(HTTPStatus.NOT_FOUND, "not_found"),
-    KeySpaceMismatch: Told(HTTPStatus.CONFLICT, BackendMismatch.code),
-    StoreUnavailable: Told(HTTPStatus.SERVICE_UNAVAILABLE, "store.unavailable"),
-    SchemaTooNew: Told(HTTPStatus.SERVICE_UNAVAILABLE, "store.too_new"),
-    CommitRefused: Told(HTTPStatus.CONFLICT, "ingest.superseded"),
-    CorruptRecord: Told(HTTPStatus.INTERNAL_SERVER_ERROR, "memory.corrupt"),
+TABLE: dict[type[Exception], PublicError] = {
+    MediaUnsupported: PublicError(HTTPStatus.UNPROCESSABLE_ENTITY, MediaUnsupported.code),
+    MediaDamaged: PublicError(HTTPStatus.UNPROCESSABLE_ENTITY, MediaDamaged.code),
+    MediaTooLarge: PublicError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, MediaTooLarge.code),
+    MediaNotKept: PublicError(HTTPStatus.CONFLICT, MediaNotKept.code),
+    BackendMismatch: PublicError(HTTPStatus.CONFLICT, BackendMismatch.code),
+    BackendUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
+    NotWatchedYet: PublicError(HTTPStatus.CONFLICT, NotWatchedYet.code),
+    UnknownName: PublicError(HTTPStatus.INTERNAL_SERVER_ERROR, SettingsInvalid.code),
+    WeightsUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
+    UnknownVideo: PublicError(HTTPStatus.NOT_FOUND, "not_found"),
+    UnknownCube: PublicError(HTTPStatus.NOT_FOUND, "not_found"),
+    KeySpaceMismatch: PublicError(HTTPStatus.CONFLICT, BackendMismatch.code),
+    StoreUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, "store.unavailable"),
+    SchemaTooNew: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, "store.too_new"),
+    CommitRefused: PublicError(HTTPStatus.CONFLICT, "ingest.superseded"),
+    CorruptRecord: PublicError(HTTPStatus.INTERNAL_SERVER_ERROR, "memory.corrupt"),
 }
 
-UNKNOWN = Told(HTTPStatus.INTERNAL_SERVER_ERROR, "internal")
+UNKNOWN = PublicError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal")
 
 
-def told(error: Exception) -> Told:
+def public_error(error: Exception) -> PublicError:
     """What a client is told of `error`; a subclass is told like its nearest listed base."""
     if isinstance(error, ServeError):
-        return Told(error.status, error.code)
+        return PublicError(error.status, error.code)
     return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), UNKNOWN)
 
 
 def code_of(error: Exception) -> str:
     """The stable code."""
-    return told(error).code
+    return public_error(error).code
 
 
 def detail_of(error: Exception) -> str:
     """The sentence a client reads; nothing of an unlisted error."""
-    return "something went wrong inside Longwatch" if told(error) is UNKNOWN else str(error)
+    return "something went wrong inside Longwatch" if public_error(error) is UNKNOWN else str(error)

@@ -82,8 +82,8 @@ class Settings(BaseSettings):
 
     def store_config(self) -> StoreConfig:
         """Where memories are kept."""
-        patience_s = self.store_patience_s
-        return StoreConfig(self.data_dir, self.redis_url or None, runtime_dir=self.runtime_dir, patience_s=patience_s)
+        retry_s = self.store_patience_s
+        return StoreConfig(self.data_dir, self.redis_url or None, runtime_dir=self.runtime_dir, retry_s=retry_s)
 
     def sandbox_config(self) -> SandboxConfig | None:
         """Limits of the decoding child; None to decode in the same process."""
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
         return AnswerConfig()
 
 
-def settings_said(error: ValidationError) -> str:
+def settings_message(error: ValidationError) -> str:
     """What is wrong with the environment, one clause a variable."""
     said = (f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
     return "; ".join(said)

@@ -21,10 +21,10 @@ from memory.errors import StoreError
 from memory.index.faiss_index import FaissIndex
 from memory.retrieval.index_snapshot import Snapshot
 from memory.retrieval.keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
-from memory.retrieval.retriever import LocalRecall
+from memory.retrieval.retriever import LocalRetriever
 from memory.store.opening import StoreHold
 from memory.store.redis_store import RedisStore
-from memory.store.retrying import PatientStore
+from memory.store.retrying import RetryingStore
 from pipeline.answer import Answerer
 from pipeline.errors import BackendUnavailable
 from pipeline.language.protocol import LanguageModel
@@ -33,7 +33,7 @@ from pipeline.video.sampling import DecodeConfig
 from pipeline.video.sandbox.source import SandboxedSource
 from pipeline.video.source import FrameSource
 
-from .jobs.job_queue import Jobs
+from .jobs.job_queue import JobQueue
 from .jobs.removal import Removal
 from .settings import Settings
 
@@ -66,7 +66,7 @@ def new_index(dim: int) -> FaissIndex:
     return FaissIndex(dim)
 
 
-def kept_recall(settings: Settings, store: RedisStore, space: KeySpace, *, owner: bool) -> tuple[IndexKeeper, Began]:
+def kept_retriever(settings: Settings, store: RedisStore, space: KeySpace, *, owner: bool) -> tuple[IndexKeeper, Began]:
     """Recall over all videos of a key space, from its snapshot on. The owner follows the store and trains its index; a
     single command's search compares once and trains nothing."""
     name, identity = str(space), store.identity()
@@ -76,8 +76,8 @@ def kept_recall(settings: Settings, store: RedisStore, space: KeySpace, *, owner
     def make(snapshot: Snapshot | None) -> FaissIndex:
         return FaissIndex(space.dim, config, None if snapshot is None else snapshot.lists, loading=True)
 
-    recall, index, began = begin(store, path, name, identity, make, 2 * COMPARE_S if owner else 0.0)
-    keeper = IndexKeeper(recall, index, path, name, identity)
+    retriever, index, began = begin(store, path, name, identity, make, 2 * COMPARE_S if owner else 0.0)
+    keeper = IndexKeeper(retriever, index, path, name, identity)
     keeper.begin_unsaved(began.replayed)
     return keeper, began
 
@@ -120,12 +120,12 @@ class Longwatch:
     @functools.cached_property
     def removal(self) -> Removal:
         """Forgets videos, with their jobs and kept files."""
-        jobs = Jobs(self._hold.client(), self.settings.lease_s)
+        jobs = JobQueue(self._hold.client(), self.settings.lease_s)
         return Removal(self._hold.store, jobs, self.settings.data_dir)
 
-    def patient_store(self) -> PatientStore:
+    def retrying_store(self) -> RetryingStore:
         """The store for watching: it waits while the server is away."""
-        return self._hold.patient()
+        return self._hold.retrying()
 
     @functools.cached_property
     def backend(self) -> Backend:
@@ -138,21 +138,21 @@ class Longwatch:
         return load_language_model(self.settings)
 
     @functools.cached_property
-    def recall(self) -> LocalRecall:
+    def retriever(self) -> LocalRetriever:
         """Exact in one video, the index across videos. What is asked of one video reads only that one."""
         space = self.backend.keys.space
-        return LocalRecall(self.store, new_index(space.dim), key_space=str(space))
+        return LocalRetriever(self.store, new_index(space.dim), key_space=str(space))
 
     @functools.cached_property
-    def recall_everywhere(self) -> LocalRecall:
+    def retriever_everywhere(self) -> LocalRetriever:
         """Recall over all videos, from a snapshot where there is one; saved anew where much had to be read."""
-        keeper, began = kept_recall(self.settings, self.store, self.backend.keys.space, owner=False)
+        keeper, began = kept_retriever(self.settings, self.store, self.backend.keys.space, owner=False)
         if began.replayed >= _WORTH_SAVING_CUBES:
             with suppress(OSError, StoreError):  # it only saves the next search some reading
                 keeper.save()
-        return keeper.recall
+        return keeper.retriever
 
     @functools.cached_property
     def answerer(self) -> Answerer:
         """Questions."""
-        return Answerer(self.store, self.recall, self.backend.keys, self.model, self.settings.answer_config())
+        return Answerer(self.store, self.retriever, self.backend.keys, self.model, self.settings.answer_config())

@@ -134,7 +134,7 @@ def test_every_route_is_in_the_contract() -> None:
             assert re.search(rf"`{method} {re.escape(where.path)}[`?]", contract), f"{method} {where.path}"
 
 
-def told(text: str) -> list[tuple[str, set[str], list[str]]]:
+def shown_answers(text: str) -> list[tuple[str, set[str], list[str]]]:
     """What a printed run says: each question, the times its answer names, the spans cited."""
     read = []
     for part in re.split(r"^Q: ", text, flags=re.MULTILINE)[1:]:
@@ -165,9 +165,9 @@ def test_the_answer_shown_is_what_is_answered(tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert told(run.stdout) == told(output)
-    assert [question for question, *_ in told(output)] == words
-    assert all(cited for _, _, cited in told(output))
+    assert shown_answers(run.stdout) == shown_answers(output)
+    assert [question for question, *_ in shown_answers(output)] == words
+    assert all(cited for _, _, cited in shown_answers(output))
 
 
 def test_the_compressor_of_contributing_keeps_the_contract() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from serve.api.schemas import FINAL, Citation, Video
+from serve.api.schemas import FINAL, CitationBody, Video
 from serve.client import Client, ClientError
 
 from . import parts
@@ -120,7 +120,7 @@ class Callbacks:
             self._asking.end(tab, turn)
 
     def _answer(self, video_id: str, asked: str) -> Iterator[tuple[Html, Html]]:
-        words, cited = "", list[Citation]()
+        words, cited = "", list[CitationBody]()
         for event in self._client.ask_stream(video_id, asked):
             match event:
                 case ("citations", list(found)):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import quote
 
-from serve.api.schemas import Answer, Citation, Evidence, Timeline, TimelineCube, Video
+from serve.api.schemas import AnswerBody, CitationBody, Evidence, Timeline, TimelineCube, Video
 from serve.client import ClientError
 
 from .times import clock, span
@@ -100,7 +100,7 @@ def answering(asked: str, words: str) -> str:
     return f'<p class="asked">{escape(asked)}</p><p class="said" aria-busy="true">{escape(words)}</p>'
 
 
-def answer(video_id: str, whole: Answer) -> str:
+def answer(video_id: str, whole: AnswerBody) -> str:
     """The whole answer, the times it speaks of, and what it was based on."""
     kind = "said" if whole.supported else "said unsupported"
     still = whole.video_status in ("queued", "ingesting", "live")
@@ -125,13 +125,13 @@ def _evidence(video_id: str, evidence: Evidence) -> str:
     return f'<div class="evidence"><span>When{some}:</span> {" ".join(times)}</div>'
 
 
-def citations(cited: Iterable[Citation]) -> str:
+def citations(cited: Iterable[CitationBody]) -> str:
     """What the answer rests on, as cards that move the player."""
     cards = "".join(f"<li>{_citation(one)}</li>" for one in cited)
     return f'<ul class="citations" aria-label="Where the answer comes from">{cards}</ul>' if cards else ""
 
 
-def _citation(cited: Citation) -> str:
+def _citation(cited: CitationBody) -> str:
     inside = f"{_picture(cited.thumbnail_url)}{_time(cited.start_s, cited.end_s)}{_notes(cited.notes)}"
     return _seek_button("citation", cited.video_id, cited.start_s, cited.end_s, inside)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from encoders.base import Backend
-from encoders.ocr import ScreenReader
+from encoders.ocr import OcrReader
 from encoders.pocket.describer import PocketDescriber
-from encoders.pocket.detector import PocketNoticer
+from encoders.pocket.detector import PocketDetector
 from encoders.pocket.keys import PocketKeyEncoder
 from encoders.pocket.sentence import SentenceEncoder
 from encoders.pocket.vision import Grid, PocketFrameEncoder
@@ -32,7 +32,7 @@ def load(threads: int | None = None, device: str = "cpu", grid: Grid = "normal")
     vocabulary = load_vocabulary()
     vision = PocketFrameEncoder(grid, device)
     keys = PocketKeyEncoder(vision, SentenceEncoder(), vocabulary)
-    describer = PocketDescriber(vocabulary, ScreenReader(threads or torch.get_num_threads()))
+    describer = PocketDescriber(vocabulary, OcrReader(threads or torch.get_num_threads()))
     notes = {
         "device": f"{device}: as asked for",
         "precision": vision.precision.reason,
@@ -40,5 +40,5 @@ def load(threads: int | None = None, device: str = "cpu", grid: Grid = "normal")
         "grid": f"{grid}: {vision.grid[0]} x {vision.grid[1]} tokens of {vision.dim} channels",
         "threads": f"{torch.get_num_threads()}: {'as asked for' if threads else 'chosen by torch'}",
     }
-    noticer = PocketNoticer(vision, vocabulary) if grid == "normal" else None
-    return Backend(NAME, vision, keys, describer, notes, noticer)
+    detector = PocketDetector(vision, vocabulary) if grid == "normal" else None
+    return Backend(NAME, vision, keys, describer, notes, detector)

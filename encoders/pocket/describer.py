@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 
 from encoders.base import Frame
-from encoders.notes import Glimpse, Thing
-from encoders.ocr import ScreenReader
+from encoders.notes import FrameNotes, Thing
+from encoders.ocr import OcrReader
 from encoders.pocket.colours import colour_shares
 from encoders.pocket.keys import sureness
 from encoders.pocket.vocabulary import Vocabulary
@@ -23,13 +23,13 @@ _LIMIT = 5
 class PocketDescriber:
     """Frames and evidence -> words; a `Describer`."""
 
-    def __init__(self, vocabulary: Vocabulary, reader: ScreenReader) -> None:
+    def __init__(self, vocabulary: Vocabulary, reader: OcrReader) -> None:
         self._vocabulary, self._reader = vocabulary, reader
 
-    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+    def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
         """Colours, and the screen's text where it is due (0.1 to 0.3 s)."""
         texts = self._reader.read(frame.rgb) if read_screen else None
-        return Glimpse(texts, colour_shares(frame.rgb))
+        return FrameNotes(texts, colour_shares(frame.rgb))
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         """Names from the pool's summary [2, E], most probable first, at most 5."""

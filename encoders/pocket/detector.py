@@ -39,17 +39,17 @@ EVEN = 3.6
 _LEAST_ODDS = 1e-7
 
 
-class PocketNoticer:
-    """Frames, tokens and evidence -> what stands out on each step; a `Noticer`."""
+class PocketDetector:
+    """Frames, tokens and evidence -> what stands out on each step; a `Detector`."""
 
     def __init__(self, vision: PocketFrameEncoder, vocabulary: Vocabulary, path: Path = CHANCE_FILE) -> None:
         self._vision, self._vocabulary = vision, vocabulary
         self._chance = torch.from_numpy(load_chance(vocabulary, path))
 
-    def notice(
+    def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
-        """See `Noticer.notice`; a probability is d / (d + `EVEN`) for d deviations above chance."""
+        """See `Detector.detect`; a probability is d / (d + `EVEN`) for d deviations above chance."""
         found = self.deviations(frames, tokens, evidence)
         return tuple(self._named(row) for row in found)
 
@@ -66,7 +66,7 @@ class PocketNoticer:
 
     @property
     def _classes(self) -> int:
-        return self._vocabulary.kin.shape[1]
+        return self._vocabulary.hyponyms.shape[1]
 
     def _named(self, deviations: torch.Tensor) -> tuple[Thing, ...]:
         best = deviations.topk(MOST)

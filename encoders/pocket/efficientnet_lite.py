@@ -101,7 +101,7 @@ def _same(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return pad // 2, pad - pad // 2
 
 
-class Block(nn.Module):
+class MBConvBlock(nn.Module):
     """Inverted residual: 1 x 1 expansion (except in the first stage), depthwise, linear 1 x 1 projection."""
 
     def __init__(self, channels: int, kernel: int, stride: int, expansion: int, out: int) -> None:
@@ -148,7 +148,7 @@ class EfficientNetLite2(nn.Module):
         for number, (repeats, kernel, stride, expansion, out) in enumerate(_STAGES):
             split = len(blocks) if number == _TAIL_STAGE else split
             for repeat in range(repeats):
-                blocks.append(Block(channels, kernel, stride if repeat == 0 else 1, expansion, out))
+                blocks.append(MBConvBlock(channels, kernel, stride if repeat == 0 else 1, expansion, out))
                 channels = out
         self.early, self.late = nn.Sequential(*blocks[:split]), nn.Sequential(*blocks[split:])
         self.head = Head()

@@ -19,27 +19,27 @@ _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _ENDINGS = (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""))
 
 
-class Kinship:
+class Hyponyms:
     """Words people use -> names of the vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, path: Path = CALLED_FILE) -> None:
         table = json.loads(path.read_text("utf-8"))
         self._words = vocabulary.words
         self._plurals: dict[str, str] = table["plurals"]
-        self._said: dict[str, str] = table["kinds"]
+        self._kind_names: dict[str, str] = table["kinds"]
         self._classes: dict[str, list[int]] = table["classes"]
         self._names: dict[str, list[int]] = {}
         for number, also in enumerate(vocabulary.also):
             for name in dict.fromkeys(map(_plain, (vocabulary.words[number], *also))):
                 self._names.setdefault(name, []).append(number)
-        kin = [frozenset(row.nonzero().flatten().tolist()) for row in vocabulary.kin[CLASSES:]]
-        self._kin = dict(enumerate(kin, CLASSES))
-        self._kinds = {_plain(vocabulary.words[number]): number for number in self._kin}
+        hyponyms = [frozenset(row.nonzero().flatten().tolist()) for row in vocabulary.hyponyms[CLASSES:]]
+        self._hyponyms = dict(enumerate(hyponyms, CLASSES))
+        self._kinds = {_plain(vocabulary.words[number]): number for number in self._hyponyms}
 
     def of(self, topic: str) -> frozenset[str]:
         """All names that `topic`, one name in the singular or plural, may be said for; empty where there is none."""
         for word in _forms(_plain(topic), self._plurals):
-            if numbers := self._called(self._said.get(word, word)):
+            if numbers := self._called(self._kind_names.get(word, word)):
                 return frozenset(self._words[number] for number in numbers)
         return frozenset()
 
@@ -48,8 +48,8 @@ class Kinship:
         kind = self._kinds.get(word)
         if kind is None and word not in self._classes:  # no word for many: a name, or the end of one ("hand blower")
             return own or {n for name, ns in self._names.items() if name.endswith(f" {word}") for n in ns}
-        below = frozenset(self._classes[word]) if kind is None else self._kin[kind]
-        narrower = {number for number, kin in self._kin.items() if kin and kin <= below}
+        below = frozenset(self._classes[word]) if kind is None else self._hyponyms[kind]
+        narrower = {number for number, hyponyms in self._hyponyms.items() if hyponyms and hyponyms <= below}
         return own | below | narrower | ({kind} if kind is not None else set())
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import Frame, FrameTokens, Keys, KeySpace
-from encoders.pocket.hyponyms import Kinship
+from encoders.pocket.hyponyms import Hyponyms
 from encoders.pocket.sentence import DIM, SentenceEncoder
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import CLASSES, Vocabulary, load_vectors, load_vocabulary
@@ -90,7 +90,7 @@ class PocketKeyEncoder:
     ) -> None:
         self.vocabulary = vocabulary or load_vocabulary()
         self._vision, self._sentences = vision, sentences
-        self._kinship = Kinship(self.vocabulary)
+        self._hyponyms = Hyponyms(self.vocabulary)
         vectors, vectors_sha256 = load_vectors(self.vocabulary)
         self._centre = vectors[:CLASSES].mean(0)
         self._vectors = _unit(vectors - self._centre)
@@ -107,7 +107,7 @@ class PocketKeyEncoder:
 
     def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
         """At most 8 keys from a pool's summary [2, E] and the lines read, the most telling lines first."""
-        rows = [*self._seen(summary), *self._kinds(summary), *self._texts(texts)]
+        rows = [*self._picture_keys(summary), *self._kinds(summary), *self._texts(texts)]
         vectors = np.stack([vector for _, vector in rows]) if rows else np.zeros((0, DIM), np.float32)
         return Keys(vectors, tuple(kind for kind, _ in rows))
 
@@ -115,11 +115,11 @@ class PocketKeyEncoder:
         """The topic's sentence embedding, float32 [384]."""
         return np.asarray(self._embed([text.strip()])[0])
 
-    def kin(self, topic: str) -> frozenset[str]:
-        """See `KeyEncoder.kin` and `encoders.pocket.hyponyms`."""
-        return self._kinship.of(topic)
+    def hyponyms(self, topic: str) -> frozenset[str]:
+        """See `KeyEncoder.hyponyms` and `encoders.pocket.hyponyms`."""
+        return self._hyponyms.of(topic)
 
-    def _seen(self, summary: torch.Tensor) -> list[tuple[str, npt.NDArray[np.float32]]]:
+    def _picture_keys(self, summary: torch.Tensor) -> list[tuple[str, npt.NDArray[np.float32]]]:
         if not summary.any():
             return []
         seen, peak = self._conse(summary[_MEAN]), self._conse(summary[_PEAK])

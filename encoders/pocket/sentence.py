@@ -29,7 +29,7 @@ _VOCABULARY, _POSITIONS, _SEGMENTS = 30522, 512, 2
 _EPS = 1e-12
 
 
-class _Layer(nn.Module):
+class _BertLayer(nn.Module):
     """One BERT encoder layer (Devlin et al., 2019), norms after the residual sums."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class _MiniLM(nn.Module):
         super().__init__()
         self.words, self.places = nn.Embedding(_VOCABULARY, DIM), nn.Embedding(_POSITIONS, DIM)
         self.segments, self.norm = nn.Embedding(_SEGMENTS, DIM), nn.LayerNorm(DIM, eps=_EPS)
-        self.layers = nn.Sequential(*(_Layer() for _ in range(_LAYERS)))
+        self.layers = nn.Sequential(*(_BertLayer() for _ in range(_LAYERS)))
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         """Token ids [n] -> unit vector [DIM]."""

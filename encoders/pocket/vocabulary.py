@@ -41,7 +41,7 @@ class Vocabulary:
 
     words: tuple[str, ...]
     members: torch.Tensor
-    kin: torch.Tensor
+    hyponyms: torch.Tensor
     sha256: str
     also: tuple[tuple[str, ...], ...] = ()
 
@@ -76,7 +76,7 @@ class Vocabulary:
         ]
         chosen: list[int] = []
         for word in sorted(sure, key=lambda one: (float(self.members[one].sum()), -float(probabilities[one]), one)):
-            inside = [one for one in chosen if bool((self.kin[one] <= self.kin[word]).all())]
+            inside = [one for one in chosen if bool((self.hyponyms[one] <= self.hyponyms[word]).all())]
             if sum(float(probabilities[one]) for one in inside) < explained * float(probabilities[word]):
                 chosen = [one for one in chosen if one not in inside or one < CLASSES]
                 chosen.append(word)
@@ -92,11 +92,11 @@ class Vocabulary:
 def load_vocabulary(path: Path = NAMES_FILE) -> Vocabulary:
     """Reads the names. Kinds are ordered by breadth, then by name."""
     classes = json.loads(path.read_text("utf-8"))
-    kin, shown = _members(classes, ("kinds",)), _members(classes, ("kinds", "shows"))
+    hyponyms, shown = _members(classes, ("kinds",)), _members(classes, ("kinds", "shows"))
     kinds = sorted(shown, key=lambda kind: (len(shown[kind]), kind))
     words = tuple([one["name"] for one in classes] + kinds)
     also = tuple(tuple(one["also"]) for one in classes)
-    return Vocabulary(words, _rows(kinds, shown), _rows(kinds, kin), file_sha256(path), also)
+    return Vocabulary(words, _rows(kinds, shown), _rows(kinds, hyponyms), file_sha256(path), also)
 
 
 def _members(classes: Sequence[Mapping[str, Any]], fields: tuple[str, ...]) -> dict[str, list[int]]:

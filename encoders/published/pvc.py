@@ -72,7 +72,7 @@ class ProgressiveEncoder(nn.Module):
         super().__init__()
         self.config = c = config or ProgressiveConfig()
         self.time = nn.Sequential(nn.Linear(c.time_dim, c.dim), nn.SiLU(), nn.Linear(c.dim, c.dim))
-        self.layers = nn.ModuleList(_Layer(c) for _ in range(c.temporal_layers))
+        self.layers = nn.ModuleList(_TemporalLayer(c) for _ in range(c.temporal_layers))
         self.projector = _Projector(c)
 
     def forward(
@@ -151,7 +151,7 @@ class TemporalAttention(nn.Module):
         return self.out(seen.permute(2, 0, 1, 3).reshape(steps, places, dim)), (key, value)
 
 
-class _Layer(nn.Module):
+class _TemporalLayer(nn.Module):
     """One transformer layer: attention within the frame, attention over time, feed-forward."""
 
     def __init__(self, c: ProgressiveConfig) -> None:

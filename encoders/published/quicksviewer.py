@@ -1,7 +1,7 @@
 """Quicksviewer's trained parts as published: the cubing network and the 3D resampler (arXiv 2504.15270).
 
-For users who have trained weights; `encoders.segmenters.momentum.MomentumCubing` is the surrogate that needs none. The
-unit here is a whole clip: the k best borders are chosen over all of it, so this is not online.
+For users who have trained weights; `encoders.segmenters.momentum.MomentumSegmenter` is the surrogate that needs none.
+The unit here is a whole clip: the k best borders are chosen over all of it, so this is not online.
 
 Parameter names and shapes follow github.com/hqhq1025/quicksviewer, commit 704113694af9cc7840ba24e144c8cdaef0acdce5,
 files `quicksviewer/model/multimodal_cubing/cubing_momentum.py` and `.../multimodal_resampler/resampler_3d.py`; a state
@@ -29,7 +29,7 @@ THUMBNAIL_GROUP = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Cubes:
+class ClipCuts:
     """A clip cut into cubes.
 
     Attributes:
@@ -70,7 +70,7 @@ class CubingNetwork(nn.Module):
         temperature: float = 0.5,
         noise: float = 0.0,
         generator: torch.Generator | None = None,
-    ) -> Cubes:
+    ) -> ClipCuts:
         """Cuts one clip.
 
         Args:
@@ -88,9 +88,9 @@ class CubingNetwork(nn.Module):
         hard[soft.topk(border_count(len(frames), frames_per_cube)).indices] = 1.0
         first = soft.new_ones(1)
         borders = torch.cat([first, hard + (soft - soft.detach())])
-        return Cubes(borders, torch.cat([first, soft]), _spans(borders), logits)
+        return ClipCuts(borders, torch.cat([first, soft]), _spans(borders), logits)
 
-    def thumbnail(self, frames: torch.Tensor, cubes: Cubes) -> torch.Tensor:
+    def thumbnail(self, frames: torch.Tensor, cubes: ClipCuts) -> torch.Tensor:
         """The clip's thumbnail tokens, [N // 9, D]: mean of the border frames' features, nine consecutive tokens at a
         time. Together with the cut itself the gate's only path for a gradient."""
         mean = (frames * cubes.borders[:, None, None]).sum(dim=0) / cubes.borders.detach().sum()

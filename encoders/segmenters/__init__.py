@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from encoders.base import Cubing
+from encoders.base import Segmenter
 from encoders.registry import Registry
-from encoders.segmenters.momentum import MomentumCubing
-from encoders.segmenters.uniform import UniformCubing
+from encoders.segmenters.momentum import MomentumSegmenter
+from encoders.segmenters.uniform import UniformSegmenter
 
-CubingFactory = Callable[..., Cubing]
+SegmenterFactory = Callable[..., Segmenter]
 """Makes a cubing for one stream; keyword arguments are the implementation's own."""
 
 
-def default_cubings() -> Registry[CubingFactory]:
+def default_segmenters() -> Registry[SegmenterFactory]:
     """A registry with the cubings that come with Longwatch."""
-    registry: Registry[CubingFactory] = Registry("cubing")
-    registry.register("momentum", MomentumCubing)
-    registry.register("uniform", UniformCubing)
+    registry: Registry[SegmenterFactory] = Registry("cubing")
+    registry.register("momentum", MomentumSegmenter)
+    registry.register("uniform", UniformSegmenter)
     return registry

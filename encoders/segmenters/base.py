@@ -1,4 +1,4 @@
-"""What segmenters share: the check of one step's tokens. The protocol is `encoders.base.Cubing`."""
+"""What segmenters share: the check of one step's tokens. The protocol is `encoders.base.Segmenter`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Borders by the momentum of frame features, online: the default segmenter, a training-free surrogate.
 
-`MomentumCubing` keeps the momentum of frame features of Quicksviewer (arXiv 2504.15270; published code,
+`MomentumSegmenter` keeps the momentum of frame features of Quicksviewer (arXiv 2504.15270; published code,
 `cubing_momentum.py`) and replaces the learned gate and its choice over the whole clip by a running comparison. The
 trained network, whose unit is a whole clip, is `encoders.published.quicksviewer`.
 """
@@ -25,7 +25,7 @@ _DEVIATIONS_PER_MEDIAN = 1.48  # standard deviation of a normal variable over th
 
 @dataclass(slots=True)
 class _Numbers:
-    """What `MomentumCubing` carries besides features: the open cube and the stream's last scores.
+    """What `MomentumSegmenter` carries besides features: the open cube and the stream's last scores.
 
     The scores begin as if a few steps of ordinary movement had been seen, so that a cut counts from the first
     difference on and the first movement of a stream does not.
@@ -44,7 +44,7 @@ class _Numbers:
         return (score - quiet) / max(deviation, _LEAST_DEVIATION * quiet, 1e-6)
 
 
-class MomentumCubing:
+class MomentumSegmenter:
     """Training-free surrogate of Quicksviewer's cubing: a border where the momentum of the features stands out.
 
     Momentum as published: m_1 = F_1 - F_0, m_i = alpha (F_i - F_{i-1}) + (1 - alpha) m_{i-1}. Ours: a step's score is

@@ -9,7 +9,7 @@ from encoders.segmenters.base import checked_step
 from encoders.state_codec import pack, unpack
 
 
-class UniformCubing:
+class UniformSegmenter:
     """The control: a border every `seconds`, whatever the picture shows. Every border is a `limit`."""
 
     def __init__(self, seconds: float = 5.0) -> None:

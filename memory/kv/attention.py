@@ -74,10 +74,10 @@ def attention(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    heard = getattr(key, "kv_heard", None)
-    if heard is not None:
+    observe = getattr(key, "kv_observe_queries", None)
+    if observe is not None:
         scaling = kwargs.get("scaling")
-        heard(query, query.shape[-1] ** -0.5 if scaling is None else scaling, kwargs.get("position_ids"))
+        observe(query, query.shape[-1] ** -0.5 if scaling is None else scaling, kwargs.get("position_ids"))
     return out, None
 
 

@@ -27,7 +27,7 @@ import torch
 
 from memory.errors import CacheMisuse
 from memory.kv.attention import Decoder
-from memory.kv.compaction import Budget, Compaction, Heard
+from memory.kv.compaction import Budget, Compaction, ObservedQueries
 from memory.kv.layer import GROUP, LEVEL, ORDER, PLACES, Held, SlotLayer
 from memory.kv.novelty import Novelty
 from memory.kv.policies.base import KVPolicy
@@ -56,7 +56,7 @@ class PrunedCache:
         self._shift = 0  # how far positions were moved down so far
         self._chunk = 0  # largest so far
         self._system = 0
-        self._unheard = False
+        self._awaiting_queries = False
         self._scaling = 1.0
         self._novelty = Novelty(policy.passage)
 
@@ -115,9 +115,9 @@ class PrunedCache:
         return int(self.layers[0].slots)
 
     @property
-    def seen(self) -> int:
+    def arrived(self) -> int:
         """Tokens that ever came in."""
-        return self._arrivals.seen
+        return self._arrivals.arrived
 
     @property
     def bytes_held(self) -> int:
@@ -130,14 +130,14 @@ class PrunedCache:
         if not self.slots:
             return frozenset()
         layers = self.layers[:1] if self.budget.whole_groups else self.layers
-        found = (set(layer.knowledge(self._rows())[GROUP].flatten().tolist()) for layer in layers)
+        found = (set(layer.all_metadata(self._rows())[GROUP].flatten().tolist()) for layer in layers)
         return frozenset().union(*found) - {-1}
 
     def held(self, layer: int) -> Held:
         """What one layer holds."""
-        known, axes = self.layers[layer].knowledge(self._rows()), self._arrivals.axes
-        protected = protected_within(known[LEVEL], self.budget.allowance if self.budget.slots else self.slots)
-        return Held(known[ORDER], known[GROUP], ~protected, known[PLACES + 2 * axes :])
+        metadata, axes = self.layers[layer].all_metadata(self._rows()), self._arrivals.axes
+        protected = protected_within(metadata[LEVEL], self.budget.allowance if self.budget.slots else self.slots)
+        return Held(metadata[ORDER], metadata[GROUP], ~protected, metadata[PLACES + 2 * axes :])
 
     # ---- what a model does ----
 
@@ -149,18 +149,20 @@ class PrunedCache:
             self._begin(key_states)
         room = self._room(self.layers[layer_idx].slots + key_states.shape[2])
         keys, values = self.layers[layer_idx].add(key_states, value_states, room)
-        keys.kv_heard = partial(self.hear, layer_idx)  # type: ignore[attr-defined]  # `kv_attention` finds it there
+        keys.kv_observe_queries = partial(self.observe_queries, layer_idx)  # type: ignore[attr-defined]  # `kv_attention` finds it there
         return keys, values
 
-    def hear(self, layer: int, queries: torch.Tensor, scaling: float, position_ids: torch.Tensor | None) -> None:
+    def observe_queries(
+        self, layer: int, queries: torch.Tensor, scaling: float, position_ids: torch.Tensor | None
+    ) -> None:
         """The queries [B, Hq, q, d] that looked at what `update` gave out, and the factor of their attention."""
         if layer == 0 and position_ids is not None:
             self._check(position_ids)
         if self.policy.window:
-            self.layers[layer].hear(queries, self.policy.window)
+            self.layers[layer].observe_queries(queries, self.policy.window)
         if layer == len(self.layers) - 1:
             self._scaling = scaling
-            self._unheard = False
+            self._awaiting_queries = False
             if self.budget.slots is not None and self.slots > self.budget.slots and not self._arrivals.inside_unit:
                 self._compact(self.budget.keep)
 
@@ -179,7 +181,7 @@ class PrunedCache:
         return 2 * need if self.budget.slots is None else max(need, min(2 * need, self.budget.slots + self._chunk))
 
     def _begin(self, keys: torch.Tensor) -> None:
-        if self._unheard:
+        if self._awaiting_queries:
             raise CacheMisuse("the model did not tell its queries: make it ready with memory.kv.attention.attach")
         if keys.requires_grad:
             raise CacheMisuse("a pruned cache is written to in place: run the model under torch.inference_mode()")
@@ -191,7 +193,7 @@ class PrunedCache:
         if self.policy.window:
             fresh = torch.cat((rows[:1], none + self._shift, rows[4 + axes :]))
             self._last = torch.cat((self._last, fresh), dim=1)[:, -self.policy.window :]
-        self._unheard = True
+        self._awaiting_queries = True
 
     def _check(self, position_ids: torch.Tensor) -> None:
         ours = self._tail[-1][PLACES + 2 * self._arrivals.axes]
@@ -215,9 +217,9 @@ class PrunedCache:
         if self._arrivals.inside_unit:
             raise CacheMisuse("a picture is only half read; compact before or after it")
         now = self._last[2:] + self._last[1] - self._shift
-        heard = Heard(self._last[0], self._last[2:], now, self._scaling)
+        observed = ObservedQueries(self._last[0], self._last[2:], now, self._scaling)
         before = self._arrivals.next_position
-        plan = Compaction(self.policy, self.budget, keep, self._room(keep), self._rows(), heard, self._news())
+        plan = Compaction(self.policy, self.budget, keep, self._room(keep), self._rows(), observed, self._news())
         free = plan.run(self.layers)
         self._tail, self.compactions = [], self.compactions + 1
         if self.budget.positions == "contiguous":

@@ -50,7 +50,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ObservedQueries:
     """The last R queries, the same in all layers.
 
     Attributes:
@@ -81,7 +81,7 @@ class Compaction:
     keep: int
     room: int
     tail: torch.Tensor
-    heard: Heard
+    observed: ObservedQueries
     news: torch.Tensor | None = None
 
     def run(self, layers: Sequence[SlotLayer]) -> int:
@@ -94,53 +94,53 @@ class Compaction:
             if self.policy.most_picks is not None:
                 one.count(index)
             move = self.budget.positions == "contiguous"
-            free = max(free, layer.keep(index, one.known, self.room, move=move))
+            free = max(free, layer.keep(index, one.metadata, self.room, move=move))
         return free
 
     def _judged(self, layers: Sequence[SlotLayer], place: int) -> _Judged:
         layer = layers[place]
-        keys, known, most = layer.rows_k.view(), self._known(layer), self.policy.most_picks
+        keys, metadata, most = layer.rows_k.view(), self._slot_metadata(layer), self.policy.most_picks
         if self.policy.per_head:
-            known = known.expand(-1, -1, keys.shape[1], -1)
+            metadata = metadata.expand(-1, -1, keys.shape[1], -1)
         sink, recent = self.policy.regions(self.keep)
-        worn = None if most is None else known[PICKS] >= most
-        rank = standing(protected_within(known[LEVEL], self.budget.allowance), worn, sink, recent)
+        worn = None if most is None else metadata[PICKS] >= most
+        rank = standing(protected_within(metadata[LEVEL], self.budget.allowance), worn, sink, recent)
         view = LayerView(
             keys,
             layer.rows_v.view(),
             self._queries(layer),
-            known[ORDER],
-            self.heard.order.to(keys.device),
-            self.heard.scaling,
+            metadata[ORDER],
+            self.observed.order.to(keys.device),
+            self.observed.scaling,
             sink,
             recent,
             room=max(self.keep - int((rank > CANDIDATE).sum(-1).max()), 0),
             layer=place,
             layers=len(layers),
-            novelty=known[NOVELTY].float() / SCALE,
+            novelty=metadata[NOVELTY].float() / SCALE,
         )
-        return _Judged(known if most is None else known.clone(), self.policy.scores(view), rank)
+        return _Judged(metadata if most is None else metadata.clone(), self.policy.scores(view), rank)
 
-    def _known(self, layer: SlotLayer) -> torch.Tensor:
+    def _slot_metadata(self, layer: SlotLayer) -> torch.Tensor:
         """What is known of a layer's slots, int64 [rows, B, H, T], with the news."""
-        known = layer.knowledge(self.tail)
+        metadata = layer.all_metadata(self.tail)
         if self.news is None:
-            return known
-        known = known.clone()
-        place = known[ORDER] - (known[ORDER, ..., -1:] + 1 - self.news.shape[1])
-        told = self.news[:, None].expand(-1, known.shape[2], -1).gather(-1, place.clamp_min(0))
-        known[NOVELTY] = torch.where(place >= 0, told, known[NOVELTY])
-        return known
+            return metadata
+        metadata = metadata.clone()
+        place = metadata[ORDER] - (metadata[ORDER, ..., -1:] + 1 - self.news.shape[1])
+        told = self.news[:, None].expand(-1, metadata.shape[2], -1).gather(-1, place.clamp_min(0))
+        metadata[NOVELTY] = torch.where(place >= 0, told, metadata[NOVELTY])
+        return metadata
 
     def _queries(self, layer: SlotLayer) -> torch.Tensor:
         """[B, Hkv, G, R, d], as if computed where the keys are now."""
         keys = layer.rows_k.view()
         batch, heads, _, width = keys.shape
-        if not len(self.heard.order):
+        if not len(self.observed.order):
             return keys.new_zeros((batch, heads, 1, 0, width))
-        queries = torch.cat(tuple(layer.queries), dim=2)[:, :, -len(self.heard.order) :]
-        if not torch.equal(self.heard.computed, self.heard.now):
-            both = torch.stack((self.heard.computed, self.heard.now)).to(keys.device)
+        queries = torch.cat(tuple(layer.queries), dim=2)[:, :, -len(self.observed.order) :]
+        if not torch.equal(self.observed.computed, self.observed.now):
+            both = torch.stack((self.observed.computed, self.observed.now)).to(keys.device)
             before, after = both[:, :, None, None].expand(-1, -1, batch, 1, -1)
             queries = layer.rotary.moved(queries, before, after)
         return queries.reshape(batch, heads, -1, queries.shape[2], width)
@@ -150,14 +150,14 @@ class Compaction:
 class _Judged:
     """One layer's slots: what is known of them [rows, B, H, T], scores [B, H', T] and firmness [B, H, T]."""
 
-    known: torch.Tensor
+    metadata: torch.Tensor
     scores: torch.Tensor
     rank: torch.Tensor
 
     def count(self, index: torch.Tensor) -> None:
         """Notes which were chosen rather than kept anyway."""
         chosen = (self.rank.gather(-1, index) <= CANDIDATE).long()
-        self.known[PICKS].scatter_add_(-1, index, chosen)
+        self.metadata[PICKS].scatter_add_(-1, index, chosen)
 
 
 def _together(judged: Sequence[_Judged], keep: int) -> torch.Tensor:
@@ -168,5 +168,5 @@ def _together(judged: Sequence[_Judged], keep: int) -> torch.Tensor:
         low, high = scores.min(), scores.max()
         parts.append((scores - low) / (high - low).clamp_min(1e-12))
     first = judged[0]
-    index = whole_groups(torch.stack(parts).mean(0), first.rank[0, 0], first.known[GROUP, 0, 0], keep)
-    return index.expand(first.known.shape[1], first.known.shape[2], -1)
+    index = whole_groups(torch.stack(parts).mean(0), first.rank[0, 0], first.metadata[GROUP, 0, 0], keep)
+    return index.expand(first.metadata.shape[1], first.metadata.shape[2], -1)

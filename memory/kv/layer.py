@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from memory.kv.positions import Rotary, contiguous
-from memory.kv.rows import Rows
+from memory.kv.rows import SlotRows
 
 ORDER, UNIT, GROUP, LEVEL, PICKS, NOVELTY, PLACES = range(7)
 """Rows of what is known of a slot: when it came, its unit, its group, its protection, how often it was chosen, how new
@@ -47,9 +47,9 @@ class SlotLayer:
 
     def __init__(self, rotary: Rotary) -> None:
         self.rotary = rotary
-        self.rows_k, self.rows_v = Rows(), Rows()
+        self.rows_k, self.rows_v = SlotRows(), SlotRows()
         self.master: torch.Tensor | None = None  # [B, Hkv, n, d] of the slots that were there at the last compaction
-        self.known: torch.Tensor | None = None  # [rows, B, H, n] of the same
+        self.metadata: torch.Tensor | None = None  # [rows, B, H, n] of the same
         self.queries: deque[torch.Tensor] = deque()
 
     @property
@@ -61,25 +61,25 @@ class SlotLayer:
         """Adds [B, Hkv, q, d] and returns all; memory is taken for `room` slots at least."""
         return self.rows_k.append(keys, room), self.rows_v.append(values, room)
 
-    def hear(self, queries: torch.Tensor, window: int) -> None:
+    def observe_queries(self, queries: torch.Tensor, window: int) -> None:
         """Keeps the last `window` of all queries heard so far; [B, Hq, q, d]."""
         last = queries[:, :, -window:]
         self.queries.append(last.clone() if last.shape[2] < queries.shape[2] else last)
         while sum(one.shape[2] for one in self.queries) - self.queries[0].shape[2] >= window:
             self.queries.popleft()
 
-    def knowledge(self, tail: torch.Tensor) -> torch.Tensor:
+    def all_metadata(self, tail: torch.Tensor) -> torch.Tensor:
         """What is known of all slots, int64 [rows, B, H, T]; `tail`: rows of those since the last compaction."""
         batch, device = self.rows_k.view().shape[0], self.rows_k.view().device
-        heads = 1 if self.known is None else self.known.shape[2]
+        heads = 1 if self.metadata is None else self.metadata.shape[2]
         fresh = tail.to(device)[:, None, None].expand(-1, batch, heads, -1)
-        return fresh if self.known is None else torch.cat((self.known, fresh), dim=-1)
+        return fresh if self.metadata is None else torch.cat((self.metadata, fresh), dim=-1)
 
-    def keep(self, index: torch.Tensor, known: torch.Tensor, room: int, *, move: bool) -> int:
-        """Keeps the slots of `index`, int64 [B, H, n] ascending, of which `known` has all rows; with `move` they stand
-        one behind the other afterwards. Returns the first free position."""
+    def keep(self, index: torch.Tensor, metadata: torch.Tensor, room: int, *, move: bool) -> int:
+        """Keeps the slots of `index`, int64 [B, H, n] ascending, of which `metadata` has all rows; with `move` they
+        stand one behind the other afterwards. Returns the first free position."""
         axes = self.rotary.axes
-        kept = known.expand(-1, -1, index.shape[1], -1).gather(-1, index.expand(known.shape[0], *index.shape))
+        kept = metadata.expand(-1, -1, index.shape[1], -1).gather(-1, index.expand(metadata.shape[0], *index.shape))
         offsets, computed, current = kept[PLACES:].reshape(3, axes, *index.shape)
         keys = self.rows_k.view()
         self.rows_v.replace(_taken(self.rows_v.view(), index), room)
@@ -93,20 +93,20 @@ class SlotLayer:
         else:
             self.rows_k.replace(_taken(keys, index), room)
             free = 0
-        self.known = kept
+        self.metadata = kept
         return free
 
     def fork(self) -> SlotLayer:
         """The same slots, copied when they are written to."""
         twin = SlotLayer(self.rotary)
         twin.rows_k, twin.rows_v = self.rows_k.fork(), self.rows_v.fork()
-        twin.master, twin.known, twin.queries = self.master, self.known, self.queries.copy()
+        twin.master, twin.metadata, twin.queries = self.master, self.metadata, self.queries.copy()
         return twin
 
     @property
     def bytes_held(self) -> int:
         """Bytes of its tensors; keys and values that it only shares with the cache it was forked from left out."""
-        extra = [self.master, self.known, *self.queries]
+        extra = [self.master, self.metadata, *self.queries]
         return self.rows_k.bytes_held + self.rows_v.bytes_held + sum(one.nbytes for one in extra if one is not None)
 
 

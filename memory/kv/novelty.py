@@ -38,7 +38,7 @@ class Novelty:
     """
 
     passage: int
-    seen: int = 0
+    arrived: int = 0
     total: torch.Tensor | None = None
     last: torch.Tensor | None = None
 
@@ -50,7 +50,7 @@ class Novelty:
             passages go on, and of the new ones.
         """
         unit = functional.normalize(torch.stack(tuple(values)).float(), dim=-1)
-        total = unit[:, :, :, max(_OUTLIERS - self.seen, 0) :].sum(3)
+        total = unit[:, :, :, max(_OUTLIERS - self.arrived, 0) :].sum(3)
         total = total if self.total is None else self.total + total
         mean = functional.normalize(total, dim=-1)
         fresh = 1.0 - (unit * mean[:, :, :, None]).sum(-1).mean((0, 2))
@@ -58,7 +58,7 @@ class Novelty:
         more, half = self.passage - 1, self.passage // 2
         means = functional.avg_pool1d(every[:, None], self.passage, 1, half, count_include_pad=False)
         newest = functional.max_pool1d(means, self.passage, 1, half)[:, 0]
-        after = Novelty(self.passage, self.seen + fresh.shape[1], total, every[:, -2 * more or every.shape[1] :])
+        after = Novelty(self.passage, self.arrived + fresh.shape[1], total, every[:, -2 * more or every.shape[1] :])
         told = newest[:, -min(fresh.shape[1] + more, every.shape[1]) :]
         return after, (told.clamp(0.0, 2.0).double() * SCALE).long()
 

@@ -141,7 +141,7 @@ class Arrivals:
 
     def __init__(self, axes: int) -> None:
         self.axes = axes
-        self.seen = 0
+        self.arrived = 0
         self.next_position = 0
         self._units = 0
         self._pending = torch.zeros(3 + axes, 0, dtype=torch.int64)
@@ -181,7 +181,7 @@ class Arrivals:
         line = torch.cat((begun, rows), dim=1) if continues else rows
         start = self._unit_base if continues else self.next_position
         positions, _ = contiguous(line[0], line[3:], start)
-        ordinals = self.seen + torch.arange(count)
+        ordinals = self.arrived + torch.arange(count)
         return torch.cat((ordinals[None], rows, positions[:, 1:] if continues else positions))
 
     def take(self, count: int) -> torch.Tensor:
@@ -197,7 +197,7 @@ class Arrivals:
             self._unit, self._unit_base = int(rows[1, -1]), int(positions[0, -1] - offsets[0, -1])
             self._unit_extent = max(extent, self._unit_extent) if same else extent
             self.next_position = self._unit_base + self._unit_extent
-            self.seen += count
+            self.arrived += count
         return rows
 
     def fork(self) -> Arrivals:

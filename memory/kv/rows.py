@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 
 
-class Rows:
+class SlotRows:
     """[B, H, n, d], n growing.
 
     Attributes:
@@ -52,9 +52,9 @@ class Rows:
         self._data, self.count = None, 0
         self.append(rows, room)
 
-    def fork(self) -> Rows:
+    def fork(self) -> SlotRows:
         """The same rows, copied when either side needs to."""
-        twin = Rows()
+        twin = SlotRows()
         twin._data, twin._owned, twin.count = self._data, False, self.count
         return twin
 

@@ -6,20 +6,20 @@ import threading
 from dataclasses import dataclass
 
 from memory.records import VideoRecord
-from memory.retrieval.scan import FirstPass
+from memory.retrieval.scan import KeyScanner
 from memory.retrieval.video_keys import KeysView, VideoKeys
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class VideoView:
     """A video at one moment, as it is searched: the closed cubes and, where there is one, the open cube as a video of
     one cube. While the store says the same `version`, this is all there is."""
 
-    views: tuple[tuple[KeysView, FirstPass], ...]
+    views: tuple[tuple[KeysView, KeyScanner], ...]
     version: str
 
 
-class KnownVideo:
+class FollowedVideo:
     """One video as far as it was taken in. `lock` is held while cubes are added or the video is let go.
 
     Attributes:
@@ -29,10 +29,10 @@ class KnownVideo:
     def __init__(self, record: VideoRecord, keys: VideoKeys) -> None:
         self.number, self.created_s = record.number, record.created_s
         self.keys = keys
-        self.first_pass = FirstPass(keys.dim)
+        self.scanner = KeyScanner(keys.dim)
         self.lock = threading.Lock()
         self.gone = False
-        self.last: Moment | None = None
+        self.last: VideoView | None = None
 
     def is_of(self, record: VideoRecord, cubes: int | None = None) -> bool:
         """Whether the record is this video's, and as far along: not another of the same id, nor an older store's.

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from memory.errors import CorruptRecord, UnknownVideo
 from memory.index.base import KeyIndex
 from memory.records import FINAL_STATUSES, KeyedSpan, VideoRecord
-from memory.retrieval.followed_video import HeldVideo, KnownVideo, Moment
-from memory.retrieval.scan import FirstPass
+from memory.retrieval.followed_video import FollowedVideo, HeldVideo, VideoView
+from memory.retrieval.scan import KeyScanner
 from memory.retrieval.video_keys import VideoKeys, as_view
 from memory.store.base import MemoryStore
 
@@ -43,7 +43,7 @@ class FollowedVideos:
     ) -> None:
         self._store, self._index = store, index
         self._key_space, self._compare_s, self._now = key_space, compare_s, now
-        self._known: dict[str, KnownVideo] = {}
+        self._videos: dict[str, FollowedVideo] = {}
         self._names: dict[int, str] = {}
         self._growing: frozenset[str] = frozenset()
         self._damaged: dict[str, str] = {}
@@ -52,67 +52,67 @@ class FollowedVideos:
 
     def refresh(self, video_id: str) -> int:
         """Takes in cubes closed since the last look, in the arrays and in the index; returns how many."""
-        with self._locked(video_id) as known:  # a damaged open cube keeps nobody from the closed ones
-            fresh = self._store.keyed_spans(video_id, start=len(known.keys.view()))
-            self._take_in(known, fresh)
+        with self._locked(video_id) as followed:  # a damaged open cube keeps nobody from the closed ones
+            fresh = self._store.keyed_spans(video_id, start=len(followed.keys.view()))
+            self._take_in(followed, fresh)
             return len(fresh)
 
-    def _moment(self, video_id: str) -> Moment:
+    def _moment(self, video_id: str) -> VideoView:
         """The video as it is now, its open cube included, after taking in what closed."""
-        with self._locked(video_id) as known:
-            found = self._store.searchable(video_id, start=len(known.keys.view()))
-            self._take_in(known, found.closed)
-            views = [(known.keys.view(), known.first_pass)]
+        with self._locked(video_id) as followed:
+            found = self._store.searchable(video_id, start=len(followed.keys.view()))
+            self._take_in(followed, found.closed)
+            views = [(followed.keys.view(), followed.scanner)]
             if found.opened is not None:
-                views.append((as_view(found.opened, self._index.dim), FirstPass(self._index.dim)))
-            known.last = Moment(tuple(views), found.version)
-            return known.last
+                views.append((as_view(found.opened, self._index.dim), KeyScanner(self._index.dim)))
+            followed.last = VideoView(tuple(views), found.version)
+            return followed.last
 
     @contextmanager
-    def _locked(self, video_id: str) -> Iterator[KnownVideo]:
+    def _locked(self, video_id: str) -> Iterator[FollowedVideo]:
         """Nobody else adds to it meanwhile, or lets it go."""
-        known = self._known.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
-        with known.lock:
-            if known.gone:
+        followed = self._videos.get(video_id) or self._learn(self._store.video(video_id), VideoKeys(self._index.dim))
+        with followed.lock:
+            if followed.gone:
                 raise UnknownVideo(video_id)
-            yield known
+            yield followed
 
-    def _take_in(self, known: KnownVideo, fresh: Sequence[KeyedSpan]) -> None:
-        held = len(known.keys.view())
-        known.keys.extend(fresh)
-        view = known.keys.view()
+    def _take_in(self, followed: FollowedVideo, fresh: Sequence[KeyedSpan]) -> None:
+        held = len(followed.keys.view())
+        followed.keys.extend(fresh)
+        view = followed.keys.view()
         if fresh:
-            known.last = None
-            self._index.add_many(view.ids(known.number, held), view.rows[view.first_row[held] :])
+            followed.last = None
+            self._index.add_many(view.ids(followed.number, held), view.rows[view.first_row[held] :])
 
-    def _learn(self, record: VideoRecord, keys: VideoKeys) -> KnownVideo:
+    def _learn(self, record: VideoRecord, keys: VideoKeys) -> FollowedVideo:
         with self._lock:
-            known = self._known.setdefault(record.id, KnownVideo(record, keys))
-            self._names[known.number] = record.id
-            return known
+            followed = self._videos.setdefault(record.id, FollowedVideo(record, keys))
+            self._names[followed.number] = record.id
+            return followed
 
     def forget(self, video_id: str) -> bool:
         """Drops a deleted video from the arrays and the index; whether it was known."""
-        known = self._known.get(video_id)
-        if known is None:
+        followed = self._videos.get(video_id)
+        if followed is None:
             return False
-        with known.lock:
-            if known.gone:
+        with followed.lock:
+            if followed.gone:
                 return False
-            known.gone = True
-            self._index.remove_video(known.number)
+            followed.gone = True
+            self._index.remove_video(followed.number)
             with self._lock:
-                self._known.pop(video_id, None)
-                self._names.pop(known.number, None)
+                self._videos.pop(video_id, None)
+                self._names.pop(followed.number, None)
                 self._damaged.pop(video_id, None)
         return True
 
     def sync(self) -> tuple[int, int]:
         """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
         many videos went."""
-        before = [(name, known, len(known.keys.view())) for name, known in list(self._known.items())]
+        before = [(name, followed, len(followed.keys.view())) for name, followed in list(self._videos.items())]
         listed = {one.id: one for one in self._store.videos() if self._key_space in (None, one.key_space)}
-        gone = [name for name, known, n in before if name not in listed or not known.is_of(listed[name], n)]
+        gone = [name for name, followed, n in before if name not in listed or not followed.is_of(listed[name], n)]
         went = sum(self.forget(video_id) for video_id in gone)
         came = sum(self._catch_up(record) for record in listed.values())
         self._growing = frozenset(one.id for one in listed.values() if one.status not in FINAL_STATUSES)
@@ -124,8 +124,8 @@ class FollowedVideos:
         return self._compared_at is not None and self._now() - self._compared_at < self._compare_s
 
     def _catch_up(self, record: VideoRecord) -> int:
-        known = self._known.get(record.id) or self._learn(record, VideoKeys(self._index.dim))
-        if len(known.keys.view()) >= record.cubes:
+        followed = self._videos.get(record.id) or self._learn(record, VideoKeys(self._index.dim))
+        if len(followed.keys.view()) >= record.cubes:
             return 0
         try:
             return self.refresh(record.id)
@@ -143,7 +143,7 @@ class FollowedVideos:
     def held(self) -> dict[str, HeldVideo]:
         """Every video as it is held now, for a snapshot."""
         found: dict[str, HeldVideo] = {}
-        for video_id, known in list(self._known.items()):
+        for video_id, followed in list(self._videos.items()):
             try:
                 applied = self._store.applied(video_id)
                 self.refresh(video_id)
@@ -151,17 +151,17 @@ class FollowedVideos:
                 continue  # deleted meanwhile
             except CorruptRecord:
                 applied = 0  # whatever could be read is kept
-            found[video_id] = HeldVideo(known.number, known.created_s, applied, known.keys.view())
+            found[video_id] = HeldVideo(followed.number, followed.created_s, applied, followed.keys.view())
         return found
 
     def adopt(self, video_id: str, held: HeldVideo, record: VideoRecord) -> bool:
         """Takes a video over from a snapshot, where the truth's record is of the same video and not behind it."""
-        known = KnownVideo(record, VideoKeys.of(held.keys))
-        same = (held.number, held.created_s) == (record.number, record.created_s) and known.is_of(record)
-        if not same or video_id in self._known or not self._reaches(video_id, held.applied):
+        followed = FollowedVideo(record, VideoKeys.of(held.keys))
+        same = (held.number, held.created_s) == (record.number, record.created_s) and followed.is_of(record)
+        if not same or video_id in self._videos or not self._reaches(video_id, held.applied):
             return False
         self._index.add_many(held.keys.ids(held.number), held.keys.rows)
-        self._learn(record, known.keys)
+        self._learn(record, followed.keys)
         return True
 
     def _reaches(self, video_id: str, applied: int) -> bool:

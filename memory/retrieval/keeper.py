@@ -23,7 +23,7 @@ from typing import Protocol
 from memory.errors import CorruptRecord, KeySpaceMismatch, StoreError, StoreUnavailable
 from memory.index.faiss_index import FaissIndex
 from memory.retrieval.index_snapshot import Snapshot, load, save, videos_in
-from memory.retrieval.retriever import LocalRecall
+from memory.retrieval.retriever import LocalRetriever
 from memory.store.base import MemoryStore
 
 log = logging.getLogger(__name__)
@@ -84,20 +84,20 @@ def begin(
     identity: str,
     make_index: Callable[[Snapshot | None], FaissIndex],
     compare_s: float = 0.0,
-) -> tuple[LocalRecall, FaissIndex, Began]:
+) -> tuple[LocalRetriever, FaissIndex, Began]:
     """Recall by the ladder. `identity` is the store's; `make_index` an empty index that knows a snapshot's lists."""
     snapshot, reason = _read(path, key_space, identity)
     index = make_index(snapshot)
-    recall = LocalRecall(store, index, key_space=key_space, compare_s=compare_s)
+    retriever = LocalRetriever(store, index, key_space=key_space, compare_s=compare_s)
     kept = 0
     if snapshot is not None:
         records = {one.id: one for one in store.videos() if one.key_space == key_space}
         for video_id, held in snapshot.videos.items():
             record = records.get(video_id)
-            kept += record is not None and recall.adopt(video_id, held, record)
-    replayed, _ = recall.sync()
+            kept += record is not None and retriever.adopt(video_id, held, record)
+    replayed, _ = retriever.sync()
     index.settle()
-    return recall, index, Began(kept, replayed, reason)
+    return retriever, index, Began(kept, replayed, reason)
 
 
 def _read(path: Path, key_space: str, identity: str) -> tuple[Snapshot | None, str]:
@@ -114,14 +114,14 @@ class IndexKeeper:
 
     def __init__(
         self,
-        recall: LocalRecall,
+        retriever: LocalRetriever,
         index: FaissIndex,
         path: Path,
         key_space: str,
         identity: str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.recall = recall
+        self.retriever = retriever
         self._index, self._path = index, path
         self._key_space, self._identity = key_space, identity
         self._now = now
@@ -143,7 +143,7 @@ class IndexKeeper:
                 announcements.wait(COMPARE_S)
                 if not self._stopping.is_set():
                     began = time.monotonic()
-                    self.look()
+                    self.sync_and_save()
                     self._stopping.wait(_REST * (time.monotonic() - began))
             except StoreUnavailable as error:
                 log.info("the memory owner waits for the store: %s", error)
@@ -155,9 +155,9 @@ class IndexKeeper:
                 log.exception("the memory owner could not follow the store; it is tried again")
                 self._stopping.wait(COMPARE_S)
 
-    def look(self) -> None:
+    def sync_and_save(self) -> None:
         """Compares once, and saves where it is time to."""
-        came, went = self.recall.sync()
+        came, went = self.retriever.sync()
         self._unsaved += came
         if went:  # set, never or-ed: another thread may set it meanwhile
             self._video_went = True
@@ -168,7 +168,7 @@ class IndexKeeper:
 
     def forget(self, video_id: str) -> None:
         """Drops a deleted video; the next look saves a snapshot without it."""
-        if self.recall.forget(video_id):
+        if self.retriever.forget(video_id):
             self._video_went = True
 
     def save(self) -> int:
@@ -181,7 +181,7 @@ class IndexKeeper:
 
     def _save(self) -> int:
         unsaved, went, self._saved_at, self._video_went = self._unsaved, self._video_went, self._now(), False
-        snapshot = Snapshot(self.recall.held(), self._index.lists())
+        snapshot = Snapshot(self.retriever.held(), self._index.lists())
         try:
             written = save(self._path, snapshot, self._key_space, self._identity)
         except BaseException:

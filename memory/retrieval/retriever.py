@@ -1,9 +1,9 @@
 """From a question's vector to the few cubes that answer to it: what the memory owner does, in one process.
 
-`LocalRecall` has every video's keys and spans in arrays beside the truth (`memory.retrieval.followed_videos`): what is
-asked of one video is exact and up to date (`memory.retrieval.scored_cubes`). Across videos the key index answers, over
-all closed cubes taken in so far: `sync` compares with the truth, at every search or as often as `compare_s` says. A key
-has the same score either way.
+`LocalRetriever` has every video's keys and spans in arrays beside the truth (`memory.retrieval.followed_videos`): what
+is asked of one video is exact and up to date (`memory.retrieval.scored_cubes`). Across videos the key index answers,
+over all closed cubes taken in so far: `sync` compares with the truth, at every search or as often as `compare_s` says.
+A key has the same score either way.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from memory.errors import CorruptRecord, UnknownVideo
-from memory.records import F32, Evidence, Hit, TimeSpan
-from memory.retrieval.followed_video import Moment
+from memory.records import F32, Appearances, Hit, TimeSpan
+from memory.retrieval.followed_video import VideoView
 from memory.retrieval.followed_videos import FollowedVideos
-from memory.retrieval.scan import FirstPass
+from memory.retrieval.scan import KeyScanner
 from memory.retrieval.scored_cubes import ScoredCubes
-from memory.retrieval.selection import Order, best_cubes, candidates, evidence
+from memory.retrieval.selection import Order, appearances, best_cubes, candidates
 from memory.retrieval.video_keys import KeysView
 
 _ANYTHING = -1.0
@@ -29,7 +29,7 @@ _FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
-class RecallRequest:
+class RetrievalRequest:
     """What to recall of one video.
 
     Attributes:
@@ -54,7 +54,7 @@ class RecallRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class Retrieval:
     """Hits in order of time, and the evidence over *all* cubes above the threshold, however many were handed back.
 
     Attributes:
@@ -62,15 +62,15 @@ class Recalled:
     """
 
     hits: tuple[Hit, ...]
-    evidence: Evidence
+    evidence: Appearances
     cubes: int
     alike: F32 | None = None
 
 
-class Recall(Protocol):
+class Retriever(Protocol):
     """Where candidates come from: in this process, or the memory owner's."""
 
-    def recall(self, video_id: str, request: RecallRequest) -> Recalled:
+    def retrieve(self, video_id: str, request: RetrievalRequest) -> Retrieval:
         """Candidates of one video, its open cube included. Raises `UnknownVideo`."""
         ...
 
@@ -83,22 +83,22 @@ class Recall(Protocol):
         ...
 
 
-class LocalRecall(FollowedVideos):
+class LocalRetriever(FollowedVideos):
     """Recall over a store and an index in this process; a search across videos compares with the truth when the last
     comparison is older than `compare_s`."""
 
-    def recall(self, video_id: str, request: RecallRequest) -> Recalled:
-        """See `Recall.recall`."""
-        known = self._known.get(video_id)
-        if known is not None and (last := known.last) is not None:
+    def retrieve(self, video_id: str, request: RetrievalRequest) -> Retrieval:
+        """See `Retriever.recall`."""
+        followed = self._videos.get(video_id)
+        if followed is not None and (last := followed.last) is not None:
             with self._store.version_asked(video_id) as version:  # asked first, and read when the rest is done
-                recalled = _recalled(video_id, last, request)
+                retrieval = _retrieved(video_id, last, request)
                 if version() == last.version:
-                    return recalled
-        return _recalled(video_id, self._moment(video_id), request)
+                    return retrieval
+        return _retrieved(video_id, self._moment(video_id), request)
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
-        """See `Recall.search`."""
+        """See `Retriever.search`."""
         if video_ids is not None:
             found = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
         else:
@@ -112,7 +112,7 @@ class LocalRecall(FollowedVideos):
         """The best of one named video, exact; nothing of an unknown one or of another key space."""
         try:
             if self._key_space in (None, self._store.video(video_id).key_space):
-                return self.recall(video_id, RecallRequest(vector, _ANYTHING, limit=limit)).hits
+                return self.retrieve(video_id, RetrievalRequest(vector, _ANYTHING, limit=limit)).hits
         except UnknownVideo:
             return ()
         return ()
@@ -128,21 +128,21 @@ class LocalRecall(FollowedVideos):
             return ()
         if len(views) < 2:
             return ()
-        part = _scored(video_id, *views[-1], RecallRequest(vector, _ANYTHING, limit=1))
-        return [replace(hit, ordinal=None) for hit in part.found(np.arange(len(part.cubes)))[0]]
+        part = _scored(video_id, *views[-1], RetrievalRequest(vector, _ANYTHING, limit=1))
+        return [replace(hit, ordinal=None) for hit in part.hits_at(np.arange(len(part.cubes)))[0]]
 
     def _closed_hits(self, vector: F32, limit: int) -> Iterable[Hit]:
         for one in best_cubes(self._index, vector, limit):
             video_id = self._names.get(one.number)
-            known = None if video_id is None else self._known.get(video_id)
-            if video_id is None or known is None:
+            followed = None if video_id is None else self._videos.get(video_id)
+            if video_id is None or followed is None:
                 continue  # forgotten since it was found
-            keys = known.keys.view()
+            keys = followed.keys.view()
             cube = np.array([one.ordinal])
             yield from keys.hits(video_id, cube, np.array([one.score]), keys.first_row[cube] + one.slot)
 
     def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
-        """See `Recall.neighbours`."""
+        """See `Retriever.neighbours`."""
         views = [keys for keys, _ in self._moment(video_id).views]
         spans = np.concatenate([keys.spans for keys in views])
 
@@ -156,30 +156,30 @@ class LocalRecall(FollowedVideos):
         return (hit(int(before[-1])) if len(before) else None), (hit(int(after[0])) if len(after) else None)
 
 
-def _recalled(video_id: str, moment: Moment, request: RecallRequest) -> Recalled:
+def _retrieved(video_id: str, moment: VideoView, request: RetrievalRequest) -> Retrieval:
     if (cubes := sum(len(keys) for keys, _ in moment.views)) <= request.whole:
         request = replace(request, limit=max(request.limit, cubes))
-    parts = [_scored(video_id, keys, first_pass, request) for keys, first_pass in moment.views]
+    parts = [_scored(video_id, keys, scanner, request) for keys, scanner in moment.views]
     scores = _joined([part.scores for part in parts])
     order: Order = "time" if request.vector is None else request.order
     places = candidates(scores, order, request.limit, request.threshold)
     spans = _joined([part.keys.spans[part.cubes[part.scores >= request.threshold]] for part in parts])
-    found = [parts[0].found(places[places < len(parts[0].cubes)])]
+    found = [parts[0].hits_at(places[places < len(parts[0].cubes)])]
     if places.size and places[-1] >= len(parts[0].cubes):
-        (hit,), keys, which = parts[1].found(np.zeros(1, np.intp))
+        (hit,), keys, which = parts[1].hits_at(np.zeros(1, np.intp))
         found.append(([replace(hit, ordinal=None)], keys, which + len(found[0][1])))
     alike = None
     if request.vector is not None:
         which = np.concatenate([which for *_, which in found])
         alike = _cosines(np.concatenate([keys for _, keys, _ in found]))[which][:, which]
     hits = tuple(hit for some, *_ in found for hit in some)
-    return Recalled(hits, evidence(spans, request.join_gap_s), cubes, alike)
+    return Retrieval(hits, appearances(spans, request.join_gap_s), cubes, alike)
 
 
-def _scored(video_id: str, keys: KeysView, first_pass: FirstPass, request: RecallRequest) -> ScoredCubes:
+def _scored(video_id: str, keys: KeysView, scanner: KeyScanner, request: RetrievalRequest) -> ScoredCubes:
     asked = request.vector, request.kinds, request.span, request.threshold, request.limit
     every = request.order == "time" or request.vector is None  # spread over all of them
-    return ScoredCubes(video_id, keys, first_pass, *asked, every=every)
+    return ScoredCubes(video_id, keys, scanner, *asked, every=every)
 
 
 def _cosines(keys: F32) -> F32:

@@ -34,7 +34,7 @@ I32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ScanResult:
     """A vector's products with n rows, of equal rows once: D of them.
 
     Attributes:
@@ -52,7 +52,7 @@ class Look:
     held: I32
 
 
-class FirstPass:
+class KeyScanner:
     """Rows that only grow, sorted out: every call brings the same rows, and perhaps more. Safe to call from several
     threads."""
 
@@ -62,10 +62,10 @@ class FirstPass:
         self._places: dict[bytes, int] = {}
         self._codes: I8 = np.zeros((0, dim), np.int8)
         self._scales = np.zeros(0, np.float32)
-        self._seen = self._coded = 0
+        self._sorted = self._coded = 0
         self._longest = self._lost = 0.0
 
-    def look(self, rows: F32, vector: F32) -> Look:
+    def scan(self, rows: F32, vector: F32) -> ScanResult:
         """Products of float32 [n, K] with float32 [K]."""
         kept, coded = self._taken_in(rows)
         first = self._first[:kept]
@@ -79,14 +79,14 @@ class FirstPass:
             products = np.einsum("nk,k->n", rows[first], vector)  # a product would wait for every core there is
             margin *= 1 + len(vector)
         products[~np.isfinite(products)] = -np.inf
-        return Look(products, margin + 1e-30, self._which[: len(rows)], first, self._held[:kept])
+        return ScanResult(products, margin + 1e-30, self._which[: len(rows)], first, self._held[:kept])
 
     def _taken_in(self, rows: F32) -> tuple[int, bool]:
         """How many different rows there are, and whether there are codes of them. What is measured of all rows may be
         of later ones too."""
         count = len(rows)
         with self._lock:
-            for start in range(self._seen, count, _ROWS_AT_ONCE):
+            for start in range(self._sorted, count, _ROWS_AT_ONCE):
                 self._sort_out(rows[start : min(start + _ROWS_AT_ONCE, count)])
             kept = int(np.searchsorted(self._first[: len(self._places)], count))
             if count >= CODED_FROM and exact_products(rows.shape[1]):
@@ -95,7 +95,7 @@ class FirstPass:
             return kept, self._coded >= kept > 0
 
     def _sort_out(self, fresh: F32) -> None:
-        before, start, end = len(self._places), self._seen, self._seen + len(fresh)
+        before, start, end = len(self._places), self._sorted, self._sorted + len(fresh)
         self._which = with_room(self._which, start, end)
         new: list[int] = []
         for place, row in enumerate(fresh, start):
@@ -109,7 +109,7 @@ class FirstPass:
         self._first[before:kept] = new
         self._held[:kept] += np.bincount(self._which[start:end], minlength=kept)
         self._longest = max(self._longest, _longest(fresh))
-        self._seen = end
+        self._sorted = end
 
     def _code(self, fresh: F32) -> None:
         before, after = self._coded, self._coded + len(fresh)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory.index.base import KeyIndex, split_id
-from memory.records import F32, Evidence, TimeSpan
+from memory.records import F32, Appearances, TimeSpan
 
 Order = Literal["score", "first", "last", "time"]
 """Which of the supported are preferred when there are too many: the best, the earliest, the latest, an even spread."""
@@ -97,13 +97,13 @@ def select(
     return sorted(chosen)
 
 
-def evidence(spans: F64, gap_s: float) -> Evidence:
+def appearances(spans: F64, gap_s: float) -> Appearances:
     """Counts separate appearances: spans [n, 2] joined where the pause between them is at most `gap_s` seconds. The
     spans kept are the first 20."""
     if not gap_s >= 0:
         raise ValueError(f"a gap of {gap_s} s")
     if not len(spans):
-        return Evidence(0, None, None, ())
+        return Appearances(0, None, None, ())
     if (np.diff(spans[:, 0]) < 0).any():
         spans = spans[np.lexsort((spans[:, 1], spans[:, 0]))]
     starts, ends = spans[:, 0], np.maximum.accumulate(spans[:, 1])
@@ -112,11 +112,11 @@ def evidence(spans: F64, gap_s: float) -> Evidence:
     kept = tuple(
         TimeSpan(float(starts[a]), float(ends[b])) for a, b in zip(first[:MOST_SPANS], last[:MOST_SPANS], strict=True)
     )
-    return Evidence(len(first), float(starts[0]), float(ends[-1]), kept)
+    return Appearances(len(first), float(starts[0]), float(ends[-1]), kept)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class IndexMatch:
     """A closed cube found across videos: its best key's slot and score."""
 
     number: int
@@ -125,17 +125,17 @@ class Found:
     score: float
 
 
-def best_cubes(index: KeyIndex, vector: F32, limit: int) -> list[Found]:
+def best_cubes(index: KeyIndex, vector: F32, limit: int) -> list[IndexMatch]:
     """The `limit` best closed cubes of the index, best first, each once."""
     if limit <= 0:
         return []
     asked = 4 * limit
     while True:
         keys = index.search(vector, asked)
-        best: dict[tuple[int, int], Found] = {}
+        best: dict[tuple[int, int], IndexMatch] = {}
         for key, score in keys:
             number, ordinal, slot = split_id(key)
-            best.setdefault((number, ordinal), Found(number, ordinal, slot, score))
+            best.setdefault((number, ordinal), IndexMatch(number, ordinal, slot, score))
         if len(best) >= limit or len(keys) < asked:
             return list(best.values())[:limit]
         asked *= 2

@@ -116,12 +116,12 @@ class MemoryStore(Protocol):
         """The video's last commit number."""
         ...
 
-    def doom_video(self, video_id: str) -> VideoRecord:
+    def mark_video_deleted(self, video_id: str) -> VideoRecord:
         """Begins a deletion: nobody finds the video any more and workers are refused, but its record is kept until
         `delete_video`, so that what lies outside the store can be removed first, again after a crash."""
         ...
 
-    def doomed_videos(self) -> list[VideoRecord]:
+    def pending_deletions(self) -> list[VideoRecord]:
         """Videos whose deletion has begun and not ended."""
         ...
 

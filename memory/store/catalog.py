@@ -16,7 +16,7 @@ from typing import Any
 from memory.errors import StoreError, UnknownVideo
 from memory.records import VideoRecord
 from memory.store.codec import decode_video, encode_video
-from memory.store.connection import CONTENT, DELETING, NUMBERS, VIDEOS, Scripts, VideoKeys, commits_channel, translated
+from memory.store.connection import CONTENT, DELETING, NUMBERS, VIDEOS, RedisKeys, Scripts, commits_channel, translated
 from memory.store.migration import LAYOUT
 
 _BATCH = 256
@@ -52,7 +52,7 @@ class Catalog:
         nothing is added."""
         with translated():
             numbered = replace(record, number=int(self._client.incr(NUMBERS)))
-        keys = VideoKeys(record.id)
+        keys = RedisKeys(record.id)
         fields: list[Any] = [part for pair in encode_video(numbered).items() for part in pair]
         fields += ["epoch", 0, "next_step", 0, "commits", 0, "layout", LAYOUT]
         if not self._scripts.run("create", [keys.video], [numbered.number, *fields]):
@@ -90,7 +90,7 @@ class Catalog:
         with translated():
             pipeline = self._client.pipeline(transaction=False)
             for video_id in video_ids:
-                pipeline.hgetall(VideoKeys(video_id).video)
+                pipeline.hgetall(RedisKeys(video_id).video)
             answers = pipeline.execute()
         for texts in answers:
             yield _decoded(texts) if texts and b"gone" not in texts else None
@@ -111,10 +111,10 @@ class Catalog:
             value = self._client.hget(CONTENT, identity)
         return value.decode() if value is not None and self.get(value.decode()) is not None else None
 
-    def doom(self, video_id: str) -> VideoRecord:
-        """Begins a deletion, or finds one begun: from now on nobody but `doomed` and `delete` finds the video. Raises
-        UnknownVideo where nothing is left of its record."""
-        keys = VideoKeys(video_id)
+    def mark_deleted(self, video_id: str) -> VideoRecord:
+        """Begins a deletion, or finds one begun: from now on nobody but `pending_deletions` and `delete` finds the
+        video. Raises UnknownVideo where nothing is left of its record."""
+        keys = RedisKeys(video_id)
         with translated():
             self._client.sadd(DELETING, video_id)
             texts = self._client.hgetall(keys.video) if self._scripts.run("tombstone", [keys.video]) else {}
@@ -123,22 +123,22 @@ class Catalog:
                 raise UnknownVideo(video_id)
         return _decoded(texts)
 
-    def doomed(self) -> Iterator[VideoRecord]:
+    def pending_deletions(self) -> Iterator[VideoRecord]:
         """Records of videos whose deletion has begun and not ended."""
         for video_id in sorted(self._dying(self._scanned())):
             with suppress(UnknownVideo):  # it had come as far as the record itself; now the rest is gone too
-                yield self.doom(video_id)
+                yield self.mark_deleted(video_id)
 
     def delete(self, video_id: str) -> VideoRecord:
         """Removes a video from everywhere; goes on where an earlier attempt ended. Raises UnknownVideo."""
-        record = self.doom(video_id)
+        record = self.mark_deleted(video_id)
         self._scripts.run("swap", [CONTENT], [_identity(record), video_id, ""])
         self._remove(video_id)
         return record
 
     def _remove(self, video_id: str) -> None:
         """All keys of a video, those included that others have put beside ours; the mark last."""
-        keys = VideoKeys(video_id)
+        keys = RedisKeys(video_id)
         with translated():
             self._client.zrem(VIDEOS, video_id)
             beside = {key.decode() for key in self._client.scan_iter(match=f"{_literal(keys[''])}*", count=1000)}

@@ -76,11 +76,11 @@ def _open(kind: bytes, blob: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
         raise CorruptRecord(f"a record of {len(blob)} bytes is cut short")
     if zlib.crc32(blob[: -_SUM.size]) != _SUM.unpack(blob[-_SUM.size :])[0]:
         raise CorruptRecord("a record's checksum is wrong")
-    version, found, length = _PREFIX.unpack_from(blob)
+    version, stored, length = _PREFIX.unpack_from(blob)
     if not OLDEST <= version <= VERSION:
         raise CorruptRecord(f"a record of schema version {version}; this release reads {OLDEST} to {VERSION}")
-    if found != kind:
-        raise CorruptRecord(f"a record of kind {found!r} where {kind!r} was expected")
+    if stored != kind:
+        raise CorruptRecord(f"a record of kind {stored!r} where {kind!r} was expected")
     header = json.loads(blob[_PREFIX.size : _PREFIX.size + length])
     return header, _parts(header.pop("parts"), blob, _PREFIX.size + length)
 

@@ -77,7 +77,7 @@ def translated() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoKeys:
+class RedisKeys:
     """Key names of one video. Refuses an id with braces or without characters with ImpossibleVideoId."""
 
     id: str
@@ -101,7 +101,7 @@ class VideoKeys:
 
 def commits_channel(video_id: str) -> str:
     """Where a video's commit numbers are published."""
-    return VideoKeys(video_id)["commits"]
+    return RedisKeys(video_id)["commits"]
 
 
 def _retry() -> Retry:

@@ -53,11 +53,11 @@ def _cube(cube: CubeMemory) -> dict[str, Any]:
         "scales": None if cube.tokens.scales is None else _array(cube.tokens.scales),
         "weights": _array(cube.weights),
         "positions": _array(cube.positions),
-        **_seen(cube),
+        **_common(cube),
     }
 
 
-def _seen(cube: CubeMemory | OpenCube) -> dict[str, Any]:
+def _common(cube: CubeMemory | OpenCube) -> dict[str, Any]:
     """What closed and open cubes have in common."""
     return {
         "span_s": _span(cube.span),
@@ -90,7 +90,7 @@ def export_lines(store: MemoryStore, video_id: str, *, canonical: bool = True) -
         yield _line("cube", _cube(cube))
     opened = store.open_cube(video_id)
     if opened is not None:
-        yield _line("open_cube", _seen(opened))
+        yield _line("open_cube", _common(opened))
     state = store.state(video_id)
     if state is not None:
         where = {"next_step": state.next_step, "resume_after_s": state.resume_after_s}

@@ -25,7 +25,7 @@ from typing import Any
 from memory.errors import CorruptRecord, SchemaTooNew
 from memory.records import VideoError
 from memory.store import codec
-from memory.store.connection import SCHEMA, Scripts, VideoKeys, commits_channel, translated
+from memory.store.connection import SCHEMA, RedisKeys, Scripts, commits_channel, translated
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _left(client: Any) -> Iterator[str]:
 
 def migrate_video(client: Any, scripts: Scripts, video_id: str) -> bool:
     """Moves one video; False where it was deleted meanwhile. Raises CorruptRecord where a blob cannot be read."""
-    keys = VideoKeys(video_id)
+    keys = RedisKeys(video_id)
     _end_unfinished(client, scripts, keys)
     for part in ("keys", "cubes"):
         for blobs in _hash_blobs(client, keys[part]):
@@ -83,7 +83,7 @@ def migrate_video(client: Any, scripts: Scripts, video_id: str) -> bool:
     return created_s is not None and bool(scripts.run("settle", [keys.video], [LAYOUT, "watched_s", created_s]))
 
 
-def _end_unfinished(client: Any, scripts: Scripts, keys: VideoKeys) -> None:
+def _end_unfinished(client: Any, scripts: Scripts, keys: RedisKeys) -> None:
     with translated():
         status = json.loads(client.hget(keys.video, "status") or "null")
         begun = client.exists(keys["state"])
@@ -110,7 +110,7 @@ def _hash_blobs(client: Any, key: str) -> Iterator[dict[bytes, bytes]]:
         yield {field: blob for field, blob in zip(some, blobs, strict=True) if blob is not None}
 
 
-def _rewrite(scripts: Scripts, keys: VideoKeys, part: str, blobs: dict[bytes, bytes]) -> None:
+def _rewrite(scripts: Scripts, keys: RedisKeys, part: str, blobs: dict[bytes, bytes]) -> None:
     changes: list[bytes] = []
     for field, blob in blobs.items():
         try:

@@ -12,7 +12,7 @@ from memory.config import StoreConfig
 from memory.store.connection import connect
 from memory.store.embedded import EmbeddedValkey
 from memory.store.redis_store import RedisStore
-from memory.store.retrying import PatientStore
+from memory.store.retrying import RetryingStore
 
 
 class StoreHold:
@@ -62,9 +62,9 @@ class StoreHold:
         store.prepare()
         return store
 
-    def patient(self, stop: Callable[[], bool] = lambda: False) -> PatientStore:
+    def retrying(self, stop: Callable[[], bool] = lambda: False) -> RetryingStore:
         """The store as a worker sees it: what it calls waits while the store is away, until `stop()`."""
-        return PatientStore(self.store, self._config.patience_s, stop, self.revive)
+        return RetryingStore(self.store, self._config.retry_s, stop, self.revive)
 
     def client(self) -> Any:
         """A connection of its own to the same server."""

@@ -23,8 +23,8 @@ from memory.store.base import Commit
 from memory.store.catalog import Catalog, content_identity
 from memory.store.connection import (
     SCHEMA,
+    RedisKeys,
     Scripts,
-    VideoKeys,
     commits_channel,
     connect,
     connect_socket,
@@ -116,7 +116,7 @@ class RedisStore:
         args: list[Any] = [commits_channel(video_id), "" if while_epoch is None else while_epoch]
         for name, value in fields.items():
             args += [name, codec.encode_video_field(value)]
-        answer = self._scripts.run("update", [VideoKeys(video_id).video], args)
+        answer = self._scripts.run("update", [RedisKeys(video_id).video], args)
         if isinstance(answer, bytes):
             raise CommitRefused(answer.decode())
         if not answer:
@@ -128,7 +128,7 @@ class RedisStore:
         return int(epoch)
 
     def claim(self, video_id: str) -> int:
-        epoch = int(self._scripts.run("claim", [VideoKeys(video_id).video]))
+        epoch = int(self._scripts.run("claim", [RedisKeys(video_id).video]))
         if epoch == 0:
             raise UnknownVideo(video_id)
         return epoch
@@ -137,7 +137,7 @@ class RedisStore:
         """See `MemoryStore.commit`. A full commit's state must carry the ordinal that follows its closed cubes; a light
         one (no state) cannot close cubes (ValueError). The same commit sent again, its first answer lost, is answered
         with the number it has and changes nothing."""
-        answer = self._scripts.run("commit", VideoKeys(video_id).all, _commit_args(video_id, commit))
+        answer = self._scripts.run("commit", RedisKeys(video_id).all, _commit_args(video_id, commit))
         if isinstance(answer, bytes):
             raise CommitRefused(answer.decode())
         return int(answer)
@@ -145,7 +145,7 @@ class RedisStore:
     def _read(self, video_id: str, command: str, part: str, *args: Any) -> tuple[_Head, Any]:
         """The head and one further answer, which may be newer and never older, in one round trip. Raises
         UnknownVideo."""
-        keys = VideoKeys(video_id)
+        keys = RedisKeys(video_id)
         with translated():
             pipeline = self._client.pipeline(transaction=False)
             pipeline.hmget(keys.video, *_HEAD)
@@ -207,7 +207,7 @@ class RedisStore:
     @contextmanager
     def version_asked(self, video_id: str) -> Iterator[Callable[[], str]]:
         """See `MemoryStore.version_asked`; by the number of cubes and the last commit's number and mark."""
-        with sent(self._client, "HMGET", VideoKeys(video_id).video, *_HEAD) as answer:
+        with sent(self._client, "HMGET", RedisKeys(video_id).video, *_HEAD) as answer:
             yield lambda: _head(video_id, answer()).version
 
     def _keyed_spans(self, video_id: str, start: int, count: int) -> list[KeyedSpan]:
@@ -224,11 +224,11 @@ class RedisStore:
             raise CorruptRecord(f"video {video_id!r} has lost cube {ordinals[blobs.index(None)]}")
         return list(blobs)
 
-    def doom_video(self, video_id: str) -> VideoRecord:
-        return self._catalog.doom(video_id)
+    def mark_video_deleted(self, video_id: str) -> VideoRecord:
+        return self._catalog.mark_deleted(video_id)
 
-    def doomed_videos(self) -> list[VideoRecord]:
-        return list(self._catalog.doomed())
+    def pending_deletions(self) -> list[VideoRecord]:
+        return list(self._catalog.pending_deletions())
 
     def delete_video(self, video_id: str) -> VideoRecord:
         """Removes everything of it and returns what it was; afterwards no key or value names it. What died half-way is

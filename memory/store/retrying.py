@@ -23,7 +23,7 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 
 
-class PatientStore:
+class RetryingStore:
     """Implements `memory.store.base.MemoryStore` over another one. As safe to share between threads as that one.
 
     Args:
@@ -40,7 +40,7 @@ class PatientStore:
     def __init__(
         self,
         store: MemoryStore,
-        patience_s: float,
+        retry_s: float,
         stop: Callable[[], bool] = lambda: False,
         revive: Callable[[], None] = lambda: None,
         *,
@@ -48,19 +48,19 @@ class PatientStore:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._patience_s = patience_s
+        self._retry_s = retry_s
         self._stop = stop
         self._revive = revive
         self._sleep = sleep
         self._clock = clock
         self.claimed: dict[str, int] = {}
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _retry(self, call: Callable[[], T]) -> T:
         began, pause_s = self._clock(), FIRST_PAUSE_S
         try:
             return call()
         except StoreUnavailable as away:
-            if self._stop() or self._patience_s <= 0:
+            if self._stop() or self._retry_s <= 0:
                 raise
             log.warning("waiting for the store: %s", away)
         while True:
@@ -70,43 +70,43 @@ class PatientStore:
                 self._revive()
                 answer = call()
             except StoreUnavailable:
-                if self._stop() or self._clock() - began >= self._patience_s:
+                if self._stop() or self._clock() - began >= self._retry_s:
                     raise
             else:
                 log.warning("the store is back after %.1f s", self._clock() - began)
                 return answer
 
     def create_video(self, record: VideoRecord) -> VideoRecord:
-        return self._patiently(lambda: self._store.create_video(record))
+        return self._retry(lambda: self._store.create_video(record))
 
     def video(self, video_id: str) -> VideoRecord:
-        return self._patiently(lambda: self._store.video(video_id))
+        return self._retry(lambda: self._store.video(video_id))
 
     def videos(self, owner: str | None = None) -> list[VideoRecord]:
-        return self._patiently(lambda: self._store.videos(owner))
+        return self._retry(lambda: self._store.videos(owner))
 
     def find_content(self, owner: str, sha256: str, key_space: str, sampling: str) -> str | None:
-        return self._patiently(lambda: self._store.find_content(owner, sha256, key_space, sampling))
+        return self._retry(lambda: self._store.find_content(owner, sha256, key_space, sampling))
 
     def update_video(self, video_id: str, *, while_epoch: int | None = None, **fields: object) -> VideoRecord:
-        return self._patiently(lambda: self._store.update_video(video_id, while_epoch=while_epoch, **fields))
+        return self._retry(lambda: self._store.update_video(video_id, while_epoch=while_epoch, **fields))
 
     def claim(self, video_id: str) -> int:
-        epoch = self._patiently(lambda: self._store.claim(video_id))
+        epoch = self._retry(lambda: self._store.claim(video_id))
         self.claimed[video_id] = epoch
         return epoch
 
     def commit(self, video_id: str, commit: Commit) -> int:
-        return self._patiently(lambda: self._store.commit(video_id, commit))
+        return self._retry(lambda: self._store.commit(video_id, commit))
 
     def epoch(self, video_id: str) -> int:
-        return self._patiently(lambda: self._store.epoch(video_id))
+        return self._retry(lambda: self._store.epoch(video_id))
 
     def state(self, video_id: str) -> IngestState | None:
-        return self._patiently(lambda: self._store.state(video_id))
+        return self._retry(lambda: self._store.state(video_id))
 
     def cube(self, video_id: str, ordinal: int) -> CubeMemory:
-        return self._patiently(lambda: self._store.cube(video_id, ordinal))
+        return self._retry(lambda: self._store.cube(video_id, ordinal))
 
     def cubes(self, video_id: str, start: int = 0, stop: int | None = None) -> Iterator[CubeMemory]:
         """One at a time, so that what was handed out is not read again after a wait."""
@@ -115,37 +115,37 @@ class PatientStore:
             yield self.cube(video_id, ordinal)
 
     def cubes_at(self, video_id: str, ordinals: Sequence[int]) -> list[CubeMemory]:
-        return self._patiently(lambda: self._store.cubes_at(video_id, ordinals))
+        return self._retry(lambda: self._store.cubes_at(video_id, ordinals))
 
     def open_cube(self, video_id: str) -> OpenCube | None:
-        return self._patiently(lambda: self._store.open_cube(video_id))
+        return self._retry(lambda: self._store.open_cube(video_id))
 
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
-        return self._patiently(lambda: self._store.keyed_spans(video_id, start))
+        return self._retry(lambda: self._store.keyed_spans(video_id, start))
 
     def searchable(self, video_id: str, start: int = 0) -> Searchable:
-        return self._patiently(lambda: self._store.searchable(video_id, start))
+        return self._retry(lambda: self._store.searchable(video_id, start))
 
     @contextmanager
     def version_asked(self, video_id: str) -> Iterator[Callable[[], str]]:
         """Asks when called: what is sent early may be lost while the store is away."""
-        yield lambda: self._patiently(lambda: self._version(video_id))
+        yield lambda: self._retry(lambda: self._version(video_id))
 
     def _version(self, video_id: str) -> str:
         with self._store.version_asked(video_id) as version:
             return version()
 
     def applied(self, video_id: str) -> int:
-        return self._patiently(lambda: self._store.applied(video_id))
+        return self._retry(lambda: self._store.applied(video_id))
 
-    def doom_video(self, video_id: str) -> VideoRecord:
-        return self._patiently(lambda: self._store.doom_video(video_id))
+    def mark_video_deleted(self, video_id: str) -> VideoRecord:
+        return self._retry(lambda: self._store.mark_video_deleted(video_id))
 
-    def doomed_videos(self) -> list[VideoRecord]:
-        return self._patiently(self._store.doomed_videos)
+    def pending_deletions(self) -> list[VideoRecord]:
+        return self._retry(self._store.pending_deletions)
 
     def delete_video(self, video_id: str) -> VideoRecord:
-        return self._patiently(lambda: self._store.delete_video(video_id))
+        return self._retry(lambda: self._store.delete_video(video_id))
 
     def ping(self) -> None:
-        self._patiently(self._store.ping)
+        self._retry(self._store.ping)

@@ -15,7 +15,7 @@ from redis.cluster import RedisCluster
 from memory.errors import StoreError
 from memory.store.connection import translated
 
-_REWRITE_PATIENCE_S = 5.0
+_REWRITE_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _version(info: dict[str, Any]) -> str:
 def rewrite_log(client: Any) -> bool:
     """Has one server rewrite its append-only file. False where an earlier rewrite went on for more than 5 s; the server
     rewrites by itself once the file has doubled."""
-    deadline = time.monotonic() + _REWRITE_PATIENCE_S
+    deadline = time.monotonic() + _REWRITE_WAIT_S
     with translated():
         while int(client.info("persistence")["aof_rewrite_in_progress"]):
             if time.monotonic() > deadline:

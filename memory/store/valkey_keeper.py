@@ -1,8 +1,8 @@
 """The process that owns an embedded Valkey server: starts it, restarts it, and ends it when its last user has left.
 
 Not imported: `memory.store.embedded` runs this file by path, with the standard library alone. It detaches itself, so it
-is nobody's child. It takes one JSON argument (see `Settings`). Exit status 3 means that another keeper or an unfinished
-server still holds the data directory.
+is nobody's child. It takes one JSON argument (see `KeeperSettings`). Exit status 3 means that another keeper or an
+unfinished server still holds the data directory.
 
 How it knows that the last user left, however that user ended: every user holds a shared `flock` on the lease file, and
 the keeper waits for an exclusive one. The kernel drops the locks of the dead. A user who comes while the keeper is
@@ -25,13 +25,13 @@ from pathlib import Path
 
 BUSY = 3
 _PR_SET_PDEATHSIG = 1
-_LOCK_PATIENCE_S = 5.0
+_LOCK_WAIT_S = 5.0
 _SHORT_LIFE_S = 2.0
 _SHORT_LIVES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class KeeperSettings:
     """What the keeper is told.
 
     Attributes:
@@ -53,7 +53,7 @@ class Settings:
 def _hold(path: str) -> int | None:
     """Takes the exclusive lock that this process and its server hold while they live; None when it is not to be had."""
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
+    deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +81,7 @@ def _detach(log: str) -> None:
 class Keeper:
     """One server and the watch over its users."""
 
-    def __init__(self, settings: Settings, lock: int) -> None:
+    def __init__(self, settings: KeeperSettings, lock: int) -> None:
         self._settings = settings
         self._lock = lock
         self._guard = threading.Lock()
@@ -146,7 +146,7 @@ def _stay(*_: object) -> None:
 
 
 def main(argument: str) -> int:
-    settings = Settings(**json.loads(argument))
+    settings = KeeperSettings(**json.loads(argument))
     lock = _hold(settings.lock)
     if lock is None:
         return BUSY

@@ -12,24 +12,24 @@ from collections.abc import Sequence
 
 from encoders.notes import Notes
 from memory.records import PackedTokens, VideoRecord
-from memory.retrieval.retriever import Recall, RecallRequest
+from memory.retrieval.retriever import RetrievalRequest, Retriever
 from memory.store.base import MemoryStore
-from pipeline.answering.match import Seen
+from pipeline.answering.match import Match
 from pipeline.answering.rolling import RollingReadings
 from pipeline.config import AnswerConfig
 from pipeline.language.protocol import FEW_MEMORIES, LanguageModel, ReadableMemory, Reading, ReadingModel
 
 
-class Surroundings:
+class ContextSelector:
     """Chooses what is read for an answer, and keeps the rolling caches of live streams."""
 
-    def __init__(self, store: MemoryStore, recall: Recall, model: LanguageModel) -> None:
+    def __init__(self, store: MemoryStore, retriever: Retriever, model: LanguageModel) -> None:
         self._store = store
-        self._recall = recall
+        self._retriever = retriever
         self._rolling = RollingReadings(store, model) if isinstance(model, ReadingModel) else None
 
-    def of(
-        self, video: VideoRecord, found: Sequence[Seen], config: AnswerConfig, *, spoken: bool = True
+    def select(
+        self, video: VideoRecord, found: Sequence[Match], config: AnswerConfig, *, spoken: bool = True
     ) -> tuple[list[ReadableMemory], Reading | None]:
         """What to read in order of time, within both budgets, and what was read of a live stream before. Where no more
         than a few cubes are asked for, or the model will not speak, that is what was found and no more."""
@@ -51,9 +51,9 @@ class Surroundings:
         self._rolling.forget(video.id)
         return None
 
-    def _others(self, video_id: str, found: Sequence[Seen], config: AnswerConfig) -> list[ReadableMemory]:
+    def _others(self, video_id: str, found: Sequence[Match], config: AnswerConfig) -> list[ReadableMemory]:
         known = {one.hit.ordinal for one in found}
-        hits = self._recall.recall(video_id, RecallRequest(None, limit=config.cubes)).hits
+        hits = self._retriever.retrieve(video_id, RetrievalRequest(None, limit=config.cubes)).hits
         free = [hit.ordinal for hit in hits if hit.ordinal is not None and hit.ordinal not in known]
         cubes = self._store.cubes_at(video_id, spread(free, max(config.cubes - len(found), 0)))
         left = config.tokens - sum(_size(one.tokens) for one in found)
@@ -71,7 +71,7 @@ def spread(items: Sequence[int], most: int) -> list[int]:
     return [items[(2 * i + 1) * len(items) // (2 * most)] for i in range(most)]
 
 
-def _readable(seen: Seen) -> ReadableMemory:
+def _readable(seen: Match) -> ReadableMemory:
     return ReadableMemory(seen.hit.span, seen.tokens, seen.notes)
 
 

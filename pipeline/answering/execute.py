@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 from encoders.base import TEXT_KEY_KINDS, KeyEncoder
 from memory.records import VideoRecord
-from memory.retrieval.retriever import Recall
+from memory.retrieval.retriever import Retriever
 from memory.store.base import MemoryStore
 from pipeline.answering import findings, temporal, timeline_findings
 from pipeline.answering.budget import ORDERS, tokens_of, within_budget
 from pipeline.answering.findings import Finding
-from pipeline.answering.match import Seen, called
+from pipeline.answering.match import Match, called
 from pipeline.answering.retrieve import Answering, Candidates
 from pipeline.config import AnswerConfig
 from pipeline.queries.question import Question
@@ -35,30 +35,30 @@ _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class ExecutionResult:
     """What was found, and what of it fits the budget: what is cited, in order of time but for what it stands next to,
     which is last; and the same in order of time, as a model reads it."""
 
     finding: Finding
-    cited: tuple[Seen, ...]
-    read: tuple[Seen, ...]
+    cited: tuple[Match, ...]
+    read: tuple[Match, ...]
 
 
-class Gatherer:
+class Executor:
     """Finds what answers to a question in one video's memory."""
 
     def __init__(
         self,
         store: MemoryStore,
-        recall: Recall,
+        retriever: Retriever,
         keys: KeyEncoder,
         config: AnswerConfig,
         rerank: Rerank | None = None,
     ) -> None:
-        self._candidates = Candidates(store, recall, keys, config)
+        self._candidates = Candidates(store, retriever, keys, config)
         self._rerank = rerank
 
-    def gather(self, video: VideoRecord, question: Question, config: AnswerConfig) -> Gathered:
+    def run(self, video: VideoRecord, question: Question, config: AnswerConfig) -> ExecutionResult:
         """The finding and its memories; `config` binds cubes and tokens."""
         question = self._understood(resolved(question, video))
         finding, answering = self._finding(video, question)
@@ -68,7 +68,7 @@ class Gatherer:
         told = {one.hit for one in best}
         cited = (*best, *within_budget([one for one in finding.context if one.hit not in told], room))
         cubes = {one.hit: one for one in cited}.values()  # several sightings are one cube to a reader
-        return Gathered(finding, cited, tuple(sorted(cubes, key=lambda one: one.hit.span)))
+        return ExecutionResult(finding, cited, tuple(sorted(cubes, key=lambda one: one.hit.span)))
 
     def _finding(self, video: VideoRecord, question: Question) -> tuple[Finding, Answering]:
         look, gap_s = self._candidates.look, self._candidates.gap_s
@@ -104,22 +104,22 @@ class Gatherer:
             return findings.unknown(question), Answering([], None, None)
         if each:
             parts = [self._about_thing(video, one) for one in each]
-            seen = [cube for _, told in parts for cube in told.seen]
-            return findings.together([finding for finding, _ in parts]), Answering(seen, None, None)
+            matches = [cube for _, told in parts for cube in told.matches]
+            return findings.together([finding for finding, _ in parts]), Answering(matches, None, None)
         told, gap_s = self._candidates.answering(video.id, question), self._candidates.gap_s
         if question.kind == "exists":
             question, told = self._either(video, question, told)
         if question.kind == "how_long":
-            return findings.how_long(question, told.seen, gap_s, all_read=told.everywhere is None), told
-        return findings.about_thing(question, told.seen, gap_s, told.everywhere), told
+            return findings.how_long(question, told.matches, gap_s, all_read=told.everywhere is None), told
+        return findings.about_thing(question, told.matches, gap_s, told.everywhere), told
 
     def _each(self, question: Question) -> list[Question]:
         """The same question of each of several things, where the vocabulary knows them all, and none that is called by
         all the words: "mortar and pestle"."""
         topics = [one.topic for one in question.each]
-        seek = self._candidates.seek
+        resolve_term = self._candidates.resolve_term
         named = " and ".join(topics)
-        if not all(seek(topic).known for topic in topics) or seek(named).known == named:
+        if not all(resolve_term(topic).word for topic in topics) or resolve_term(named).word == named:
             return []
         return [self._understood(replace(one, at_s=question.at_s, span=question.span)) for one in question.each]
 
@@ -138,7 +138,7 @@ class Gatherer:
         if not finding.supported:
             return finding, told
         cited = {one.hit.span for one in finding.cited}
-        held = tuple(one for one in anchor.seen if one.span.overlaps(anchor.span) and one.hit.span not in cited)
+        held = tuple(one for one in anchor.matches if one.span.overlaps(anchor.span) and one.hit.span not in cited)
         return replace(finding, context=held), told
 
     def _either(self, video: VideoRecord, question: Question, told: Answering) -> tuple[Question, Answering]:
@@ -146,23 +146,23 @@ class Gatherer:
         a ball" the dog alone is no yes. Nor is there a no for what the vocabulary does not know: "Is it raining?"."""
         if question.quoted is not None or question.about_text:
             return question, told
-        place = self._candidates.seek(question.where)
+        place = self._candidates.resolve_term(question.where)
         if _OR.search(question.text):
-            if not told.seen and place.known:
+            if not told.matches and place.word:
                 question = replace(question, topic=question.where, where="")
                 return question, self._candidates.answering(video.id, question)
             return question, told
-        seen = [] if place.known else told.seen
-        both = seen or [one for one in told.seen if any(called(thing.name, place) for thing in one.notes.things)]
-        named = any(one.named is not None for one in told.seen)
-        sure = named or self._candidates.seek(question.topic).known
-        return (question if (both or not told.seen) and sure else replace(question, kind="what")), told
+        matches = [] if place.word else told.matches
+        both = matches or [one for one in told.matches if any(called(thing.name, place) for thing in one.notes.things)]
+        named = any(one.named is not None for one in told.matches)
+        sure = named or self._candidates.resolve_term(question.topic).word
+        return (question if (both or not told.matches) and sure else replace(question, kind="what")), told
 
     def _text(self, video: VideoRecord, question: Question) -> Finding:
         """What the screen says, where or when it was asked for; all of it where nothing stands beside that."""
         if question.topic:
-            seen = self._candidates.answering(video.id, question).seen
-            return timeline_findings.written(question, seen) if seen else findings.nothing(question)
+            matches = self._candidates.answering(video.id, question).matches
+            return timeline_findings.written(question, matches) if matches else findings.nothing(question)
         return timeline_findings.written(question, self._candidates.look(video.id, question, kinds=TEXT_KEY_KINDS))
 
     def _understood(self, question: Question) -> Question:
@@ -170,19 +170,19 @@ class Gatherer:
         "Is the dog brown?"."""
         if question.quoted is not None or question.about_text:
             return question
-        seek = self._candidates.seek
-        one = seek(question.topic, verb_last=question.verb_last)
-        if not one.known and question.topic.endswith("ing") and (tool := seek(question.where)).known:
+        resolve_term = self._candidates.resolve_term
+        one = resolve_term(question.topic, verb_last=question.verb_last)
+        if not one.word and question.topic.endswith("ing") and (tool := resolve_term(question.where)).word:
             one = tool  # "somebody sweeping with a broom"
-        if question.kind == "text" and one.known:  # "which dog is it"
+        if question.kind == "text" and one.word:  # "which dog is it"
             question = replace(question, kind="what", literal=False)
-        if question.kind == "exists" and question.definite and one.known and (one.behind or question.said_of):
+        if question.kind == "exists" and question.definite and one.word and (one.behind or question.predicate):
             return replace(question, kind="unknown")
-        return replace(question, topic=one.bare, other=seek(question.other).bare)
+        return replace(question, topic=one.bare, other=resolve_term(question.other).bare)
 
-    def _judged(self, question: Question, found: Sequence[Seen]) -> Sequence[Seen]:
+    def _judged(self, question: Question, found: Sequence[Match]) -> Sequence[Match]:
         """With the re-ranker's scores in the place of their own, where there is one."""
         if self._rerank is None or len(found) < 2:
             return found
-        scores = self._rerank(question.text, [findings.notes_said(one.notes) for one in found])
+        scores = self._rerank(question.text, [findings.notes_phrase(one.notes) for one in found])
         return [replace(one, worth=float(score)) for one, score in zip(found, scores, strict=True)]

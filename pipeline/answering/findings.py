@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from memory.records import Evidence, TimeSpan
-from pipeline.answering.match import Seen, words
-from pipeline.answering.segments import notes_said
+from memory.records import Appearances, TimeSpan
+from pipeline.answering.match import Match, words
+from pipeline.answering.segments import notes_phrase
 from pipeline.queries.question import Question
 from pipeline.queries.rules.kinds import yes_or_no
 from pipeline.queries.rules.offsets import Offset
-from pipeline.times import clock, joined, lasting, listed, spoken
+from pipeline.times import format_duration, format_list, format_span, format_time, merge_spans
 
-__all__ = ["Finding", "notes_said"]
+__all__ = ["Finding", "notes_phrase"]
 
-MOST_SPANS_SAID = 5
-MOST_NAMES_SAID = 3
+MOST_SPANS_LISTED = 5
+MOST_NAMES_LISTED = 3
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
@@ -38,9 +38,9 @@ class Finding:
 
     statement: str
     supported: bool
-    cited: tuple[Seen, ...]
-    evidence: Evidence | None = None
-    context: tuple[Seen, ...] = ()
+    cited: tuple[Match, ...]
+    evidence: Appearances | None = None
+    context: tuple[Match, ...] = ()
 
 
 def label(topic: str) -> str:
@@ -49,17 +49,17 @@ def label(topic: str) -> str:
     return topic if name or not topic else f"the {topic}"
 
 
-def appearances(seen: Sequence[Seen], gap_s: float) -> list[TimeSpan]:
+def appearances(matches: Sequence[Match], gap_s: float) -> list[TimeSpan]:
     """Separate appearances, in order of time."""
-    return joined((one.span for one in seen), gap_s)
+    return merge_spans((one.span for one in matches), gap_s)
 
 
-def evidence_of(seen: Sequence[Seen], gap_s: float) -> Evidence:
+def evidence_of(matches: Sequence[Match], gap_s: float) -> Appearances:
     """What a count over these cubes rests on."""
-    spans = appearances(seen, gap_s)
+    spans = appearances(matches, gap_s)
     if not spans:
-        return Evidence(0, None, None, ())
-    return Evidence(len(spans), spans[0].start_s, spans[-1].end_s, tuple(spans[:20]))
+        return Appearances(0, None, None, ())
+    return Appearances(len(spans), spans[0].start_s, spans[-1].end_s, tuple(spans[:20]))
 
 
 def nothing(question: Question) -> Finding:
@@ -69,25 +69,29 @@ def nothing(question: Question) -> Finding:
     where = where_asked(question)
     if question.kind == "exists" and wanted and question.quoted is None and yes_or_no(question.text):
         verb = "are" if _plural(question.topic) else "is"
-        return Finding(f"No, {label(question.topic)} {verb} not seen{where}.", False, (), Evidence(0, None, None, ()))
-    return Finding(f"Nothing {wanted}was found{where}.", False, (), Evidence(0, None, None, ()))
+        return Finding(
+            f"No, {label(question.topic)} {verb} not seen{where}.", False, (), Appearances(0, None, None, ())
+        )
+    return Finding(f"Nothing {wanted}was found{where}.", False, (), Appearances(0, None, None, ()))
 
 
 def where_asked(question: Question) -> str:
     """The part that was looked at, where the question names one; "not seen" is said of no other."""
     if question.at_s is not None:
-        return f" around {clock(question.at_s)}"
+        return f" around {format_time(question.at_s)}"
     if question.edge:
         return f" at the {question.edge}"
     return "" if question.span is None else " in that time"
 
 
-def about_thing(question: Question, seen: Sequence[Seen], gap_s: float, everywhere: Evidence | None = None) -> Finding:
+def about_thing(
+    question: Question, matches: Sequence[Match], gap_s: float, everywhere: Appearances | None = None
+) -> Finding:
     """Kinds when, first, last, count, exists and what, over the cubes that answer to the topic. `everywhere` is the
-    evidence of all cubes where `seen` holds only the best of very many: the larger count is told."""
-    if not seen:
+    evidence of all cubes where `matches` holds only the best of very many: the larger count is told."""
+    if not matches:
         return nothing(question)
-    ordered = sorted(seen, key=lambda one: one.span.start_s)
+    ordered = sorted(matches, key=lambda one: one.span.start_s)
     evidence = evidence_of(ordered, gap_s)
     if everywhere is not None and everywhere.count > evidence.count:
         evidence = everywhere
@@ -95,8 +99,8 @@ def about_thing(question: Question, seen: Sequence[Seen], gap_s: float, everywhe
     subject, verb = _subject(question, ordered)
     if question.nth or question.kind in ("first", "last"):
         return _one_appearance(question, ordered, gap_s, evidence)
-    said = listed(spoken(span) for span in spans[:MOST_SPANS_SAID])
-    more = f", and {evidence.count - MOST_SPANS_SAID} more times" if evidence.count > MOST_SPANS_SAID else ""
+    said = format_list(format_span(span) for span in spans[:MOST_SPANS_LISTED])
+    more = f", and {evidence.count - MOST_SPANS_LISTED} more times" if evidence.count > MOST_SPANS_LISTED else ""
     if question.kind == "count":
         statement = f"{subject} {verb} {_times(evidence.count)}: {said}{more}."
         return Finding(_capital(statement), True, tuple(ordered), evidence)
@@ -105,7 +109,7 @@ def about_thing(question: Question, seen: Sequence[Seen], gap_s: float, everywhe
     return Finding(lead + (statement if lead else _capital(statement)), True, tuple(ordered), evidence)
 
 
-def _one_appearance(question: Question, ordered: Sequence[Seen], gap_s: float, evidence: Evidence) -> Finding:
+def _one_appearance(question: Question, ordered: Sequence[Match], gap_s: float, evidence: Appearances) -> Finding:
     """The first, the last, the second."""
     which = question.wanted and question.kind in ("first", "last") and question.nth < 2
     if which:  # "which animal is first": one of them, not all that follow each other
@@ -115,7 +119,7 @@ def _one_appearance(question: Question, ordered: Sequence[Seen], gap_s: float, e
     place = -1 if question.kind == "last" else max(question.nth, 1)
     if place > len(found):
         subject, verb = _subject(question, ordered)
-        said = listed(spoken(span) for span in found[:MOST_SPANS_SAID])
+        said = format_list(format_span(span) for span in found[:MOST_SPANS_LISTED])
         return Finding(_capital(f"{subject} {verb} only {_times(len(found))}: {said}."), True, tuple(ordered), evidence)
     span = found[place - 1 if place > 0 else -1]
     cited = tuple(one for one in ordered if one.span.overlaps(span))
@@ -123,21 +127,21 @@ def _one_appearance(question: Question, ordered: Sequence[Seen], gap_s: float, e
     helper, participle = verb.split(" ", 1)
     word = {-1: "last", 1: "first"}.get(place)
     when = f"{helper} {word} {participle}" if word else f"{verb} for the {ordinal(place)} time"
-    return Finding(_capital(f"{subject} {when} from {spoken(span)}."), True, cited, evidence)
+    return Finding(_capital(f"{subject} {when} from {format_span(span)}."), True, cited, evidence)
 
 
-def _subject(question: Question, seen: Sequence[Seen]) -> tuple[str, str]:
+def _subject(question: Question, matches: Sequence[Match]) -> tuple[str, str]:
     """Subject and verb: what is written is on the screen, what is shown is seen, by its own names where it was asked
     for by a kind."""
-    best = max(seen, key=lambda one: one.score)
+    best = max(matches, key=lambda one: one.score)
     if best.by_text:
         return f'the text "{best.named}"', "is shown"
     topic = question.topic or best.named or "it"
-    names = dict.fromkeys(one.named for one in seen if one.named and not one.by_text)
+    names = dict.fromkeys(one.named for one in matches if one.named and not one.by_text)
     other = [name for name in names if words(name) != words(topic)]
-    if len(other) > MOST_NAMES_SAID:
-        other = [*other[:MOST_NAMES_SAID], "others"]
-    called = f" ({listed(other)})" if other else ""
+    if len(other) > MOST_NAMES_LISTED:
+        other = [*other[:MOST_NAMES_LISTED], "others"]
+    called = f" ({format_list(other)})" if other else ""
     return label(topic) + called, "are seen" if _plural(topic) else "is seen"
 
 
@@ -165,35 +169,40 @@ def together(parts: Sequence[Finding]) -> Finding:
     count = sum(part.evidence.count for part in parts if part.evidence)
     firsts = [part.evidence.first_s for part in parts if part.evidence and part.evidence.first_s is not None]
     lasts = [part.evidence.last_s for part in parts if part.evidence and part.evidence.last_s is not None]
-    evidence = Evidence(count, min(firsts, default=None), max(lasts, default=None), tuple(spans[:20]))
+    evidence = Appearances(count, min(firsts, default=None), max(lasts, default=None), tuple(spans[:20]))
     supported = any(part.supported for part in parts)
     return Finding(" ".join(part.statement for part in parts), supported, tuple(cited), evidence)
 
 
-def which_first(question: Question, one: Sequence[Seen], other: Sequence[Seen]) -> Finding:
+def which_first(question: Question, one: Sequence[Match], other: Sequence[Match]) -> Finding:
     """Kind which_first: the one whose first appearance is earlier."""
     if not one or not other:
         return nothing(question if not one else replace(question, topic=question.other))
     firsts = [(one[0].span, question.topic, one[0]), (other[0].span, question.other, other[0])]
     (a, earlier, first), (b, later, second) = sorted(firsts, key=lambda found: found[0])
     if a.start_s == b.start_s:
-        says = f"{_capital(label(question.topic))} and {label(question.other)} come together, from {clock(a.start_s)}."
+        both = f"{_capital(label(question.topic))} and {label(question.other)}"
+        says = f"{both} come together, from {format_time(a.start_s)}."
         return Finding(says, True, (first, second) if first.hit != second.hit else (first,))
-    says = f"{_capital(label(earlier))} comes first, from {spoken(a)}; {label(later)} follows from {spoken(b)}."
+    says = (
+        f"{_capital(label(earlier))} comes first, from {format_span(a)}; {label(later)} follows from {format_span(b)}."
+    )
     return Finding(says, True, (first, second))
 
 
-def how_long(question: Question, seen: Sequence[Seen], gap_s: float, *, all_read: bool = True) -> Finding:
+def how_long(question: Question, matches: Sequence[Match], gap_s: float, *, all_read: bool = True) -> Finding:
     """Kind how_long: the sum of the appearances; where not `all_read`, no more than "at least" that."""
-    if not seen:
+    if not matches:
         return nothing(question)
-    evidence = evidence_of(seen, gap_s)
-    total_s = sum(span.seconds for span in appearances(seen, gap_s))
-    said = listed(spoken(span) for span in evidence.spans[:MOST_SPANS_SAID])
-    subject, verb = _subject(question, seen)
+    evidence = evidence_of(matches, gap_s)
+    total_s = sum(span.seconds for span in appearances(matches, gap_s))
+    said = format_list(format_span(span) for span in evidence.spans[:MOST_SPANS_LISTED])
+    subject, verb = _subject(question, matches)
     least = "" if all_read else "at least "
     where = f", from {said}" if evidence.count == 1 else f": {said}"
-    return Finding(_capital(f"{subject} {verb} for {least}{lasting(total_s)}{where}."), True, tuple(seen), evidence)
+    return Finding(
+        _capital(f"{subject} {verb} for {least}{format_duration(total_s)}{where}."), True, tuple(matches), evidence
+    )
 
 
 def ordinal(number: int) -> str:
@@ -206,22 +215,26 @@ def ordinal(number: int) -> str:
 
 def unknown(question: Question) -> Finding:
     """Kind unknown: what no memory of this kind holds."""
-    return Finding("The memory does not say that.", False, (), Evidence(0, None, None, ()))
+    return Finding("The memory does not say that.", False, (), Appearances(0, None, None, ()))
 
 
 def unwatched(question: Question, anchor: TimeSpan, offset: Offset, *, growing: bool = False) -> Finding:
     """Nothing is known of what is so far from an appearance, because nothing was watched then."""
-    far = f"{lasting(abs(offset.seconds))} {'before' if offset.seconds < 0 else 'after'} {label(question.topic)}"
+    far = (
+        f"{format_duration(abs(offset.seconds))} {'before' if offset.seconds < 0 else 'after'} {label(question.topic)}"
+    )
     far = f"in the {far}" if offset.stretch else far
     so_far = " so far" if growing and offset.seconds > 0 else ""
-    return Finding(f"Nothing was found {far} ({spoken(anchor)}){so_far}.", False, (), Evidence(0, None, None, ()))
+    return Finding(
+        f"Nothing was found {far} ({format_span(anchor)}){so_far}.", False, (), Appearances(0, None, None, ())
+    )
 
 
 def beside(
     question: Question,
     anchor: TimeSpan,
-    neighbours: Sequence[Seen],
-    anchors: Sequence[Seen] = (),
+    neighbours: Sequence[Match],
+    anchors: Sequence[Match] = (),
     *,
     watched_s: float | None = None,
     growing: bool = False,
@@ -230,10 +243,10 @@ def beside(
     that appearance; none where the anchor is a moment. What is after `watched_s`, or after the last cube of a video
     that is `growing`, nobody knows yet."""
     held = tuple(one for one in anchors if one.span.overlaps(anchor))
-    where = spoken(anchor)
+    where = format_span(anchor)
     what = label(question.topic) if question.topic else where
     if not neighbours and watched_s is not None and anchor.start_s > watched_s and not held:
-        return Finding(f"Nothing was found around {where}.", False, (), Evidence(0, None, None, ()))
+        return Finding(f"Nothing was found around {where}.", False, (), Appearances(0, None, None, ()))
     if not neighbours and growing and question.kind == "after":
         wanted = f"No {question.wanted}" if question.wanted else "Nothing"
         return Finding(f"{wanted} was seen after {what} so far.", True, (), context=held)
@@ -244,5 +257,5 @@ def beside(
         return Finding(_capital(f"{wanted} comes {question.kind} {what}: {at}."), True, (), context=held)
     one = neighbours[0]
     after = f"{what} ({where})" if question.topic else what
-    statement = f"{_capital(question.kind)} {after}: {notes_said(one.notes)} from {spoken(one.span)}."
+    statement = f"{_capital(question.kind)} {after}: {notes_phrase(one.notes)} from {format_span(one.span)}."
     return Finding(statement, True, (one,), context=held)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from encoders.notes import Notes, Thing
 from memory.records import Hit, PackedTokens, TimeSpan
-from pipeline.queries.terms import Sought
+from pipeline.queries.terms import ResolvedTerm
 
 _WORD = re.compile(r"[^\W_]+")
 CLOSE_ENOUGH = 0.8
@@ -24,7 +24,7 @@ CONTRADICTED = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Match:
     """A candidate cube with its words.
 
     Attributes:
@@ -73,38 +73,38 @@ def thing_is(name: str, topic: str) -> bool:
     return bool(named and wanted) and (wanted <= named or named <= wanted)
 
 
-def called(name: str, sought: Sought) -> bool:
+def called(name: str, term: ResolvedTerm) -> bool:
     """Whether a thing of that name is what is sought: by its words and, where the vocabulary knows what is sought, by
     its kind alone."""
-    if not sought.known:
-        return thing_is(name, sought.topic)
-    return words(name) in (words(sought.topic), words(sought.known)) or sought.covers(name)
+    if not term.word:
+        return thing_is(name, term.topic)
+    return words(name) in (words(term.topic), words(term.word)) or term.covers(name)
 
 
-def read(hit: Hit, notes: Notes, sought: Sought, *, quoted: bool = False, literal: bool = False) -> Seen:
+def read(hit: Hit, notes: Notes, term: ResolvedTerm, *, quoted: bool = False, literal: bool = False) -> Match:
     """A hit after its notes were read for what is sought; `quoted` words count only on the screen, `literal` ones never
     by likeness."""
-    named = None if quoted else next((one for one in notes.things if called(one.name, sought)), None)
-    if named is not None and sought.known:
+    named = None if quoted else next((one for one in notes.things if called(one.name, term)), None)
+    if named is not None and term.word:
         return _named(hit, notes, named)
     for line in notes.texts:
-        if line_says(line.text, sought.topic):
+        if line_says(line.text, term.topic):
             span = TimeSpan(max(line.first_s, hit.span.start_s), _line_end(line.last_s, hit.span))
-            return Seen(hit, notes, span, 1.0, line.text, by_text=True)
+            return Match(hit, notes, span, 1.0, line.text, by_text=True)
     if named is not None:
         return _named(hit, notes, named)
-    return Seen(hit, notes, hit.span, 0.0 if quoted or literal else hit.score - _doubt(notes, sought), None)
+    return Match(hit, notes, hit.span, 0.0 if quoted or literal else hit.score - _doubt(notes, term), None)
 
 
-def _named(hit: Hit, notes: Notes, thing: Thing) -> Seen:
-    return Seen(hit, notes, hit.span, max(hit.score, 0.6 + 0.4 * thing.probability), thing.name)
+def _named(hit: Hit, notes: Notes, thing: Thing) -> Match:
+    return Match(hit, notes, hit.span, max(hit.score, 0.6 + 0.4 * thing.probability), thing.name)
 
 
-def _doubt(notes: Notes, sought: Sought) -> float:
+def _doubt(notes: Notes, term: ResolvedTerm) -> float:
     """What likeness loses where the notes surely name something else, or a proper name is asked for: a cello is like a
     violin, but none."""
-    if not sought.known:
-        return CONTRADICTED if any(one[0].isupper() or one[0].isdigit() for one in sought.topic.split()) else 0.0
+    if not term.word:
+        return CONTRADICTED if any(one[0].isupper() or one[0].isdigit() for one in term.topic.split()) else 0.0
     return CONTRADICTED if any(one.probability >= SURE for one in notes.things) else 0.0
 
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from encoders.base import KeyEncoder
 from encoders.notes import Notes
-from memory.records import F32, Evidence, Hit, PackedTokens, TimeSpan
-from memory.retrieval.retriever import Recall, RecallRequest
+from memory.records import F32, Appearances, Hit, PackedTokens, TimeSpan
+from memory.retrieval.retriever import RetrievalRequest, Retriever
 from memory.retrieval.selection import Order
 from memory.store.base import MemoryStore
-from pipeline.answering.match import Seen, called, read
-from pipeline.answering.match_detections import sighted
+from pipeline.answering.match import Match, called, read
+from pipeline.answering.match_detections import detection_matches
 from pipeline.config import AnswerConfig
 from pipeline.queries.question import Question
-from pipeline.queries.terms import Sought, seek
+from pipeline.queries.terms import ResolvedTerm, resolve_term
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,47 +30,47 @@ class Answering:
     """Cubes that answer to a topic, how alike they are [n, n] (None where that is not known), and the evidence of the
     keys over all cubes where there are more candidates than were read."""
 
-    seen: list[Seen]
+    matches: list[Match]
     alike: F32 | None
-    everywhere: Evidence | None
+    everywhere: Appearances | None
 
 
 class Candidates:
     """Recalls cubes and reads their notes."""
 
-    def __init__(self, store: MemoryStore, recall: Recall, keys: KeyEncoder, config: AnswerConfig) -> None:
+    def __init__(self, store: MemoryStore, retriever: Retriever, keys: KeyEncoder, config: AnswerConfig) -> None:
         self._store = store
-        self._recall = recall
+        self._retriever = retriever
         self._keys = keys
         self._config = config
-        self._kin = lru_cache(maxsize=4096)(keys.kin)
+        self._hyponyms = lru_cache(maxsize=4096)(keys.hyponyms)
 
     @property
     def gap_s(self) -> float:
         """Time between two cubes up to which they are one appearance."""
         return self._config.join_gap_s
 
-    def seek(self, topic: str, *, verb_last: bool = False) -> Sought:
+    def resolve_term(self, topic: str, *, verb_last: bool = False) -> ResolvedTerm:
         """A topic, understood as far as the vocabulary goes."""
-        return seek(topic, self._kin, verb_last=verb_last)
+        return resolve_term(topic, self._hyponyms, verb_last=verb_last)
 
-    def look(self, video_id: str, question: Question, *, kinds: tuple[str, ...] | None = None) -> list[Seen]:
+    def look(self, video_id: str, question: Question, *, kinds: tuple[str, ...] | None = None) -> list[Match]:
         """Cubes by time or kind alone."""
-        request = RecallRequest(None, span=question.span, kinds=kinds, limit=self._config.candidates)
-        return self._certain(video_id, self._recall.recall(video_id, request).hits)
+        request = RetrievalRequest(None, span=question.span, kinds=kinds, limit=self._config.candidates)
+        return self._certain(video_id, self._retriever.retrieve(video_id, request).hits)
 
-    def beside(self, video_id: str, anchor: TimeSpan, *, after: bool) -> list[Seen]:
+    def beside(self, video_id: str, anchor: TimeSpan, *, after: bool) -> list[Match]:
         """The cube next to a stretch of time, on that side; none at the edge."""
-        hit = self._recall.neighbours(video_id, anchor)[1 if after else 0]
+        hit = self._retriever.neighbours(video_id, anchor)[1 if after else 0]
         return self._certain(video_id, [hit] if hit else [])
 
     def answering(self, video_id: str, question: Question) -> Answering:
         """Cubes that answer to the topic, by their words or by a key above the backend's threshold."""
         threshold, config = self._keys.threshold, self._config
         quoted = question.quoted is not None
-        sought = self.seek(question.topic)
+        term = self.resolve_term(question.topic)
         vector = self._keys.question(question.topic)
-        request = RecallRequest(
+        request = RetrievalRequest(
             vector,
             threshold,
             question.span,
@@ -79,38 +79,38 @@ class Candidates:
             order=preferred(question),
             whole=config.read_whole,
         )
-        recalled = self._recall.recall(video_id, request)
-        looked_for = None if quoted or question.literal else sought
-        seen = [
+        retrieval = self._retriever.retrieve(video_id, request)
+        looked_for = None if quoted or question.literal else term
+        matches = [
             replace(found, tokens=tokens)
-            for hit, notes, tokens in self._noted(video_id, recalled.hits)
-            for found in sighted(
-                read(hit, notes, sought, quoted=quoted, literal=question.literal), looked_for, question.span
+            for hit, notes, tokens in self._noted(video_id, retrieval.hits)
+            for found in detection_matches(
+                read(hit, notes, term, quoted=quoted, literal=question.literal), looked_for, question.span
             )
         ]
-        kept = [one for one in seen if one.score >= threshold and (one.named is not None or not quoted)]
-        kept = self._narrowed(kept, question, sought)
-        place = {hit: number for number, hit in enumerate(recalled.hits)}
+        kept = [one for one in matches if one.score >= threshold and (one.named is not None or not quoted)]
+        kept = self._narrowed(kept, question, term)
+        place = {hit: number for number, hit in enumerate(retrieval.hits)}
         places = [place[one.hit] for one in kept]
-        alike = None if recalled.alike is None else recalled.alike[np.ix_(places, places)]
-        left_out = len(recalled.hits) >= config.candidates and recalled.cubes > config.read_whole
-        return Answering(kept, alike, recalled.evidence if left_out and not quoted else None)
+        alike = None if retrieval.alike is None else retrieval.alike[np.ix_(places, places)]
+        left_out = len(retrieval.hits) >= config.candidates and retrieval.cubes > config.read_whole
+        return Answering(kept, alike, retrieval.evidence if left_out and not quoted else None)
 
-    def _narrowed(self, seen: list[Seen], question: Question, sought: Sought) -> list[Seen]:
+    def _narrowed(self, matches: list[Match], question: Question, term: ResolvedTerm) -> list[Match]:
         """Without cubes where only the screen says the word, if others show the thing; and only those that show what
         else was named ("a dog on a sofa"), if any do."""
-        if sought.known and not question.literal and any(one.named and not one.by_text for one in seen):
-            seen = [one for one in seen if not one.by_text]
+        if term.word and not question.literal and any(one.named and not one.by_text for one in matches):
+            matches = [one for one in matches if not one.by_text]
         if not question.where:
-            return seen
-        place = self.seek(question.where)
-        both = [one for one in seen if any(called(thing.name, place) for thing in one.notes.things)]
-        return both or seen
+            return matches
+        place = self.resolve_term(question.where)
+        both = [one for one in matches if any(called(thing.name, place) for thing in one.notes.things)]
+        return both or matches
 
-    def _certain(self, video_id: str, hits: Sequence[Hit]) -> list[Seen]:
+    def _certain(self, video_id: str, hits: Sequence[Hit]) -> list[Match]:
         """What was found by time or kind."""
         noted = self._noted(video_id, hits)
-        return [Seen(hit, notes, hit.span, 1.0, None, tokens=tokens) for hit, notes, tokens in noted]
+        return [Match(hit, notes, hit.span, 1.0, None, tokens=tokens) for hit, notes, tokens in noted]
 
     def _noted(self, video_id: str, hits: Sequence[Hit]) -> list[tuple[Hit, Notes, PackedTokens | None]]:
         """Each hit with its cube's words and tokens; an open cube that closed meanwhile is left out."""

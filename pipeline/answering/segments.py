@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from encoders.notes import Notes
 from memory.records import TimeSpan
-from pipeline.answering.match import Seen
-from pipeline.times import listed, spoken
+from pipeline.answering.match import Match
+from pipeline.times import format_list, format_span
 
 _THINGS = _TEXTS = 3
-MOST_SAID = 12
+MOST_SEGMENTS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Segment:
     """Neighbouring cubes with the same words.
 
     Attributes:
@@ -31,7 +31,7 @@ class Stretch:
     span: TimeSpan
     things: tuple[str, ...]
     texts: tuple[str, ...]
-    cubes: tuple[Seen, ...]
+    cubes: tuple[Match, ...]
 
     @property
     def recognised(self) -> bool:
@@ -39,60 +39,60 @@ class Stretch:
         return bool(self.things or self.texts)
 
     @property
-    def said(self) -> str:
+    def phrase(self) -> str:
         """Its words, or its colours where there are none."""
-        return _said(self.things, self.texts) or notes_said(self.cubes[0].notes)
+        return _phrase(self.things, self.texts) or notes_phrase(self.cubes[0].notes)
 
 
-def notes_said(notes: Notes) -> str:
+def notes_phrase(notes: Notes) -> str:
     """A cube's notes as a phrase: `tabby cat; the screen says "EXIT"`."""
-    said = _said([one.name for one in notes.things[:_THINGS]], [one.text for one in notes.texts[:_TEXTS]])
-    return said or f"nothing recognised, {f'mostly {listed(notes.colours)}' if notes.colours else 'a picture'}"
+    phrase = _phrase([one.name for one in notes.things[:_THINGS]], [one.text for one in notes.texts[:_TEXTS]])
+    return phrase or f"nothing recognised, {f'mostly {format_list(notes.colours)}' if notes.colours else 'a picture'}"
 
 
-def _said(things: Iterable[str], texts: Iterable[str]) -> str:
-    seen, read = listed(things), listed(f'"{text}"' for text in texts)
+def _phrase(things: Iterable[str], texts: Iterable[str]) -> str:
+    seen, read = format_list(things), format_list(f'"{text}"' for text in texts)
     return "; ".join([seen] * bool(seen) + [f"the screen says {read}"] * bool(read))
 
 
-def stretches(seen: Sequence[Seen], gap_s: float) -> list[Stretch]:
+def segment_matches(seen: Sequence[Match], gap_s: float) -> list[Segment]:
     """In order of time, neighbours at most `gap_s` apart with the same words made one."""
-    found: list[Stretch] = []
+    found: list[Segment] = []
     for one in sorted(seen, key=lambda one: one.span):
         things = tuple(thing.name for thing in one.notes.things[:_THINGS])
         texts = tuple(line.text for line in one.notes.texts[:_TEXTS])
-        new = Stretch(one.span, things, texts, (one,))
+        new = Segment(one.span, things, texts, (one,))
         if found and new.span.start_s - found[-1].span.end_s <= gap_s and _alike(found[-1], new):
-            new = _one(found.pop(), new)
+            new = _merged(found.pop(), new)
         found.append(new)
     return found
 
 
-def _alike(a: Stretch, b: Stretch) -> bool:
+def _alike(a: Segment, b: Segment) -> bool:
     return set(a.things) == set(b.things) and set(a.texts) == set(b.texts)
 
 
-def _one(a: Stretch, b: Stretch) -> Stretch:
+def _merged(a: Segment, b: Segment) -> Segment:
     span = TimeSpan(a.span.start_s, max(a.span.end_s, b.span.end_s))
-    return Stretch(span, a.things, a.texts, (*a.cubes, *b.cubes))
+    return Segment(span, a.things, a.texts, (*a.cubes, *b.cubes))
 
 
-def telling(found: Sequence[Stretch], most: int = MOST_SAID) -> list[Stretch]:
+def select_segments(found: Sequence[Segment], most: int = MOST_SEGMENTS) -> list[Segment]:
     """What is worth saying, in order of time: what is recognised, where anything is; of too much, each thing's and
     line's longest stretch first, then the longest."""
     worth = [one for one in found if one.recognised] or list(found)
-    told: set[str] = set()
+    covered: set[str] = set()
     new: list[int] = []
     by_length = sorted(range(len(worth)), key=lambda i: -worth[i].span.seconds)
     for place in by_length:
         words = {*worth[place].things, *worth[place].texts}
-        if not words <= told:
+        if not words <= covered:
             new.append(place)
-            told |= words
+            covered |= words
     chosen = [*new, *(place for place in by_length if place not in set(new))][:most]
     return [worth[place] for place in sorted(chosen)]
 
 
-def told(one: Stretch) -> str:
+def format_segment(one: Segment) -> str:
     """`0:10 to 0:17: tabby cat`."""
-    return f"{spoken(one.span)}: {one.said}"
+    return f"{format_span(one.span)}: {one.phrase}"

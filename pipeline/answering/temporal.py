@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from memory.records import TimeSpan, VideoRecord
 from pipeline.answering import findings, timeline_findings
 from pipeline.answering.findings import Finding
-from pipeline.answering.match import Seen
+from pipeline.answering.match import Match
 from pipeline.answering.retrieve import Candidates
 from pipeline.queries.question import Kind, Question
 from pipeline.queries.rules.offsets import Offset
@@ -33,13 +33,13 @@ class Anchor:
     """
 
     span: TimeSpan
-    seen: list[Seen]
+    matches: list[Match]
 
 
 def two(candidates: Candidates, video: VideoRecord, question: Question) -> Finding:
     """Kinds between and which_first: the appearances of both, and what is between."""
-    one = candidates.answering(video.id, question).seen
-    other = candidates.answering(video.id, replace(question, topic=question.other)).seen
+    one = candidates.answering(video.id, question).matches
+    other = candidates.answering(video.id, replace(question, topic=question.other)).matches
     if question.kind == "which_first":
         return findings.which_first(question, one, other)
     gap_s = candidates.gap_s
@@ -56,7 +56,7 @@ def beside(candidates: Candidates, video: VideoRecord, question: Question) -> Fi
     anchor = anchor_of(candidates, video, question)
     if anchor is None:
         return findings.nothing(question)
-    if question.wanted and candidates.seek(question.wanted).known:
+    if question.wanted and candidates.resolve_term(question.wanted).word:
         neighbours = _nearest(candidates, video, question, anchor.span)
     else:
         question = replace(question, wanted="")
@@ -65,7 +65,7 @@ def beside(candidates: Candidates, video: VideoRecord, question: Question) -> Fi
         question,
         anchor.span,
         neighbours,
-        anchor.seen,
+        anchor.matches,
         watched_s=video.ingested_s,
         growing=video.status in GROWING,
     )
@@ -75,10 +75,10 @@ def anchor_of(candidates: Candidates, video: VideoRecord, question: Question) ->
     """The appearance meant, the first where the question does not say; None where it was not found."""
     if not question.topic:
         return Anchor(TimeSpan(question.at_s or 0.0, question.at_s or 0.0), [])
-    seen = candidates.answering(video.id, replace(question, span=None, at_s=None)).seen
-    spans = findings.appearances(seen, candidates.gap_s)
+    matches = candidates.answering(video.id, replace(question, span=None, at_s=None)).matches
+    spans = findings.appearances(matches, candidates.gap_s)
     place = question.nth - 1 if question.nth > 0 else question.nth
-    return Anchor(spans[place], seen) if -len(spans) <= place < len(spans) else None
+    return Anchor(spans[place], matches) if -len(spans) <= place < len(spans) else None
 
 
 def anchor_asked(question: Question, offset: Offset) -> Question:
@@ -99,10 +99,10 @@ def counted_from(anchor: TimeSpan, question: Question, offset: Offset, watched_s
     return replace(question, at_s=there_s, offset=None) if 0 <= there_s < watched_s else None
 
 
-def _nearest(candidates: Candidates, video: VideoRecord, question: Question, anchor: TimeSpan) -> list[Seen]:
+def _nearest(candidates: Candidates, video: VideoRecord, question: Question, anchor: TimeSpan) -> list[Match]:
     """The nearest cube on that side of what is wanted: "which animal comes after the dog"."""
     after = question.kind == "after"
     side = TimeSpan(anchor.end_s, FOREVER_S) if after else TimeSpan(0.0, anchor.start_s)
-    seen = candidates.answering(video.id, replace(question, topic=question.wanted, where="", span=side)).seen
-    seen = [one for one in seen if not one.span.overlaps(anchor)]
-    return sorted(seen, key=lambda one: one.span, reverse=not after)[:1]
+    matches = candidates.answering(video.id, replace(question, topic=question.wanted, where="", span=side)).matches
+    matches = [one for one in matches if not one.span.overlaps(anchor)]
+    return sorted(matches, key=lambda one: one.span, reverse=not after)[:1]

@@ -2,7 +2,7 @@
 
 What it is: pure functions over text. A sentence is grounded in a statement when its times, spans, numbers, quotations,
 subject and negation are the statement's. What it is not: proof of meaning; it errs towards refusing, since the
-statement itself is always there to be said instead (`worded`).
+statement itself is always there to be said instead (`verify_stream`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ from pipeline.answering.mentions import (
 )
 from pipeline.language.protocol import Generation, StopWriting
 
-__all__ = ["Verdict", "Worded", "counts_in", "grounded", "numbers_in", "quotes_in", "spans_in", "times_in", "worded"]
+__all__ = [
+    "Verification",
+    "VerifiedText",
+    "counts_in",
+    "numbers_in",
+    "quotes_in",
+    "spans_in",
+    "times_in",
+    "verify",
+    "verify_stream",
+]
 
 _NEUTRAL_WORDS = """
 a about across again all also an and any appear appearance appeared are around as at be been being between both but by
@@ -50,7 +60,7 @@ _SENTENCE_END = re.compile(r"[.!?…][\"”»']?(?=\s)|\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verification:
     """Whether a text may be shown, and if not, why not (for logs and tests, not for the reader)."""
 
     ok: bool
@@ -58,7 +68,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Worded:
+class VerifiedText:
     """What a reader got.
 
     Attributes:
@@ -74,9 +84,9 @@ class Worded:
     generation: Generation | None
 
 
-def grounded(
+def verify(
     text: str, statement: str, tolerance_s: float = 0.0, *, question: str = "", whole: bool = False
-) -> Verdict:
+) -> Verification:
     """Whether `text` says only what `statement` says, and its main point.
 
     Args:
@@ -86,18 +96,18 @@ def grounded(
     """
     for rule in _RULES:
         if reason := rule(text, statement, question, tolerance_s):
-            return Verdict(False, reason)
+            return Verification(False, reason)
     if whole and not all(_near(time, times_in(text), tolerance_s) for time in times_in(statement)):
-        return Verdict(False, "a time is missing")
+        return Verification(False, "a time is missing")
     if whole and (missing := _content(statement) - _content(text)):
-        return Verdict(False, f"a word is missing: {min(missing)}")
-    return Verdict(True)
+        return Verification(False, f"a word is missing: {min(missing)}")
+    return Verification(True)
 
 
-def worded(
+def verify_stream(
     pieces: Iterator[str | Generation], statement: str, *, question: str = "", tolerance_s: float = 0.0
-) -> Iterator[str | Worded]:
-    """Lets a model's words out sentence by sentence, each once all text so far is grounded; last, one `Worded`.
+) -> Iterator[str | VerifiedText]:
+    """Lets a model's words out sentence by sentence, each once all text so far is grounded; last, one `VerifiedText`.
 
     If the first sentence is not grounded, the statement is said instead; if a later one is not, the text ends before
     it. Either way the model is stopped by `StopWriting`, and `pieces` is closed, which also happens when the caller
@@ -107,11 +117,11 @@ def worded(
     accounts: list[Generation] = []
     whole = _sentence_end(statement.strip()) is None
     try:
-        for sentence in _sentences(_overheard(pieces, accounts)):
+        for sentence in _sentences(_with_accounts(pieces, accounts)):
             if isinstance(sentence, Generation):
                 generation = sentence
                 break
-            verdict = grounded(said + sentence, statement, question=question, tolerance_s=tolerance_s, whole=whole)
+            verdict = verify(said + sentence, statement, question=question, tolerance_s=tolerance_s, whole=whole)
             if not verdict.ok:
                 reason = verdict.reason
                 generation = accounts[0] if accounts else _stopped(pieces)
@@ -123,10 +133,12 @@ def worded(
             pieces.close()
     if not said:
         yield statement
-    yield Worded(said or statement, "model" if said else "memory", reason or ("" if said else "no words"), generation)
+    yield VerifiedText(
+        said or statement, "model" if said else "memory", reason or ("" if said else "no words"), generation
+    )
 
 
-def _overheard(pieces: Iterator[str | Generation], accounts: list[Generation]) -> Iterator[str | Generation]:
+def _with_accounts(pieces: Iterator[str | Generation], accounts: list[Generation]) -> Iterator[str | Generation]:
     """The pieces as they are; a `Generation` among them is also put into `accounts`."""
     for piece in pieces:
         if isinstance(piece, Generation):

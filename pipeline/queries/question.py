@@ -20,7 +20,7 @@ from memory.records import TimeSpan
 from pipeline.queries.rules.kinds import QUOTED, TEXT_WORDS, Kind, asks_for_text, edge_of, kind_of, literal
 from pipeline.queries.rules.offsets import Offset, offset_of
 from pipeline.queries.rules.pairs import Pair, ordinal_of, pair_of
-from pipeline.queries.rules.times import Edge, Moment, in_figures, moment_of, times_named
+from pipeline.queries.rules.times import Edge, TimeReference, in_figures, moment_of, times_named
 from pipeline.queries.rules.words import Subject, each_of, spelled, subject_of, topic_of
 
 __all__ = ["Kind", "Question", "parse", "search_topic", "times_named", "topic_of"]
@@ -50,7 +50,7 @@ class Question:
         edge: "at the start", "at the end".
         nth, other_nth: which appearance of the thing, and of the other: 1, 2, …; -1 the last; 0 any.
         wanted: "animal" in "which animal comes after the dog", "which animal is first".
-        where, said_of, definite, verb_last: see `Subject`.
+        where, predicate, definite, verb_last: see `Subject`.
         literal: whether only its very words count: "any mention of".
         offset: "10 seconds after the dog": the moment is so far from another thing.
         each: the same question of each thing alone, where it names several alike: "how many cats and dogs".
@@ -70,7 +70,7 @@ class Question:
     other_nth: int = 0
     wanted: str = ""
     where: str = ""
-    said_of: str = ""
+    predicate: str = ""
     definite: bool = False
     verb_last: bool = False
     literal: bool = False
@@ -90,7 +90,7 @@ def parse(text: str) -> Question:
     offset, asked = offset_of(asked)
     quoted_match = QUOTED.search(asked)
     quoted = quoted_match[1] if quoted_match else None
-    moment, bare = moment_of(asked) if offset is None else (Moment(counted=True), asked)
+    moment, bare = moment_of(asked) if offset is None else (TimeReference(counted=True), asked)
     about_text = quoted is None and asks_for_text(bare)
     if not moment.named and (quoted is None or len(QUOTED.findall(asked)) > 1) and (two := pair_of(bare)):
         return _of_two(text, two, moment)
@@ -111,13 +111,13 @@ def _alone(question: Question, subject: Subject, text: str) -> Question:
         text=text,
         topic=subject.topic,
         where=subject.where,
-        said_of=subject.said_of,
+        predicate=subject.predicate,
         definite=subject.definite,
         verb_last=subject.verb_last,
     )
 
 
-def _of_two(text: str, two: Pair, moment: Moment) -> Question:
+def _of_two(text: str, two: Pair, moment: TimeReference) -> Question:
     quotes = [QUOTED.search(two.one), QUOTED.search(two.other)]
     one, other = (
         Subject(quote[1]) if quote else subject_of(named)
@@ -136,12 +136,12 @@ def _of_two(text: str, two: Pair, moment: Moment) -> Question:
 
 
 def _question(
-    text: str, kind: Kind, subject: Subject, moment: Moment, *, quoted: str | None, about_text: bool, nth: int
+    text: str, kind: Kind, subject: Subject, moment: TimeReference, *, quoted: str | None, about_text: bool, nth: int
 ) -> Question:
     if not subject.topic and about_text and kind in ("count", "exists"):
         kind = "text"
     if not subject.topic and not about_text and kind in ("when", "what", "first", "last", "count", "exists"):
-        moment = moment if kind != "what" or moment.edge or moment.named else Moment(edge=edge_of(text))
+        moment = moment if kind != "what" or moment.edge or moment.named else TimeReference(edge=edge_of(text))
         kind = "at" if moment.edge or moment.named else "summary"
     return Question(
         text=text,
@@ -156,7 +156,7 @@ def _question(
         nth=0 if nth == 1 and kind == "first" else nth,
         wanted=_wanted(text),
         where=subject.where,
-        said_of=subject.said_of,
+        predicate=subject.predicate,
         definite=subject.definite,
         verb_last=subject.verb_last,
         literal=literal(text),

@@ -1,7 +1,7 @@
 """What a question's words stand for among the names in memories: "stick" for a drumstick, "red car" for any car.
 
-What it is: the longest part of the topic that the encoder's vocabulary knows (`KeyEncoder.kin`), and whether a name in
-a cube's notes is of that kind. What it is not: a likeness; where no word is known, spelling decides
+What it is: the longest part of the topic that the encoder's vocabulary knows (`KeyEncoder.hyponyms`), and whether a
+name in a cube's notes is of that kind. What it is not: a likeness; where no word is known, spelling decides
 (`pipeline.answering.match`).
 """
 
@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-Kin = Callable[[str], frozenset[str]]
+HyponymLookup = Callable[[str], frozenset[str]]
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _NUMBER = re.compile(r"^(?:two|three|four|five|six|seven|eight|nine|ten|\d+)\s+(?=\S)", re.IGNORECASE)
 _LONGEST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Sought:
+class ResolvedTerm:
     """A topic, understood as far as the vocabulary goes.
 
     Attributes:
@@ -30,16 +30,16 @@ class Sought:
     """
 
     topic: str
-    known: str
+    word: str
     names: frozenset[str]
     behind: str
-    kin: Kin
+    hyponyms: HyponymLookup
 
     @property
     def bare(self) -> str:
         """The topic without what is behind the known part, and without a number before it: "three taxis"."""
         topic = self.topic.removesuffix(self.behind).strip()
-        return topic if topic == self.known else _NUMBER.sub("", topic)
+        return topic if topic == self.word else _NUMBER.sub("", topic)
 
     def covers(self, name: str) -> bool:
         """Whether a thing of that name is what is sought. Of a name that the vocabulary knows the whole decides (a hot
@@ -50,28 +50,28 @@ class Sought:
             end = " ".join(words[start:])
             if end in self.names:
                 return True
-            if known := {one.casefold() for one in self.kin(end)}:
-                return known <= self.names or self._ends(words) or self._within(words, known)
+            if own_names := {one.casefold() for one in self.hyponyms(end)}:
+                return own_names <= self.names or self._ends(words) or self._within(words, own_names)
         return False
 
     def _ends(self, words: Sequence[str]) -> bool:
         """A Siberian husky is a husky, where "husky" is no kind of many."""
         return len(self.names) == 1 and any(" ".join(words[i:]) in self.names for i in range(1, len(words)))
 
-    def _within(self, words: Sequence[str], known: set[str]) -> bool:
-        own = _WORD.findall(self.known.casefold())
-        return own[-len(words) :] == list(words) and self.names <= known
+    def _within(self, words: Sequence[str], own_names: set[str]) -> bool:
+        own = _WORD.findall(self.word.casefold())
+        return own[-len(words) :] == list(words) and self.names <= own_names
 
 
-def seek(topic: str, kin: Kin, *, verb_last: bool = False) -> Sought:
+def resolve_term(topic: str, hyponyms: HyponymLookup, *, verb_last: bool = False) -> ResolvedTerm:
     """Understands a topic: the longest run of its words that is known; of equals the last ("dog bowl"), but the first
     of "cup of coffee" and where the last may be a verb."""
     words = _WORD.findall(topic)[:_LONGEST]
     step = 1 if verb_last or "of" in words else -1
     for length in range(len(words), 0, -1):
         for start in range(len(words) - length + 1)[::step]:
-            known = " ".join(words[start : start + length])
-            if names := kin(known):
+            word = " ".join(words[start : start + length])
+            if names := hyponyms(word):
                 behind = " ".join(words[start + length :])
-                return Sought(topic, known, frozenset(one.casefold() for one in names), behind, kin)
-    return Sought(topic, "", frozenset(), "", kin)
+                return ResolvedTerm(topic, word, frozenset(one.casefold() for one in names), behind, hyponyms)
+    return ResolvedTerm(topic, "", frozenset(), "", hyponyms)

@@ -139,8 +139,10 @@ class FileSource:
         with open_video(self._media, self._limits, self._config.threads, strict=probed.strict) as video:
             if mode == "keyframes":
                 video.stream.codec_context.skip_frame = "NONKEY"
-            told = self._told
-            packets = told(_packets(video)) if near_s is None else _packets_from(video, clock, near_s, told)
+            report_reads = self._report_reads
+            packets = (
+                report_reads(_packets(video)) if near_s is None else _packets_from(video, clock, near_s, report_reads)
+            )
             pictures = _timed(packets, clock, damage, wait_for_key=probed.info.key_interval_s is not None)
             try:
                 yield from self._checked(pictures if near_s is None else _landed(pictures, near_s), damage)
@@ -149,7 +151,7 @@ class FileSource:
                 self._damage = damage.sentence(None)
                 raise
 
-    def _told(self, packets: Packets) -> Packets:
+    def _report_reads(self, packets: Packets) -> Packets:
         for packet in packets:
             self._on_read()
             yield packet
@@ -229,15 +231,15 @@ def _until_unreadable(packets: Packets, damage: Damage) -> Packets:
         yield packet
 
 
-def _packets_from(video: OpenVideo, clock: Clock, near_s: float, told: Callable[[Packets], Packets]) -> Packets:
+def _packets_from(video: OpenVideo, clock: Clock, near_s: float, report_reads: Callable[[Packets], Packets]) -> Packets:
     """Packets from a key frame on whose time is not after `near_s`. Raises `_SeekMissed` if seeking reaches none.
 
-    Every packet read goes through `told`, also those read on the way to a key frame."""
+    Every packet read goes through `report_reads`, also those read on the way to a key frame."""
     near_s -= _SETTLE_S.get(video.container.format.name, 0.0)
     for margin_s in _SEEK_MARGINS_S:
         try:
             video.container.seek(clock.pts(near_s - margin_s), stream=video.stream)
-            packets = told(_packets(video))
+            packets = report_reads(_packets(video))
             key = next((packet for packet in packets if packet.is_keyframe), None)
         except (av.FFmpegError, OSError) as error:
             raise _SeekMissed from error

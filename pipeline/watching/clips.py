@@ -1,6 +1,6 @@
 """The per-stream parts of a streaming encoder: what makes its unit, the clip, a cube like any other.
 
-A clip ends after T steps, whatever it shows (`ClipCubing`); it is compressed into H_k, its key is the indicator
+A clip ends after T steps, whatever it shows (`ClipSegmenter`); it is compressed into H_k, its key is the indicator
 (`ClipCompressor`); and the global memory after it is H_k itself (`ClipPropagator`). What it is not: the encoder
 (`encoders.published.streaming.encoder`) or its training. Without a trained encoder none of this runs.
 """
@@ -12,29 +12,29 @@ import torch.nn.functional as F
 
 from encoders.base import Backend, BoundaryReason, CubeTokens
 from encoders.published.streaming.backend import StreamingBackend
-from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
+from encoders.published.streaming.encoder import StreamClip, StreamingConfig, StreamingEncoder
 from encoders.state_codec import pack, unpack
 from memory.records import F32, GlobalMemory, TimeSpan
 
 
-class ClipCubing:
+class ClipSegmenter:
     """A border every `steps` steps; every border is a `limit`."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
-        self._seen = 0
+        self._steps_in_clip = 0
 
     def step(self, tokens: torch.Tensor, time_s: float) -> BoundaryReason | None:
-        """See `encoders.base.Cubing.step`."""
-        ends = self._seen == self._steps
-        self._seen = 1 if ends else self._seen + 1
+        """See `encoders.base.Segmenter.step`."""
+        ends = self._steps_in_clip == self._steps
+        self._steps_in_clip = 1 if ends else self._steps_in_clip + 1
         return "limit" if ends else None
 
     def state(self) -> bytes:
-        return pack({"seen": self._seen})
+        return pack({"seen": self._steps_in_clip})
 
     def restore(self, state: bytes) -> None:
-        self._seen = unpack(state)[0]["seen"]
+        self._steps_in_clip = unpack(state)[0]["seen"]
 
 
 class ClipCompressor:
@@ -93,9 +93,9 @@ class ClipCompressor:
         weights = torch.full((config.memory_tokens,), patches / config.memory_tokens)
         return CubeTokens(read.tokens[None].clone(), weights, positions(self._times, config), key=key.clone())
 
-    def _clip(self) -> Clip:
+    def _clip(self) -> StreamClip:
         step_s = self._times[-1] - self._times[-2] if len(self._times) > 1 else 0.0
-        return Clip(torch.stack(self._frames), self._times[0], self._times[-1] + step_s)
+        return StreamClip(torch.stack(self._frames), self._times[0], self._times[-1] + step_s)
 
 
 class ClipPropagator:
@@ -127,9 +127,9 @@ def positions(times: list[float], config: StreamingConfig) -> torch.Tensor:
     return torch.stack([torch.tensor(times)[frames], row, torch.full_like(centre, (columns - 1) / 2)], dim=1)
 
 
-def clip_parts(backend: Backend) -> tuple[ClipCubing, ClipCompressor, ClipPropagator]:
+def clip_parts(backend: Backend) -> tuple[ClipSegmenter, ClipCompressor, ClipPropagator]:
     """New parts for one stream, at its beginning. Raises ValueError for a backend without a streaming encoder."""
     if not isinstance(backend, StreamingBackend):
         raise ValueError(f"no propagator 'streaming' for the backend {backend.name}, which has no streaming encoder")
     encoder = backend.encoder
-    return ClipCubing(encoder.config.clip_frames), ClipCompressor(encoder), ClipPropagator(encoder.dim)
+    return ClipSegmenter(encoder.config.clip_frames), ClipCompressor(encoder), ClipPropagator(encoder.dim)

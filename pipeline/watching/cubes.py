@@ -1,8 +1,8 @@
 """One stream of steps becoming cubes: see, notice, look, keep. Files and cameras both run through here.
 
-    Seeing       frames -> tokens, evidence, borders of cubes      pipeline/watching/encode.py
-    Noticing     a closer look: what stands out of a step          pipeline/watching/detect.py
-    Glimpsing    colours, words on the screen                      pipeline/watching/ocr.py
+    EncodeStage  frames -> tokens, evidence, borders of cubes      pipeline/watching/encode.py
+    DetectStage  a closer look: what stands out of a step          pipeline/watching/detect.py
+    OcrStage     colours, words on the screen                      pipeline/watching/ocr.py
     CubeStream   compress, pool, describe -> closed cubes          here
 
 What it is: the state machine between frames and closed cubes. What it is not: decoding (`pipeline.video`), storing
@@ -20,19 +20,19 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from encoders.base import CLIP_KEY_KIND, Backend, BoundaryReason, Compressor, Cubing, Frame, Keys
+from encoders.base import CLIP_KEY_KIND, Backend, BoundaryReason, Compressor, Frame, Keys, Segmenter
 from encoders.compressors import default_compressors
-from encoders.segmenters import default_cubings
+from encoders.segmenters import default_segmenters
 from encoders.sketch import change
 from memory.propagation.propagators import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from memory.store.packing import pack_tokens
 from pipeline.config import IngestConfig
 from pipeline.watching.describe import DescriptionPool
-from pipeline.watching.detect import Noticing
-from pipeline.watching.encode import Part, Seeing, Seen, Sketch
-from pipeline.watching.ocr import Glimpsing
-from pipeline.watching.stages import Line
+from pipeline.watching.detect import DetectStage
+from pipeline.watching.encode import EncodeStage, Part, Sketch, Step
+from pipeline.watching.ocr import OcrStage
+from pipeline.watching.stages import Stages
 from pipeline.watching.thumbnail import thumbnail_jpeg
 
 _PARTS_AHEAD = 2
@@ -42,12 +42,12 @@ class CubeStream:
     """Takes groups of frames, gives closed cubes, and shows the open one at any time."""
 
     def __init__(
-        self, backend: Backend, cubing: Cubing, compressor: Compressor, propagator: Propagator, config: IngestConfig
+        self, backend: Backend, cubing: Segmenter, compressor: Compressor, propagator: Propagator, config: IngestConfig
     ) -> None:
         self._backend = backend
-        self._seeing = Seeing(backend, cubing, config.same_picture)
-        self._noticing = Noticing(backend.noticer if config.notice else None)
-        self._glimpsing = Glimpsing(backend.describer, config)
+        self._encode_stage = EncodeStage(backend, cubing, config.same_picture)
+        self._detect_stage = DetectStage(backend.detector if config.detect else None)
+        self._ocr_stage = OcrStage(backend.describer, config)
         self._compressor = compressor
         self._propagator = propagator
         self._config = config
@@ -61,9 +61,9 @@ class CubeStream:
         self._thumbnail = b""
         self._sketch: Sketch | None = None
         self._states = {
-            **self._seeing.state(),
-            "noticing": self._noticing.state(),
-            "glimpsing": self._glimpsing.state(),
+            **self._encode_stage.state(),
+            "noticing": self._detect_stage.state(),
+            "glimpsing": self._ocr_stage.state(),
         }
 
     @property
@@ -78,19 +78,19 @@ class CubeStream:
 
     def take(self, frames: Sequence[Frame]) -> list[CubeMemory]:
         """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile."""
-        parts = self._seeing.parts(frames, max(len(frames), 1))
-        return self.keep([self._glimpsing.looked(self._noticing.noticed(part)) for part in parts])
+        parts = self._encode_stage.parts(frames, max(len(frames), 1))
+        return self.keep([self._ocr_stage.annotate(self._detect_stage.detect(part)) for part in parts])
 
     @contextmanager
     def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
         """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding, noticing and looking run ahead in
         threads of their own, until the block is left; an error in one is raised here, after the whole groups before
         it."""
-        with Line() as line:
+        with Stages() as line:
             decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
-            seen = line.ahead(self._seeing.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
-            noticed = line.ahead(map(self._noticing.noticed, seen), _PARTS_AHEAD, "notice")
-            yield _groups(line.ahead(map(self._glimpsing.looked, noticed), _PARTS_AHEAD, "look"))
+            seen = line.ahead(self._encode_stage.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
+            detections = line.ahead(map(self._detect_stage.detect, seen), _PARTS_AHEAD, "notice")
+            yield _groups(line.ahead(map(self._ocr_stage.annotate, detections), _PARTS_AHEAD, "look"))
 
     def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
         """Takes steps that were seen and looked at; returns the cubes that closed meanwhile."""
@@ -104,12 +104,12 @@ class CubeStream:
 
     def finish(self, reason: BoundaryReason, end_s: float) -> list[CubeMemory]:
         """Closes the open cube, if there is one, at `end_s`."""
-        self._glimpsing.begin_cube()
-        self._states = {**self._states, "glimpsing": self._glimpsing.state()}
+        self._ocr_stage.begin_cube()
+        self._states = {**self._states, "glimpsing": self._ocr_stage.state()}
         return [self._close(reason, end_s)] if self._description.steps else []
 
-    def _step(self, step: Seen) -> None:
-        if step.glimpse is None:
+    def _step(self, step: Step) -> None:
+        if step.frame_notes is None:
             raise ValueError("a step is kept after it was looked at")
         time_s = step.small.time_s
         if self._description.steps == 0:
@@ -119,7 +119,7 @@ class CubeStream:
         self._compressor.add(step.tokens, step.grid, time_s)
         self._pool.add(step.evidence)
         motion = None if self._sketch is None else change(self._sketch, step.sketch)
-        self._description.add(step.glimpse, motion, time_s, step.noticed)
+        self._description.add(step.frame_notes, motion, time_s, step.detections)
         self._sketch = step.sketch
         self._last_s = time_s
         self._steps += 1
@@ -190,9 +190,9 @@ class CubeStream:
         """Goes on where `state` was taken."""
         own = json.loads(state.components["stream"])
         self._states = {name: state.components[name] for name in self._states}
-        self._seeing.restore(self._states)
-        self._noticing.restore(self._states["noticing"])
-        self._glimpsing.restore(self._states["glimpsing"])
+        self._encode_stage.restore(self._states)
+        self._detect_stage.restore(self._states["noticing"])
+        self._ocr_stage.restore(self._states["glimpsing"])
         self._compressor.restore(state.components["compressor"])
         self._pool.restore(state.components["evidence"])
         self._description = DescriptionPool.restored(state.components["description"])
@@ -235,7 +235,7 @@ def new_cube_stream(backend: Backend, config: IngestConfig) -> CubeStream:
         return CubeStream(backend, *clip_parts(backend), config)
     return CubeStream(
         backend,
-        default_cubings().get(config.cubing)(),
+        default_segmenters().get(config.cubing)(),
         default_compressors().get(config.compressor)(config.cube_tokens),
         propagator(config.propagator, backend.frames.dim),
         config,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from encoders.notes import COLOUR_NAMES, Glimpse, Notes, ScreenText, Thing
-from pipeline.watching.track import Sightings
+from encoders.notes import COLOUR_NAMES, FrameNotes, Notes, ScreenText, Thing
+from pipeline.watching.track import Tracker
 
 MOST_LINES = 32
 DOMINANT_SHARE = 0.15
@@ -30,18 +30,20 @@ class DescriptionPool:
     colours: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(COLOUR_NAMES)))
     lines: dict[str, tuple[str, float, float, float]] = field(default_factory=dict)
     visible: list[str] = field(default_factory=list)
-    sightings: Sightings = field(default_factory=Sightings)
+    tracker: Tracker = field(default_factory=Tracker)
 
-    def add(self, glimpse: Glimpse, motion: float | None, time_s: float, noticed: Sequence[Thing] = ()) -> None:
+    def add(
+        self, frame_notes: FrameNotes, motion: float | None, time_s: float, detections: Sequence[Thing] = ()
+    ) -> None:
         """Takes one step; `motion` is None on a stream's first step."""
         self.steps += 1
-        self.sightings.add(noticed, time_s)
-        self.colours += glimpse.colours
+        self.tracker.add(detections, time_s)
+        self.colours += frame_notes.colours
         if motion is not None:
             self.motion_sum += motion
             self.motion_steps += 1
-        if glimpse.texts is not None:
-            self.visible = [self._enter(text, confidence, time_s) for text, confidence in glimpse.texts]
+        if frame_notes.texts is not None:
+            self.visible = [self._enter(text, confidence, time_s) for text, confidence in frame_notes.texts]
         for key in self.visible:
             if key in self.lines:
                 text, confidence, first_s, _ = self.lines[key]
@@ -70,18 +72,18 @@ class DescriptionPool:
             motion=self.motion_sum / max(self.motion_steps, 1),
             colours=tuple(COLOUR_NAMES[i] for i in order[:3]),
             steps=self.steps,
-            noticed=self.sightings.clearest(),
+            detections=self.tracker.clearest(),
         )
 
     def state(self) -> bytes:
         """Exact: floats survive JSON in Python bit for bit."""
         plain = [self.steps, self.motion_sum, self.motion_steps, self.colours.tolist(), self.lines, self.visible]
-        return json.dumps([*plain, self.sightings.plain()]).encode()
+        return json.dumps([*plain, self.tracker.plain()]).encode()
 
     @classmethod
     def restored(cls, state: bytes) -> DescriptionPool:
         """The pool that `state` was taken from."""
-        steps, motion_sum, motion_steps, colours, lines, visible, *sightings = json.loads(state)
+        steps, motion_sum, motion_steps, colours, lines, visible, *tracker = json.loads(state)
         kept = {key: (str(t), float(c), float(a), float(b)) for key, (t, c, a, b) in lines.items()}
-        seen = Sightings.restored(sightings[0]) if sightings else Sightings()
+        seen = Tracker.restored(tracker[0]) if tracker else Tracker()
         return cls(steps, motion_sum, motion_steps, np.asarray(colours, np.float64), kept, list(visible), seen)

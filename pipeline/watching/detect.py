@@ -1,9 +1,9 @@
-"""What stands out of a stream's pictures beside their encoding, where the backend has a `Noticer`.
+"""What stands out of a stream's pictures beside their encoding, where the backend has a `Detector`.
 
 What it is: the second stage of `pipeline.watching.cubes`, and the rule for which pictures are looked at: those
 with an encoding of their own that differ by more than `SAME_SCENE` from the last one looked at; all others share what
 was found there. A closer look costs as much as the encoding, so it has a stage of its own, which runs beside the
-encoding of the next pictures. What it is not: the look itself (`encoders.base.Noticer`).
+encoding of the next pictures. What it is not: the look itself (`encoders.base.Detector`).
 """
 
 from __future__ import annotations
@@ -12,31 +12,33 @@ from collections.abc import Sequence
 
 import torch
 
-from encoders.base import Frame, FrameTokens, Noticer
+from encoders.base import Detector, Frame, FrameTokens
 from encoders.notes import Thing
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
-from pipeline.watching.encode import Part, Seen, Sketch
+from pipeline.watching.encode import Part, Sketch, Step
 
 SAME_SCENE = 0.006
 """What stands out of a picture stands out of those that differ from it by at most this; half of a still camera's."""
 
 
-class Noticing:
-    """Fills in what each step has noticed; one object a stream. Without a noticer nothing is."""
+class DetectStage:
+    """Fills in what stands out of each step; one object a stream. Without a detector nothing is."""
 
-    def __init__(self, noticer: Noticer | None) -> None:
-        self._noticer = noticer
+    def __init__(self, detector: Detector | None) -> None:
+        self._detector = detector
         self._last: tuple[Thing, ...] = ()
         self._looked_at: Sketch | None = None
 
-    def noticed(self, part: Part) -> Part:
+    def detect(self, part: Part) -> Part:
         """The same part with what stands out, and this stage's state."""
-        if self._noticer is not None:
+        if self._detector is not None:
             due = [step.new and self._looks_new(step.sketch) for step in part.steps]
-            found = iter(_look(self._noticer, [step for step, is_due in zip(part.steps, due, strict=True) if is_due]))
+            found = iter(
+                _detect(self._detector, [step for step, is_due in zip(part.steps, due, strict=True) if is_due])
+            )
             for step, is_due in zip(part.steps, due, strict=True):
-                step.noticed = self._last = next(found) if is_due else self._last
+                step.detections = self._last = next(found) if is_due else self._last
         part.states["noticing"] = self.state()
         return part
 
@@ -57,7 +59,7 @@ class Noticing:
         self._looked_at = tensors["looked_at"].numpy() if "looked_at" in tensors else None
 
 
-def _look(noticer: Noticer, steps: Sequence[Seen]) -> tuple[tuple[Thing, ...], ...]:
+def _detect(detector: Detector, steps: Sequence[Step]) -> tuple[tuple[Thing, ...], ...]:
     if not steps:
         return ()
     frames: list[Frame] = [step.frame for step in steps if step.frame is not None]
@@ -65,4 +67,4 @@ def _look(noticer: Noticer, steps: Sequence[Seen]) -> tuple[tuple[Thing, ...], .
         raise ValueError("pictures are looked at closely before they are let go")
     tokens = torch.stack([step.tokens for step in steps], 1)
     shown = FrameTokens(tokens, steps[0].grid, tuple(frame.time_s for frame in frames))
-    return noticer.notice(frames, shown, torch.stack([step.evidence for step in steps]))
+    return detector.detect(frames, shown, torch.stack([step.evidence for step in steps]))

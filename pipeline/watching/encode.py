@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, BoundaryReason, Cubing, Frame
-from encoders.notes import Glimpse, Thing
+from encoders.base import Backend, BoundaryReason, Frame, Segmenter
+from encoders.notes import FrameNotes, Thing
 from encoders.sketch import change, miniature, sketch
 from encoders.state_codec import pack, unpack
 
@@ -29,7 +29,7 @@ Sketch = npt.NDArray[np.uint8]
 
 
 @dataclass(slots=True)
-class Seen:
+class Step:
     """One step on its way to memory.
 
     Attributes:
@@ -51,9 +51,9 @@ class Seen:
     tokens: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
     grid: tuple[int, int] = (0, 0)
     evidence: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
-    noticed: tuple[Thing, ...] = ()
+    detections: tuple[Thing, ...] = ()
     border: BoundaryReason | None = None
-    glimpse: Glimpse | None = None
+    frame_notes: FrameNotes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Part:
         whole: whether as many steps as are committed together end here.
     """
 
-    steps: list[Seen]
+    steps: list[Step]
     whole: bool
     states: dict[str, bytes] = field(default_factory=dict)
 
@@ -76,10 +76,10 @@ class _Encoding:
     evidence: torch.Tensor
 
 
-class Seeing:
-    """Frames -> `Seen` steps with tokens, evidence and borders; one object a stream."""
+class EncodeStage:
+    """Frames -> `Step` steps with tokens, evidence and borders; one object a stream."""
 
-    def __init__(self, backend: Backend, cubing: Cubing, same_picture: float) -> None:
+    def __init__(self, backend: Backend, cubing: Segmenter, same_picture: float) -> None:
         self._backend = backend
         self._cubing = cubing
         self._same_picture = same_picture
@@ -88,7 +88,7 @@ class Seeing:
 
     def parts(self, frames: Iterable[Frame], group: int) -> Iterator[Part]:
         """All frames in order; a part ends with its fourth new picture, and where a group of `group` steps ends."""
-        steps: list[Seen] = []
+        steps: list[Step] = []
         for taken, frame in enumerate(frames, 1):
             steps.append(self._compared(frame))
             whole = taken % group == 0
@@ -98,15 +98,15 @@ class Seeing:
         if steps:
             yield self._encoded(steps, False)
 
-    def _compared(self, frame: Frame) -> Seen:
+    def _compared(self, frame: Frame) -> Step:
         small = miniature(frame.rgb)
         seen = sketch(small)
         new = self._sketch is None or change(self._sketch, seen) > self._same_picture
         if new:
             self._sketch = seen
-        return Seen(frame, Frame(small, frame.time_s), seen, new)
+        return Step(frame, Frame(small, frame.time_s), seen, new)
 
-    def _encoded(self, steps: list[Seen], whole: bool) -> Part:
+    def _encoded(self, steps: list[Step], whole: bool) -> Part:
         new = iter(self._encodings([step.frame for step in steps if step.new and step.frame is not None]))
         for step in steps:
             last = next(new) if step.new else self._last

@@ -13,18 +13,18 @@ from __future__ import annotations
 import torch
 
 from encoders.base import Describer
-from encoders.notes import Glimpse
+from encoders.notes import FrameNotes
 from encoders.ocr import text_likely
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
 from pipeline.config import IngestConfig
-from pipeline.watching.encode import Part, Seen, Sketch
+from pipeline.watching.encode import Part, Sketch, Step
 
 UNLIKELY_S = 10.0
 """A changed picture without lettering that anything cheap would notice is read so often (s)."""
 
 
-class Glimpsing:
+class OcrStage:
     """Fills in each step's glimpse and lets go of its picture; one object a stream."""
 
     def __init__(self, describer: Describer, config: IngestConfig) -> None:
@@ -32,13 +32,13 @@ class Glimpsing:
         self._config = config
         self._begins = True
         self._read: tuple[float, Sketch] | None = None
-        self._last: Glimpse | None = None
+        self._last: FrameNotes | None = None
         self._lines = False
 
-    def looked(self, part: Part) -> Part:
+    def annotate(self, part: Part) -> Part:
         """The same part with glimpses and this stage's state."""
         for step in part.steps:
-            step.glimpse = self._last = self._glimpse(step)
+            step.frame_notes = self._last = self._observe(step)
             step.frame = None
         part.states["glimpsing"] = self.state()
         return part
@@ -47,20 +47,20 @@ class Glimpsing:
         """The open cube was closed from outside: the next step is the first of a new one."""
         self._begins = True
 
-    def _glimpse(self, step: Seen) -> Glimpse:
+    def _observe(self, step: Step) -> FrameNotes:
         begins, self._begins = self._begins or step.border is not None, False
         if self._due(step, begins):
             if step.frame is None:
                 raise ValueError("this step was looked at before")
             self._read = (step.small.time_s, step.sketch)
-            glimpse = self._describer.look(step.frame, read_screen=True)
-            self._lines = bool(glimpse.texts)
-            return glimpse
+            frame_notes = self._describer.describe_frame(step.frame, read_screen=True)
+            self._lines = bool(frame_notes.texts)
+            return frame_notes
         if not step.new and self._last is not None:
-            return Glimpse(None, self._last.colours)
-        return self._describer.look(step.small, read_screen=False)
+            return FrameNotes(None, self._last.colours)
+        return self._describer.describe_frame(step.small, read_screen=False)
 
-    def _due(self, step: Seen, begins: bool) -> bool:
+    def _due(self, step: Step, begins: bool) -> bool:
         if not self._config.screen_text:
             return False
         if self._read is None or begins:
@@ -85,4 +85,4 @@ class Glimpsing:
         values, tensors = unpack(state)
         self._begins, self._lines = values["begins"], values["lines"]
         self._read = (values["read_s"], tensors["read"].numpy()) if "read" in tensors else None
-        self._last = Glimpse(None, tensors["colours"].numpy()) if "colours" in tensors else None
+        self._last = FrameNotes(None, tensors["colours"].numpy()) if "colours" in tensors else None

@@ -33,7 +33,7 @@ class _Waiting(Generic[T]):
         self.depth = depth
 
 
-class Line:
+class Stages:
     """A context manager around threads that feed one another; leaving it stops, closes and joins all of them."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Line:
         self._left = False
         self._threads: list[threading.Thread] = []
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> Stages:
         return self
 
     def __exit__(
@@ -106,5 +106,5 @@ class Line:
 @contextmanager
 def prefetched(items: Iterator[T], depth: int) -> Iterator[Iterator[T]]:
     """One iterator in a line of its own."""
-    with Line() as line:
+    with Stages() as line:
         yield line.ahead(items, depth)

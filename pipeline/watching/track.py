@@ -1,4 +1,4 @@
-"""What stood out in an open cube and when, gathered step by step in bounded space (`encoders.base.Noticer`).
+"""What stood out in an open cube and when, gathered step by step in bounded space (`encoders.base.Detector`).
 
 What it is: agreement over steps. A word that stands out begins a sighting, which goes on while the word is noticed at
 all and survives one step without it. It counts where the word stood out on two steps, or very clearly on one: what
@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 
-from encoders.notes import Sighting, Thing
+from encoders.notes import Detection, Thing
 
 OUT, ALONE = 0.5, 0.6
 """How clearly a word has to stand out to begin a sighting, and to be one on a single step."""
-MOST_KEPT, MOST_TOLD = 128, 40
+MOST_KEPT, MOST_REPORTED = 128, 40
 
 
 @dataclass(slots=True)
-class _Run:
+class _Track:
     """One word's steps. `clear`: how many of them it stood out on; `gone_s`: the first step without it, if any."""
 
     name: str
@@ -33,16 +33,16 @@ class _Run:
 
 
 @dataclass(slots=True)
-class Sightings:
-    """Sightings of one open cube: those going on, and at most `MOST_KEPT` that are over, the clearest."""
+class Tracker:
+    """Detections of one open cube: those going on, and at most `MOST_KEPT` that are over, the clearest."""
 
-    going: dict[str, _Run] = field(default_factory=dict)
-    over: list[_Run] = field(default_factory=list)
+    going: dict[str, _Track] = field(default_factory=dict)
+    over: list[_Track] = field(default_factory=list)
 
-    def add(self, noticed: Sequence[Thing], time_s: float) -> None:
+    def add(self, detections: Sequence[Thing], time_s: float) -> None:
         """Takes one step."""
-        seen = {one.name for one in noticed}
-        for one in noticed:
+        seen = {one.name for one in detections}
+        for one in detections:
             self._enter(one, time_s)
         for run in [run for name, run in self.going.items() if name not in seen]:
             if run.gone_s is None:
@@ -58,25 +58,25 @@ class Sightings:
         run = self.going.get(one.name)
         if run is None:
             if clear:
-                self.going[one.name] = _Run(one.name, one.probability, 1, time_s)
+                self.going[one.name] = _Track(one.name, one.probability, 1, time_s)
             return
         run.best, run.clear, run.gone_s = max(run.best, one.probability), run.clear + clear, None
 
-    def clearest(self) -> tuple[Sighting, ...]:
-        """Those that count so far, at most `MOST_TOLD`, most clearly seen first."""
+    def clearest(self) -> tuple[Detection, ...]:
+        """Those that count so far, at most `MOST_REPORTED`, most clearly seen first."""
         runs = sorted((run for run in (*self.over, *self.going.values()) if run.counts), key=_clearest)
-        return tuple(Sighting(run.name, run.best, run.start_s, run.gone_s) for run in runs[:MOST_TOLD])
+        return tuple(Detection(run.name, run.best, run.start_s, run.gone_s) for run in runs[:MOST_REPORTED])
 
     def plain(self) -> list[list[list[object]]]:
         """JSON-ready and exact."""
         return [[list(astuple(run)) for run in runs] for runs in (self.going.values(), self.over)]
 
     @classmethod
-    def restored(cls, plain: Sequence[Sequence[Sequence[object]]]) -> Sightings:
+    def restored(cls, plain: Sequence[Sequence[Sequence[object]]]) -> Tracker:
         """What `plain` was made of."""
-        going, over = ([_Run(*run) for run in runs] for runs in plain)  # type: ignore[arg-type]
+        going, over = ([_Track(*run) for run in runs] for runs in plain)  # type: ignore[arg-type]
         return cls({run.name: run for run in going}, over)
 
 
-def _clearest(run: _Run) -> tuple[float, float, str]:
+def _clearest(run: _Track) -> tuple[float, float, str]:
     return -run.best, run.start_s, run.name

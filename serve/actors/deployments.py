@@ -23,20 +23,20 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import EvidencePool, Frame, FrameTokens, Keys, KeySpace
-from encoders.notes import Glimpse, Thing
+from encoders.notes import FrameNotes, Thing
 from memory.private_folder import socket_path
 from memory.records import F32, Hit, TimeSpan
 from memory.retrieval.keeper import IndexKeeper
-from memory.retrieval.retriever import LocalRecall, Recalled, RecallRequest
+from memory.retrieval.retriever import LocalRetriever, Retrieval, RetrievalRequest
 from memory.store.announcements import CommitAnnouncements
 from memory.store.opening import StoreHold
 from pipeline.answer import Answerer, AnswerEvent
 from pipeline.config import AnswerConfig
 from serve.settings import Settings
-from serve.wiring import kept_recall, load_backend, load_language_model
+from serve.wiring import kept_retriever, load_backend, load_language_model
 
 from .ray_node import listen_on_loopback
-from .remote import RemoteKeys, RemoteRecall
+from .remote import RemoteKeys, RemoteRetriever
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class Encoder:
             "space": keys.space,
             "threshold": keys.threshold,
             "notes": self._backend.notes,
-            "notices": self._backend.noticer is not None,
+            "detects": self._backend.detector is not None,
         }
 
     async def encode(self, frames: Sequence[Frame]) -> FrameTokens:
@@ -85,17 +85,17 @@ class Encoder:
     async def question(self, text: str) -> npt.NDArray[np.float32]:
         return await asyncio.to_thread(self._backend.keys.question, text)  # a question never waits for a video
 
-    async def kin(self, topic: str) -> frozenset[str]:
-        return self._backend.keys.kin(topic)
+    async def hyponyms(self, topic: str) -> frozenset[str]:
+        return self._backend.keys.hyponyms(topic)
 
-    async def notice(
+    async def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
-        noticer = self._backend.noticer
-        return await self._run(lambda: noticer.notice(frames, tokens, evidence)) if noticer else ((),) * len(frames)
+        detector = self._backend.detector
+        return await self._run(lambda: detector.detect(frames, tokens, evidence)) if detector else ((),) * len(frames)
 
-    async def look(self, frame: Frame, read_screen: bool) -> Glimpse:
-        return await self._run(lambda: self._backend.describer.look(frame, read_screen=read_screen))
+    async def describe_frame(self, frame: Frame, read_screen: bool) -> FrameNotes:
+        return await self._run(lambda: self._backend.describer.describe_frame(frame, read_screen=read_screen))
 
     async def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         return await self._run(lambda: self._backend.describer.things(summary))
@@ -113,8 +113,8 @@ class MemoryOwner:
         self._keeper: IndexKeeper | None = None
         self._starting = asyncio.Lock()
 
-    async def _ready(self) -> LocalRecall:
-        return (await self._kept()).recall
+    async def _ready(self) -> LocalRetriever:
+        return (await self._kept()).retriever
 
     async def _kept(self) -> IndexKeeper:
         async with self._starting:
@@ -124,7 +124,7 @@ class MemoryOwner:
             return self._keeper
 
     def _begin(self, space: KeySpace) -> IndexKeeper:
-        keeper, _ = kept_recall(self._settings, self._hold.store, space, owner=True)
+        keeper, _ = kept_retriever(self._settings, self._hold.store, space, owner=True)
         keeper.follow(CommitAnnouncements(self._hold.client()))
         return keeper
 
@@ -132,9 +132,9 @@ class MemoryOwner:
         """Returns when every video's keys are in."""
         await self._ready()
 
-    async def recall(self, video_id: str, request: RecallRequest) -> Recalled:
+    async def retrieve(self, video_id: str, request: RetrievalRequest) -> Retrieval:
         owner = await self._ready()
-        return await asyncio.to_thread(owner.recall, video_id, request)
+        return await asyncio.to_thread(owner.retrieve, video_id, request)
 
     async def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None) -> list[Hit]:
         owner = await self._ready()
@@ -174,9 +174,9 @@ class AnswerReplica:
             if self._answerer is None:
                 about = await self._encoder.about.remote()
                 keys = RemoteKeys(self._encoder, about["space"], about["threshold"])
-                recall = RemoteRecall(self._memory)
+                retriever = RemoteRetriever(self._memory)
                 config = self._settings.answer_config()
-                self._answerer = Answerer(self._hold.store, recall, keys, self._model, config)
+                self._answerer = Answerer(self._hold.store, retriever, keys, self._model, config)
             return self._answerer
 
     async def warm(self) -> str:

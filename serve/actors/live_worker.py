@@ -18,7 +18,7 @@ class LiveWorker:
     def __init__(self, settings: Settings, encoder: Any, video_id: str) -> None:
         self._hold = StoreHold(settings.store_config())
         self._leaving = threading.Event()
-        store = self._hold.patient(self._leaving.is_set)
+        store = self._hold.retrying(self._leaving.is_set)
         self._stream = LiveStream(store, remote_backend(encoder), settings.ingest_config(), video_id, LiveConfig())
         self._ending = False
         self._thread = threading.Thread(target=self._stream.run, name="live", daemon=True)
@@ -30,7 +30,7 @@ class LiveWorker:
 
     def begin(self) -> dict[str, Any]:
         """The credit a client begins with, and the number of the last event before it."""
-        after = self._stream.told  # before the credit, which then is no older than it
+        after = self._stream.last_event  # before the credit, which then is no older than it
         return {**self._stream.credit(), "after": after}
 
     def push(self, capture_us: int, picture: bytes) -> None:

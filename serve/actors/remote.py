@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, EvidencePool, Frame, FrameTokens, Keys, KeySpace, Noticer
-from encoders.notes import Glimpse, Thing
+from encoders.base import Backend, Detector, EvidencePool, Frame, FrameTokens, Keys, KeySpace
+from encoders.notes import FrameNotes, Thing
 from memory.records import F32, Hit, TimeSpan
-from memory.retrieval.retriever import Recalled, RecallRequest
+from memory.retrieval.retriever import Retrieval, RetrievalRequest
 
 
 class _Remote:
@@ -68,16 +68,16 @@ class RemoteKeys(_Remote):
         vector: npt.NDArray[np.float32] = self._call("question", text)
         return vector
 
-    def kin(self, topic: str) -> frozenset[str]:
-        names: frozenset[str] = self._call("kin", topic)
+    def hyponyms(self, topic: str) -> frozenset[str]:
+        names: frozenset[str] = self._call("hyponyms", topic)
         return names
 
 
 class RemoteDescriber(_Remote):
     """`Describer`."""
 
-    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
-        glimpse: Glimpse = self._call("look", frame, read_screen)
+    def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
+        glimpse: FrameNotes = self._call("describe_frame", frame, read_screen)
         return glimpse
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
@@ -85,36 +85,36 @@ class RemoteDescriber(_Remote):
         return things
 
 
-class RemoteNoticer(_Remote):
-    """`Noticer`."""
+class RemoteDetector(_Remote):
+    """`Detector`."""
 
-    def notice(
+    def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
-        noticed: tuple[tuple[Thing, ...], ...] = self._call("notice", list(frames), tokens, evidence)
+        noticed: tuple[tuple[Thing, ...], ...] = self._call("detect", list(frames), tokens, evidence)
         return noticed
 
 
 def remote_backend(handle: Any) -> Backend:
     """The encoder deployment as a `Backend`; asks it once what it is."""
     about: dict[str, Any] = handle.about.remote().result()
-    noticer: Noticer | None = RemoteNoticer(handle) if about["notices"] else None
+    detector: Detector | None = RemoteDetector(handle) if about["detects"] else None
     return Backend(
         name=about["name"],
         frames=RemoteFrames(handle, about["levels"], about["dim"], about["frames_per_step"]),
         keys=RemoteKeys(handle, about["space"], about["threshold"]),
         describer=RemoteDescriber(handle),
         notes=about["notes"],
-        noticer=noticer,
+        detector=detector,
     )
 
 
-class RemoteRecall(_Remote):
-    """`Recall` at the memory owner's."""
+class RemoteRetriever(_Remote):
+    """`Retriever` at the memory owner's."""
 
-    def recall(self, video_id: str, request: RecallRequest) -> Recalled:
-        recalled: Recalled = self._call("recall", video_id, request)
-        return recalled
+    def retrieve(self, video_id: str, request: RetrievalRequest) -> Retrieval:
+        retrieval: Retrieval = self._call("retrieve", video_id, request)
+        return retrieval
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         hits: list[Hit] = self._call("search", vector, limit, video_ids)

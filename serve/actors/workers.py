@@ -18,11 +18,11 @@ import ray
 from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVideo
 from memory.records import FINAL_STATUSES, VideoError
 from memory.store.opening import StoreHold
-from memory.store.retrying import PatientStore
+from memory.store.retrying import RetryingStore
 from pipeline.errors import BackendUnavailable, PipelineError
 from pipeline.ingest import Ingest
 from serve.errors import code_of, detail_of
-from serve.jobs.job_queue import MOST_TRIES, Job, Jobs
+from serve.jobs.job_queue import MOST_TRIES, Job, JobQueue
 from serve.jobs.media import media_file
 from serve.settings import Settings
 from serve.wiring import file_source
@@ -43,7 +43,7 @@ class IngestWorker:
         self._settings = settings
         self._name = name
         self._hold = StoreHold(settings.store_config())
-        self._jobs = Jobs(self._hold.client(), settings.lease_s)
+        self._jobs = JobQueue(self._hold.client(), settings.lease_s)
         self._jobs.prepare()
         self._backend = remote_backend(encoder)
         self._leave = threading.Event()
@@ -97,7 +97,7 @@ class IngestWorker:
         def stop() -> bool:
             return self._leave.is_set() or lost.is_set()
 
-        store = self._hold.patient(stop)
+        store = self._hold.retrying(stop)
         record, epoch = store.video(job.video_id), store.epoch(job.video_id)
         if record.status in FINAL_STATUSES:
             return True
@@ -117,7 +117,7 @@ class IngestWorker:
         return record.status in FINAL_STATUSES
 
 
-def fail(store: PatientStore, video_id: str, epoch: int, error: VideoError) -> None:
+def fail(store: RetryingStore, video_id: str, epoch: int, error: VideoError) -> None:
     """Gives a video up. Raises `CommitRefused` where somebody else has claimed it since this worker did, or since
     `epoch` where it never did: then it is not this worker's to give up."""
     status = "partial" if store.video(video_id).cubes else "failed"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from encoders.notes import Notes
-from memory.records import CubeMemory, Hit, OpenCube, TimeSpan, VideoRecord
-from memory.records import Evidence as EvidenceRecord
+from memory.records import Appearances, CubeMemory, Hit, OpenCube, TimeSpan, VideoRecord
 from memory.store.base import MemoryStore
 from pipeline.answer import Answer as AnswerRecord
 from pipeline.answer import Citation as CitationRecord
-from pipeline.answering.findings import notes_said
+from pipeline.answering.findings import notes_phrase
 
 from . import schemas
 
@@ -48,10 +47,10 @@ def video(record: VideoRecord) -> schemas.Video:
     )
 
 
-def citation(record: CitationRecord) -> schemas.Citation:
+def citation(record: CitationRecord) -> schemas.CitationBody:
     """One citation; wall-clock times only for streams."""
     start = record.start_utc_s
-    return schemas.Citation(
+    return schemas.CitationBody(
         video_id=record.video_id,
         start_s=record.span.start_s,
         end_s=record.span.end_s,
@@ -68,17 +67,17 @@ def span(record: TimeSpan) -> schemas.Span:
     return schemas.Span(start_s=record.start_s, end_s=record.end_s)
 
 
-def evidence(record: EvidenceRecord) -> schemas.Evidence:
+def evidence(record: Appearances) -> schemas.Evidence:
     """What a count rests on."""
     return schemas.Evidence(
         count=record.count, first_s=record.first_s, last_s=record.last_s, spans=[span(one) for one in record.spans]
     )
 
 
-def answer(question: str, record: AnswerRecord) -> schemas.Answer:
+def answer(question: str, record: AnswerRecord) -> schemas.AnswerBody:
     """One answer."""
     use = record.usage
-    return schemas.Answer(
+    return schemas.AnswerBody(
         question=question,
         answer=record.text,
         supported=record.supported,
@@ -87,7 +86,7 @@ def answer(question: str, record: AnswerRecord) -> schemas.Answer:
         as_of_s=record.as_of_s,
         video_status=record.video_status,
         phrased_by="model" if record.phrased_by == "model" else "memory",
-        usage=schemas.Usage(
+        usage=schemas.UsageBody(
             memory_cubes=use.memory_cubes,
             memory_tokens=use.memory_tokens,
             prompt_tokens=use.prompt_tokens,
@@ -114,7 +113,7 @@ def timeline_cube(video_id: str, cube: CubeMemory | OpenCube) -> schemas.Timelin
         texts=[line.text for line in notes.texts],
         motion=notes.motion,
         colours=list(notes.colours),
-        notes=notes_said(notes),
+        notes=notes_phrase(notes),
         thumbnail_url=thumbnail_url(video_id, ordinal) if closed or cube.thumbnail else None,
     )
 
@@ -137,5 +136,5 @@ def search_hit(hit: Hit, notes: Notes) -> schemas.SearchHit:
         kind=hit.kind,
         open=hit.ordinal is None,
         thumbnail_url=thumbnail_url(hit.video_id, hit.ordinal),
-        notes=notes_said(notes),
+        notes=notes_phrase(notes),
     )

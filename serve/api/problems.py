@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serve.errors import TABLE, UNKNOWN, BadRequest, NotFound, ServeError, detail_of, told
+from serve.errors import TABLE, UNKNOWN, BadRequest, NotFound, ServeError, detail_of, public_error
 
 from .schemas import Problem
 
@@ -30,7 +30,7 @@ def problem_response(status: HTTPStatus, code: str, detail: str) -> JSONResponse
 
 def problem_of(error: Exception) -> Problem:
     """What a client is told of an error."""
-    known = told(error)
+    known = public_error(error)
     if known is UNKNOWN:
         log.error("unexpected error", exc_info=error)
     return problem(known.status, known.code, detail_of(error))

@@ -158,8 +158,10 @@ async def get_media(video_id: str, use: Service = Uses) -> FileResponse:
     return FileResponse(path, headers={"X-Content-Type-Options": "nosniff"})
 
 
-@router.post("/videos/{video_id}/ask", response_model=schemas.Answer)
-async def post_ask(video_id: str, ask: schemas.AskRequest, use: Service = Uses) -> schemas.Answer | StreamingResponse:
+@router.post("/videos/{video_id}/ask", response_model=schemas.AnswerBody)
+async def post_ask(
+    video_id: str, ask: schemas.AskRequest, use: Service = Uses
+) -> schemas.AnswerBody | StreamingResponse:
     """Answers a question from the video's memory; with `stream`, as server-sent events."""
     budget = ask.selection
     config = use.settings.answer_config()

@@ -61,7 +61,7 @@ class Span(Wire):
     end_s: Seconds
 
 
-class Citation(Wire):
+class CitationBody(Wire):
     """A span the answer rests on."""
 
     video_id: str
@@ -88,7 +88,7 @@ class CacheUsage(Wire):
     compactions: int
 
 
-class Usage(Wire):
+class UsageBody(Wire):
     memory_cubes: int
     memory_tokens: int
     prompt_tokens: int
@@ -103,19 +103,19 @@ class Timing(Wire):
     total: Milliseconds
 
 
-class Answer(Wire):
+class AnswerBody(Wire):
     """The whole answer. `phrased_by` is `memory` where the model's words did not agree with what was found."""
 
     question: str
     answer: str
     supported: bool
-    citations: list[Citation]
+    citations: list[CitationBody]
     evidence: Evidence | None
     as_of_s: Seconds
     video_status: VideoStatus
     conversation_id: str | None = None
     phrased_by: Literal["model", "memory"]
-    usage: Usage
+    usage: UsageBody
     timing_ms: Timing
 
 

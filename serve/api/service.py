@@ -23,7 +23,7 @@ from pipeline.queries.question import search_topic
 from pipeline.video.seek import frames_at
 from pipeline.watching.thumbnail import thumbnail_jpeg
 from serve.errors import NotFound, NotLive
-from serve.jobs.job_queue import Jobs
+from serve.jobs.job_queue import JobQueue
 from serve.jobs.media import media_file
 from serve.jobs.removal import Removal
 from serve.settings import Settings
@@ -34,7 +34,7 @@ from .problems import unwrapped
 from .upload import Received, receive
 
 log = logging.getLogger("longwatch.service")
-HOUSE_S = 3600.0
+MAINTENANCE_S = 3600.0
 """How often what is too old or left over is looked for."""
 STORE_S = 2.0
 """How often the embedded store is looked after."""
@@ -49,7 +49,7 @@ class Service:
         self.settings = settings
         self.store = hold.store
         self.store_url = hold.url
-        self.jobs = Jobs(hold.client(), settings.lease_s)
+        self.jobs = JobQueue(hold.client(), settings.lease_s)
         self.removal = Removal(self.store, self.jobs, settings.data_dir)
         self._encoder = encoder
         self._memory = memory
@@ -65,7 +65,7 @@ class Service:
         await asyncio.to_thread(self.jobs.prepare)
         await asyncio.to_thread(self._queue_unfinished)
         shutil.rmtree(self._incoming, ignore_errors=True)
-        self._tasks = [asyncio.create_task(self._keep_house()), asyncio.create_task(self._keep_store())]
+        self._tasks = [asyncio.create_task(self._maintain_hourly()), asyncio.create_task(self._keep_store())]
 
     def end(self) -> None:
         """Nothing is swept and no store revived any more."""
@@ -83,15 +83,15 @@ class Service:
             except Exception:
                 log.exception("the store could not be revived; it is tried again")
 
-    async def _keep_house(self) -> None:
+    async def _maintain_hourly(self) -> None:
         while True:
             try:
-                await self.keep_house(time.time())
+                await self.maintain(time.time())
             except Exception:
                 log.exception("the house was not kept; it is tried again")
-            await asyncio.sleep(HOUSE_S)
+            await asyncio.sleep(MAINTENANCE_S)
 
-    async def keep_house(self, now_s: float) -> None:
+    async def maintain(self, now_s: float) -> None:
         """Finishes deletions, removes files of no video, deletes what is older than `retention_days`."""
         await asyncio.to_thread(self.removal.resume)
         await asyncio.to_thread(self.removal.sweep, now_s)
@@ -138,7 +138,7 @@ class Service:
         except Exception:
             kept.unlink()
             raise
-        if registered.known:
+        if registered.existed:
             kept.unlink()
         if registered.replaced is not None:
             self.removal.drop_outside(registered.replaced)
@@ -158,7 +158,7 @@ class Service:
 
     async def delete(self, video_id: str) -> VideoRecord:
         """Forgets a video and everything of it."""
-        record = await asyncio.to_thread(self.store.doom_video, video_id)
+        record = await asyncio.to_thread(self.store.mark_video_deleted, video_id)
         await self.supervisor.end_live.remote(video_id)
         await self._memory.forget.remote(video_id)
         await asyncio.to_thread(self.removal.drop_outside, record)

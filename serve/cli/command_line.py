@@ -22,7 +22,7 @@ from serve.client import ClientError
 from serve.errors import ServeError, SettingsInvalid, code_of, detail_of
 from serve.evals.arguments import add_arguments as add_eval_arguments
 from serve.measure import NAMES
-from serve.settings import Settings, check_environment, settings_said
+from serve.settings import Settings, check_environment, settings_message
 from serve.wiring import Longwatch
 
 from . import commands as local
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        return _refuse(SettingsInvalid.code, settings_said(error), as_json=options.json)
+        return _refuse(SettingsInvalid.code, settings_message(error), as_json=options.json)
     try:
         with Longwatch(settings) as longwatch:
             result = options.run(longwatch, options)

@@ -47,8 +47,8 @@ def search(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
     """`longwatch search WORDS`"""
     words = " ".join(options.query)
     vector = longwatch.backend.keys.question(search_topic(words))
-    recall = longwatch.recall_everywhere if options.video is None else longwatch.recall
-    hits = recall.search(vector, options.limit, options.video)
+    retriever = longwatch.retriever_everywhere if options.video is None else longwatch.retriever
+    hits = retriever.search(vector, options.limit, options.video)
     found = [convert.search_hit(hit, convert.notes_of(longwatch.store, hit)) for hit in hits]
     return schemas.SearchResult(hits=found).model_dump(mode="json")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from memory.records import TimeSpan
-from pipeline.times import clock, spoken
+from pipeline.times import format_span, format_time
 
 
 def text(command: str, result: dict[str, Any]) -> str:
@@ -37,12 +37,14 @@ def text(command: str, result: dict[str, Any]) -> str:
 
 
 def _span(part: dict[str, Any]) -> str:
-    return spoken(TimeSpan(part["start_s"], part["end_s"]))
+    return format_span(TimeSpan(part["start_s"], part["end_s"]))
 
 
 def _video(video: dict[str, Any]) -> str:
     error = f" ({video['error']['detail']})" if video["error"] else ""
-    watched = f"{clock(video['ingested_s'])} watched, {video['cubes']} cubes, {video['bytes_stored'] / 1000:.0f} kB"
+    watched = (
+        f"{format_time(video['ingested_s'])} watched, {video['cubes']} cubes, {video['bytes_stored'] / 1000:.0f} kB"
+    )
     return f"{video['id']}  {video['name']}  {video['status']}{error}  {watched}"
 
 

@@ -120,7 +120,7 @@ def ask_while_watching(longwatch: Longwatch, path: Path, items: Sequence[Item]) 
             yield item, ask(longwatch, video.id, item)
     finally:
         longwatch.store.delete_video(video.id)
-        longwatch.recall.forget(video.id)
+        longwatch.retriever.forget(video.id)
 
 
 def _new_video(longwatch: Longwatch, path: Path, source: FrameSource) -> VideoRecord:
@@ -130,7 +130,7 @@ def _new_video(longwatch: Longwatch, path: Path, source: FrameSource) -> VideoRe
     sampling = longwatch.settings.ingest_config().sampling
     identity = Identity(own, backend.name, str(backend.keys.space), sampling)
     registered = register_file(longwatch.store, identity, source, path.resolve(), path.name)
-    if not registered.known:
+    if not registered.existed:
         return registered.video
     longwatch.store.delete_video(registered.video.id)  # left by a run that was stopped
     return register_file(longwatch.store, identity, source, path.resolve(), path.name).video

@@ -14,13 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from memory.retrieval.retriever import RecallRequest
+from memory.retrieval.retriever import RetrievalRequest
 from pipeline.answer import Answer
 from pipeline.answering.match import words
 from pipeline.queries.question import topic_of
 from serve.wiring import Longwatch
 
-from .scoring import count_said, letter_said
+from .scoring import count_stated, letter_stated
 
 _YES_NO = {"yes": True, "no": False}
 
@@ -41,11 +41,11 @@ def plain_choice(options: Sequence[str], text: str, notes: Sequence[str], *, sup
     bare = [option.strip().rstrip(".").lower() for option in options]
     if set(bare) <= _YES_NO.keys():
         return [float(_YES_NO[option] == supported) for option in bare]
-    letter = letter_said(text, len(options))
+    letter = letter_stated(text, len(options))
     if letter is not None:
         return [float(number == letter) for number in range(len(options))]
-    count = count_said(text)
-    numbers = [count_said(option) if len(words(option)) <= 2 else None for option in options]
+    count = count_stated(text)
+    numbers = [count_stated(option) if len(words(option)) <= 2 else None for option in options]
     if count is not None and all(number is not None for number in numbers):
         return [1.0 if number == count else 0.0 for number in numbers]
     here = set(words(" ".join([text, *notes])))
@@ -60,6 +60,6 @@ def _share(option: str, here: set[str]) -> float:
 def _nearest(longwatch: Longwatch, video_id: str, option: str) -> float:
     """The best cosine of the option's words over the memory, the open cube included."""
     topic = topic_of(re.sub(r"[^\w\s'’-]", " ", option)) or option
-    request = RecallRequest(longwatch.backend.keys.question(topic), limit=1)
-    hits = longwatch.recall.recall(video_id, request).hits
+    request = RetrievalRequest(longwatch.backend.keys.question(topic), limit=1)
+    hits = longwatch.retriever.retrieve(video_id, request).hits
     return max((hit.score for hit in hits), default=-1.0)

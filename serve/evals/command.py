@@ -53,7 +53,7 @@ def evaluate(longwatch: Longwatch, options: argparse.Namespace) -> None:
         "seconds": round(time.monotonic() - began, 1),
     }
     if not options.json:
-        sys.stdout.write(_told(document) + "\n")
+        sys.stdout.write(_as_text(document) + "\n")
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
@@ -72,7 +72,7 @@ def _chosen(options: argparse.Namespace, cache: Path) -> EvalSet:
     return EvalSet(options.set, tuple(load(options.set, options.annotations, options.videos)), options.videos)
 
 
-def _told(document: dict[str, Any]) -> str:
+def _as_text(document: dict[str, Any]) -> str:
     lines = [f"{document['set']}: {document['total']['questions']} questions, {document['seconds']:.0f} s", ""]
     lines += [report.table(document), ""]
     if document["missing"]:

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 
 from memory.records import TimeSpan
 from pipeline.answering.mentions import timed, times_in
-from pipeline.times import clock, joined
+from pipeline.times import format_time, merge_spans
 
 from .concat import Placed
-from .items import Clip, Item
+from .items import ClipTruth, Item
 from .scoring import Span
 
 JOIN_S = 1.5
@@ -40,7 +40,7 @@ class Mapped:
 
 
 def map_items(
-    items: Sequence[Item], clips: Mapping[str, Clip], placed: Sequence[Placed], video: str, seed: int
+    items: Sequence[Item], clips: Mapping[str, ClipTruth], placed: Sequence[Placed], video: str, seed: int
 ) -> Mapped:
     """The questions of `items` for the file `video`, in which the clips lie as `placed` says."""
     chance = random.Random(seed)
@@ -66,13 +66,13 @@ def _moved(item: Item, where: Placed, video: str) -> Item | str:
     for seconds, first, last in timed(item.question):
         if seconds >= length_s:
             return "its time is cut off"
-        question += item.question[end:first] + clock(where.start_s + seconds)
+        question += item.question[end:first] + format_time(where.start_s + seconds)
         end = last
     spans = tuple((a + where.start_s, min(b, length_s) + where.start_s) for a, b in item.spans if a < length_s)
     return replace(item, video=video, question=question + item.question[end:], spans=spans)
 
 
-def _whole(item: Item, clips: Mapping[str, Clip], placed: Sequence[Placed], video: str) -> Item | str:
+def _whole(item: Item, clips: Mapping[str, ClipTruth], placed: Sequence[Placed], video: str) -> Item | str:
     """Asked of all occurrences of all clips, or why not."""
     if not item.subject or item.alone:
         return "means one clip"
@@ -90,7 +90,7 @@ def _whole(item: Item, clips: Mapping[str, Clip], placed: Sequence[Placed], vide
     return replace(item, video=video, spans=tuple(spans), count=count, words=words)
 
 
-def shown(subject: str, clips: Mapping[str, Clip], placed: Sequence[Placed]) -> list[Span]:
+def shown(subject: str, clips: Mapping[str, ClipTruth], placed: Sequence[Placed]) -> list[Span]:
     """Every time at which the subject can be seen in the joined file, those closer than `JOIN_S` made one."""
     found = [
         TimeSpan(where.start_s + start, min(where.start_s + end, where.end_s))
@@ -99,4 +99,4 @@ def shown(subject: str, clips: Mapping[str, Clip], placed: Sequence[Placed]) -> 
         for start, end in clips[where.clip].shows.get(subject, ())
         if where.start_s + start < where.end_s
     ]
-    return [(span.start_s, span.end_s) for span in joined(found, JOIN_S)]
+    return [(span.start_s, span.end_s) for span in merge_spans(found, JOIN_S)]

@@ -32,7 +32,7 @@ class Item:
         video: path of the file, relative to the folder of videos.
         kind: a row of the table: when, first, last, count, exists, at, before, after, text, what, absent, or what a
             public set calls its kinds.
-        subject: the thing asked for, as `Clip.shows` calls it; empty where the question is about no single thing.
+        subject: the thing asked for, as `ClipTruth.shows` calls it; empty where the question is about no single thing.
         alone: whether it means its own video only ("the first person at the table"), so that it is never asked of many
             joined.
         known: whether `subject` is a word of the pocket backend's vocabulary.
@@ -48,7 +48,7 @@ class Item:
     question: str
     kind: str
     subject: str = ""
-    known: bool = False
+    in_vocabulary: bool = False
     alone: bool = False
     words: tuple[tuple[str, ...], ...] = ()
     spans: tuple[Span, ...] = ()
@@ -65,7 +65,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class ClipTruth:
     """What is known of a video besides its questions: its length in seconds, and when each subject can be seen."""
 
     seconds: float
@@ -77,7 +77,7 @@ class Questions:
     """A file of questions."""
 
     items: tuple[Item, ...]
-    clips: Mapping[str, Clip] = field(default_factory=dict)
+    clips: Mapping[str, ClipTruth] = field(default_factory=dict)
 
 
 def load_items(path: Path) -> Questions:
@@ -136,8 +136,10 @@ def _spans(spans: Sequence[Sequence[float]]) -> tuple[Span, ...]:
     return found
 
 
-def _clip(plain: Any, where: str) -> Clip:
+def _clip(plain: Any, where: str) -> ClipTruth:
     try:
-        return Clip(float(plain["seconds"]), {name: _spans(spans) for name, spans in plain.get("shows", {}).items()})
+        return ClipTruth(
+            float(plain["seconds"]), {name: _spans(spans) for name, spans in plain.get("shows", {}).items()}
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise BadRequest(f"{where}: {error!r}") from error

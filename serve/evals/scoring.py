@@ -57,7 +57,7 @@ def _union(spans: Sequence[Span]) -> list[Span]:
     return merged
 
 
-def spans_said(text: str) -> list[Span]:
+def spans_stated(text: str) -> list[Span]:
     """What a sentence dates: "A to B" as a span, a time on its own as a moment (start equal to end)."""
     text = figures(text)
     ranges = list(spanned(text))
@@ -75,7 +75,7 @@ def time_error_s(text: str, truth: Sequence[Span], question: str = "") -> float 
     true start, of a moment the moment from the nearest true span (0 inside it). Times that only repeat the question's
     do not count; None where no other is named, or nothing is true."""
     asked = times_in(question)
-    said = [span for span in spans_said(text) if not all(_near(time, asked) for time in span)]
+    said = [span for span in spans_stated(text) if not all(_near(time, asked) for time in span)]
     if not said or not truth:
         return None
     return sum(_distance_s(span, truth) for span in said) / len(said)
@@ -119,7 +119,7 @@ def _says(answer: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?:s|es)?(?!\w)", answer, re.IGNORECASE) is not None
 
 
-def count_said(text: str) -> int | None:
+def count_stated(text: str) -> int | None:
     """How often the answer says it happened: "3 times", "twice", else the first number that is no time."""
     counts = counts_in(text)
     if counts:
@@ -130,11 +130,11 @@ def count_said(text: str) -> int | None:
 
 def count_error(text: str, count: int) -> int | None:
     """Difference between the count said and the true one; None where none is said."""
-    said = count_said(text)
+    said = count_stated(text)
     return None if said is None else abs(said - count)
 
 
-def letter_said(text: str, options: int) -> int | None:
+def letter_stated(text: str, options: int) -> int | None:
     """The option an answer names by its letter, as an index: "B", "(B)", "B. red", "The answer is B"."""
     letters = "".join(chr(ord("A") + number) for number in range(options))
     found = re.match(rf"\s*\(?([{letters}])(?:[).:,]|\s*$)", text) or re.search(

@@ -19,7 +19,7 @@ from serve.errors import BadRequest
 
 from .concat import ConcatConfig, build
 from .concat_items import map_items
-from .items import Clip, Item, Questions, load_items
+from .items import ClipTruth, Item, Questions, load_items
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = "sample.mp4"
@@ -57,7 +57,7 @@ def joined(name: str, clips: Sequence[Path], sample: Path, cache: Path, seconds:
     """The clips and the sample as one long video, and what can be asked of it."""
     config = ConcatConfig(seconds=seconds)
     file, placed = build([*clips, sample], cache, config)
-    known: dict[str, Clip] = {**questions("clips").clips, **questions("sample").clips}
+    known: dict[str, ClipTruth] = {**questions("clips").clips, **questions("sample").clips}
     asked = [*questions("clips").items, *questions("sample").items]
     mapped = map_items(asked, known, placed, file.name, config.seed)
     return EvalSet(name, mapped.items, file.parent, mapped.dropped)

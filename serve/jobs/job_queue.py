@@ -33,7 +33,7 @@ class Job:
     tries: int
 
 
-class Jobs:
+class JobQueue:
     """The queue as a client of the store sees it. Every method may raise `StoreUnavailable`."""
 
     def __init__(self, client: Any, lease_s: float) -> None:

@@ -20,7 +20,7 @@ from memory.records import VideoRecord, VideoStatus
 from memory.retrieval.keeper import drop_naming
 from memory.store.redis_store import RedisStore
 
-from .job_queue import Jobs
+from .job_queue import JobQueue
 from .media import FOLDER, kept_file
 
 _DAY_S = 86_400.0
@@ -32,7 +32,7 @@ _WAITING: frozenset[VideoStatus] = frozenset({"queued", "ingesting"})
 class Removal:
     """Deletes from one store, its queue and one data folder. Any number of processes may, at once."""
 
-    def __init__(self, store: RedisStore, jobs: Jobs, data_dir: Path) -> None:
+    def __init__(self, store: RedisStore, jobs: JobQueue, data_dir: Path) -> None:
         self._store = store
         self._jobs = jobs
         self._data_dir = data_dir
@@ -40,20 +40,20 @@ class Removal:
 
     def delete(self, video_id: str) -> VideoRecord:
         """Forgets a video and everything of it. Raises `UnknownVideo`."""
-        doomed = self._store.doom_video(video_id)
-        self.drop_outside(doomed)
+        pending = self._store.mark_video_deleted(video_id)
+        self.drop_outside(pending)
         try:
             return self._store.delete_video(video_id)
         except UnknownVideo:
-            return doomed  # somebody finished it meanwhile
+            return pending  # somebody finished it meanwhile
 
     def resume(self) -> int:
         """Finishes deletions that died half-way and mends the store's lists; returns how many videos were finished."""
-        doomed = self._store.doomed_videos()
-        for record in doomed:
+        pending = self._store.pending_deletions()
+        for record in pending:
             self.drop_outside(record)
         self._store.repair()
-        return len(doomed)
+        return len(pending)
 
     def drop_outside(self, record: VideoRecord) -> None:
         """Removes what lies beside a video's own keys: its jobs, its kept file, and index snapshots that name it (the
@@ -93,7 +93,7 @@ class Removal:
         now_s = time.time() if now_s is None else now_s
         if not self._media.is_dir():
             return []
-        known = {video.id for video in [*self._store.videos(), *self._store.doomed_videos()]}
+        known = {video.id for video in [*self._store.videos(), *self._store.pending_deletions()]}
         if not self._ours(known):
             return []
         orphans = [path for path in sorted(self._media.glob("vid_*")) if path.stem not in known]

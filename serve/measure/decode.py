@@ -16,21 +16,21 @@ import av
 
 from pipeline.video.sampling import DecodeConfig
 from pipeline.video.source import DecodeMode
-from serve.measure.film import FPS, Recipe, film, pictured
-from serve.measure.rows import Rows
+from serve.measure.film import FPS, FilmRecipe, film, pictured
+from serve.measure.rows import RowFile
 from serve.settings import Settings
 from serve.wiring import file_source
 
 _X265 = {"preset": "superfast", "crf": "26", "x265-params": "log-level=none:scenecut=0:open-gop=0"}
 _VPX = {"deadline": "realtime", "cpu-used": "8", "crf": "30", "b": "4M"}
 RECIPES = {
-    "h264": Recipe(),
-    "hevc": Recipe("libx265", _X265),
-    "av1": Recipe("libsvtav1", {"preset": "10", "crf": "35"}),
-    "vp9": Recipe("libvpx-vp9", _VPX | {"row-mt": "1"}, "webm"),
-    "vp8": Recipe("libvpx", _VPX, "webm"),
-    "mpeg4": Recipe("mpeg4", {"b": "6M"}),
-    "mpeg2video": Recipe("mpeg2video", {"b": "8M"}, "mkv"),
+    "h264": FilmRecipe(),
+    "hevc": FilmRecipe("libx265", _X265),
+    "av1": FilmRecipe("libsvtav1", {"preset": "10", "crf": "35"}),
+    "vp9": FilmRecipe("libvpx-vp9", _VPX | {"row-mt": "1"}, "webm"),
+    "vp8": FilmRecipe("libvpx", _VPX, "webm"),
+    "mpeg4": FilmRecipe("mpeg4", {"b": "6M"}),
+    "mpeg2video": FilmRecipe("mpeg2video", {"b": "8M"}, "mkv"),
 }
 _MODES: tuple[DecodeMode, ...] = ("full", "keyframes")
 
@@ -42,7 +42,7 @@ def run(quick: bool, clips: Path | None) -> dict[str, Any]:
         quick: 12 s at 360p, once, instead of 30 s at 1080p three times.
         clips: folder of real clips with `events.json`; without it films are made from the bundled sample.
     """
-    rows, videos = Rows("decode-quick" if quick else "decode", __name__), pictured(clips)
+    rows, videos = RowFile("decode-quick" if quick else "decode", __name__), pictured(clips)
     files = []
     for codec, recipe in RECIPES.items():
         if recipe.encoder not in av.codecs_available:

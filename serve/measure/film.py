@@ -28,7 +28,7 @@ FPS = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class FilmRecipe:
     """How a film is coded: libav's name of the encoder, its options, container, size, seconds, pictures a group."""
 
     encoder: str = "libx264"
@@ -47,14 +47,14 @@ def pictured(clips: Path | None) -> list[Path]:
     return [clips / clip["file"] for clip in json.loads((clips / "events.json").read_text())]
 
 
-def film(recipe: Recipe, videos: Sequence[Path]) -> Path:
+def film(recipe: FilmRecipe, videos: Sequence[Path]) -> Path:
     """The file, made if it is not there yet."""
     made_of = [[video.name, video.stat().st_size] for video in videos]
     digest = hashlib.sha256(json.dumps([asdict(recipe), made_of]).encode()).hexdigest()[:12]
     return _kept(f"{recipe.encoder}-{recipe.height}p-{recipe.seconds}s-{digest}.{recipe.container}", recipe, videos)
 
 
-def _kept(name: str, recipe: Recipe, videos: Sequence[Path]) -> Path:
+def _kept(name: str, recipe: FilmRecipe, videos: Sequence[Path]) -> Path:
     path = cache_folder() / name
     if not path.exists():
         part = path.with_name(f"{os.getpid()}-{name}")
@@ -73,7 +73,7 @@ def cache_folder() -> Path:
     return folder
 
 
-def _write(path: Path, recipe: Recipe, videos: Sequence[Path]) -> None:
+def _write(path: Path, recipe: FilmRecipe, videos: Sequence[Path]) -> None:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(recipe.encoder, rate=FPS, options=dict(recipe.options))
         if not isinstance(stream, VideoStream):

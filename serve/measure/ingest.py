@@ -26,8 +26,8 @@ from memory.store.opening import StoreHold
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, register_file
 from pipeline.video.source import DecodeMode
-from serve.measure.film import Recipe, film, pictured, repeated
-from serve.measure.rows import Rows
+from serve.measure.film import FilmRecipe, film, pictured, repeated
+from serve.measure.rows import RowFile
 from serve.settings import Settings
 from serve.wiring import file_source, load_backend
 
@@ -43,9 +43,9 @@ def run(quick: bool, clips: Path | None) -> dict[str, Any]:
         quick: a film of 40 s at 720p instead of 120 s at 1080p, one pair; memory over 2 and 10 minutes.
         clips: folder of real clips with `events.json`; without it the film is made from the bundled sample.
     """
-    recipe = replace(Recipe(), seconds=40, width=1280, height=720) if quick else Recipe()
+    recipe = replace(FilmRecipe(), seconds=40, width=1280, height=720) if quick else FilmRecipe()
     path = film(recipe, pictured(clips))
-    rows = Rows(f"ingest-{path.stem}", __name__)
+    rows = RowFile(f"ingest-{path.stem}", __name__)
     settings = Settings(screen_text=False)
     backend = load_backend(settings)
     figures: dict[str, Any] = {
@@ -128,7 +128,7 @@ def _paired(settings: Settings, backend: Backend, path: Path, mode: DecodeMode, 
     }
 
 
-def _memory(rows: Rows, path: Path, times: dict[str, int]) -> dict[str, Any]:
+def _memory(rows: RowFile, path: Path, times: dict[str, int]) -> dict[str, Any]:
     """Peak resident memory of watching it so many times over, in MB."""
     peaks = {name: rows.row(name, lambda: _peak(repeated(path, count))) for name, count in times.items()}  # noqa: B023
     shorter, longer = peaks.values()

@@ -18,7 +18,7 @@ from serve.measure.film import cache_folder
 FRESH_S = 3600.0
 
 
-class Rows:
+class RowFile:
     """The rows of one benchmark, by name, in a JSON file.
 
     Args:

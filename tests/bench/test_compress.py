@@ -8,7 +8,7 @@ import torch
 
 from encoders.base import CubeTokens, Frame
 from tests.bench.compress.cuts import Counts, Cut, joined, matched, orders, quiet_spans
-from tests.bench.compress.quality import Planted, coverage, recalled
+from tests.bench.compress.quality import PlantedChange, coverage, recalled
 
 
 def cut(start_s: float, steps: int) -> Cut:
@@ -60,6 +60,6 @@ def test_coverage_is_the_best_cosine_around_the_common_mean() -> None:
     [((3.0, 4.0, 5.0), True), ((2.5, 4.5, 4.5), True), ((1.0, 4.0, 5.0), False), ((3.0, 4.0, 5.6), False)],
 )
 def test_a_small_change_is_recalled_in_its_cell_and_its_time(position: tuple[float, float, float], hit: bool) -> None:
-    planted = Planted(torch.zeros(1, 8, 100, 1), (10, 10), tuple(float(i) for i in range(8)), 4, 5, 2)
+    planted = PlantedChange(torch.zeros(1, 8, 100, 1), (10, 10), tuple(float(i) for i in range(8)), 4, 5, 2)
     cube = CubeTokens(torch.zeros(1, 1, 1), torch.ones(1), torch.tensor([position]))
     assert recalled(planted, cube) is hit

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.bench.memory.kill import _Watching, scored
+from tests.bench.memory.kill import _WorkerParent, scored
 from tests.bench.memory.kill_film import FPS, write_film
 
 WHOLE = ["cube 0", "cube 1", "video"]
@@ -34,7 +34,7 @@ def test_what_is_lost_and_what_is_doubled(found: list[str], more: int, lapses: i
     assert tuple(scored(WHOLE, found, more, lapses).values()) == told
 
 
-class Said:
+class FakeProcess:
     """A process that has said something."""
 
     def __init__(self, *lines: str) -> None:
@@ -44,9 +44,9 @@ class Said:
         return 7
 
 
-def watching(*lines: str) -> _Watching:
-    process: Any = Said(*lines)
-    found = _Watching(process)
+def watching(*lines: str) -> _WorkerParent:
+    process: Any = FakeProcess(*lines)
+    found = _WorkerParent(process)
     for _ in lines:
         found.line()
     return found

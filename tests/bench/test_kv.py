@@ -22,7 +22,7 @@ from tests.bench.kv.planting import Plan, build
 from tests.bench.kv.plot import draw
 from tests.bench.kv.reading import measure
 from tests.bench.kv.score import compared, cost, perplexity, score
-from tests.bench.kv.streams import CHUNK, Question, Streams
+from tests.bench.kv.streams import CHUNK, ClozeQuestion, Streams
 from tests.bench.kv.tasks import Task, kept_row, meaning_digest, row_digest
 from tests.bench.kv.text import paragraphs, strings
 from tests.memory.kv.kv_oracle import tiny
@@ -76,9 +76,9 @@ def test_facts_are_where_the_plan_says(plan: Plan, tokenizer: Tokenizer, tmp_pat
     assert streams.json() == build(plan, tokenizer, tmp_path).json()
     assert Streams.of(streams.json()) == streams
     for question, fact in zip(streams.questions, MEASURED, strict=True):
-        assert question.told_at.count(None) == 1, "left out of one stream in three"
+        assert question.planted_at.count(None) == 1, "left out of one stream in three"
         assert len(set(question.answers)) == 3
-        for row, answer, at in zip(streams.ids, question.answers, question.told_at, strict=True):
+        for row, answer, at in zip(streams.ids, question.answers, question.planted_at, strict=True):
             if at is not None:
                 told = "".join(tokenizer.id_to_token(token) for token in row[at - 30 : at])
                 assert told.endswith(f" {fact.choices[answer]}.")
@@ -105,7 +105,7 @@ def test_the_two_sets_of_facts_share_no_sentence() -> None:
 def short_streams() -> Streams:
     """Two streams of 8 chunks for a model with 61 words; the second was told nothing."""
     ids = torch.randint(0, 61, (2, 8 * CHUNK), generator=torch.Generator().manual_seed(1)).tolist()
-    question = Question([7, 8], list(range(10, 18)), [2, 3], [300, None])
+    question = ClozeQuestion([7, 8], list(range(10, 18)), [2, 3], [300, None])
     turns = [(4 * CHUNK, [0, 0]), (8 * CHUNK, [0])]
     return Streams(ids, [[1] * 8 * CHUNK] * 2, [question], turns, {4 * CHUNK: [5], 8 * CHUNK: [6]}, 9)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from memory.records import GlobalMemory, TimeSpan
-from tests.bench.memory.ablation import coverage, longest_names, order, recall, when_seen
+from tests.bench.memory.ablation import coverage, longest_names, order, recall, time_of_view
 from tests.bench.memory.ablation_streams import PLANTED, Bank, Cube, Stream, stream
 
 
@@ -39,10 +39,10 @@ def test_coverage_and_time_come_from_the_nearest_token() -> None:
     memory = GlobalMemory(kept, np.ones(2, np.float32), np.array([[5, 0, 0], [50, 0, 0]], np.float32), 60.0)
     centre = np.zeros(3, np.float32)
     assert coverage(kept, cube(0.0), centre) == pytest.approx(1.0)
-    assert when_seen(memory, cube(0.0), centre) == 50.0
-    assert when_seen(memory, cube(9.0), centre) == 5.0
+    assert time_of_view(memory, cube(0.0), centre) == 50.0
+    assert time_of_view(memory, cube(9.0), centre) == 5.0
     assert coverage(np.zeros((0, 3), np.float32), cube(0.0), centre) == 0.0
-    assert when_seen(GlobalMemory.empty(3), cube(0.0), centre) is None
+    assert time_of_view(GlobalMemory.empty(3), cube(0.0), centre) is None
 
 
 def test_the_longest_names_are_by_time_not_by_cubes() -> None:

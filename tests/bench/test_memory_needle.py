@@ -15,7 +15,7 @@ from serve.measure.code_digest import closure, code_digest
 from tests.bench.memory.needle import benchmark
 from tests.bench.memory.needle.encoded import Table, digest
 from tests.bench.memory.needle.film import DEPTHS, NEEDLE_STEPS, FilmSource, film
-from tests.bench.memory.needle.score import found, last, likeness, points_to, summed, topk, uniform
+from tests.bench.memory.needle.score import any_points_to, last, likeness, points_to, summed, topk, uniform
 from tests.bench.memory.needle.shots import Shot
 from tests.bench.memory.needle.sources import Source, SourcesMissing, manifest, present
 
@@ -188,7 +188,7 @@ def test_pictures_are_told_apart_by_every_byte() -> None:
 )
 def test_a_cube_points_to_a_moment_that_it_holds_and_is_not_lost_in(cube: tuple[float, float], points: bool) -> None:
     assert points_to(TimeSpan(*cube), TimeSpan(10, 15)) is points
-    assert found([TimeSpan(100, 105), TimeSpan(*cube)], TimeSpan(10, 15)) is points
+    assert any_points_to([TimeSpan(100, 105), TimeSpan(*cube)], TimeSpan(10, 15)) is points
 
 
 def test_controls_choose_four() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from memory.store.redis_store import RedisStore
-from serve.jobs.job_queue import Jobs
+from serve.jobs.job_queue import JobQueue
 
 
 def test_a_job_is_taken_held_given_back_done_and_forgotten(store: RedisStore) -> None:
-    jobs = Jobs(store._client, 60.0)
+    jobs = JobQueue(store._client, 60.0)
     jobs.prepare()
     for video in ("v1", "v2", "v3"):
         jobs.add(video)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from memory.errors import CommitRefused, UnknownVideo
-from memory.store.connection import DELETING, VideoKeys, commits_channel
+from memory.store.connection import DELETING, RedisKeys, commits_channel
 from memory.store.redis_store import RedisStore
 from tests.contracts.store_cases import SHA, cube, everything, full, record
 
@@ -55,10 +55,10 @@ def test_a_deletion_that_died_half_way_is_finished(store: RedisStore, died_after
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
     steps = {
         "marking": lambda: store._client.sadd(DELETING, "v1"),
-        "tombstone": lambda: store._scripts.run("tombstone", [VideoKeys("v1").video]),
+        "tombstone": lambda: store._scripts.run("tombstone", [RedisKeys("v1").video]),
         "content": lambda: store._client.delete("lw:content"),
         "list": lambda: store._client.zrem("lw:videos", "v1"),
-        "remove": lambda: store._scripts.run("remove", VideoKeys("v1").all, [commits_channel("v1")]),
+        "remove": lambda: store._scripts.run("remove", RedisKeys("v1").all, [commits_channel("v1")]),
     }
     for name, step in steps.items():
         step()
@@ -75,14 +75,14 @@ def test_a_doomed_video_is_found_by_who_removes_it_alone(store: RedisStore) -> N
     store.create_video(record(media="/media/v1.mp4"))
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
     was = store.video("v1")
-    assert store.doomed_videos() == []
-    assert store.doom_video("v1") == was
+    assert store.pending_deletions() == []
+    assert store.mark_video_deleted("v1") == was
     assert_gone(store, "v1")
-    assert store.doomed_videos() == [was] == [store.doom_video("v1")]
+    assert store.pending_deletions() == [was] == [store.mark_video_deleted("v1")]
     store._client.delete(DELETING)  # the mark can be derived too
-    assert store.doomed_videos() == [was]
+    assert store.pending_deletions() == [was]
     assert store.delete_video("v1") == was
-    assert store.doomed_videos() == []
+    assert store.pending_deletions() == []
     assert set(everything(store)) == {b"lw:numbers"}
 
 
@@ -91,17 +91,17 @@ def test_what_others_put_beside_a_video_goes_with_it_and_nothing_else(store: Red
     others = ["v1 too", "v12", "v2", "vid"]
     for one in [video_id, *others]:
         store.create_video(record(one, sha256=""))
-        store._client.set(VideoKeys(one)["thread:7"], "asked")
+        store._client.set(RedisKeys(one)["thread:7"], "asked")
     store.delete_video(video_id)
-    kept = {VideoKeys(one)[part].encode() for one in others for part in ("video", "thread:7")}
+    kept = {RedisKeys(one)[part].encode() for one in others for part in ("video", "thread:7")}
     assert set(everything(store)) == kept | {b"lw:numbers", b"lw:videos"}
 
 
 def test_leftovers_without_a_record_are_found_by_the_scan(store: RedisStore) -> None:
     store.create_video(record("kept", sha256=""))
     before = everything(store)
-    store._client.set(VideoKeys("gone")["thread:7"], "asked")
-    store._client.hset(VideoKeys("gone too")["cubes"], "0", "blob")
+    store._client.set(RedisKeys("gone")["thread:7"], "asked")
+    store._client.hset(RedisKeys("gone too")["cubes"], "0", "blob")
     assert store.repair() == 2
     assert everything(store) == before
 
@@ -118,7 +118,7 @@ def test_lists_are_derived_again_from_the_videos(store: RedisStore) -> None:
 
 def test_entries_of_videos_that_are_gone_are_dropped(store: RedisStore) -> None:
     store.create_video(record())
-    store._client.unlink(*VideoKeys("v1").all)
+    store._client.unlink(*RedisKeys("v1").all)
     assert store.videos() == []
     assert store.repair() == 2
     assert set(everything(store)) == {b"lw:numbers"}

@@ -14,7 +14,7 @@ from memory.errors import CommitRefused, StoreError, UnknownCube, UnknownVideo
 from memory.records import TokenType, VideoError
 from memory.store import codec
 from memory.store.base import Commit, MemoryStore
-from memory.store.connection import SCHEMA, VideoKeys, commits_channel
+from memory.store.connection import SCHEMA, RedisKeys, commits_channel
 from memory.store.export import export_lines
 from memory.store.packing import pack_tokens, unpack_tokens
 from memory.store.redis_store import RedisStore
@@ -99,7 +99,7 @@ def test_of_two_that_add_the_same_content_at_once_one_wins(store: RedisStore) ->
 
 def test_a_stale_claim_on_content_does_not_block_it(store: RedisStore) -> None:
     store.create_video(record("a"))
-    store._client.unlink(VideoKeys("a").video)
+    store._client.unlink(RedisKeys("a").video)
     assert store.create_video(record("b")).id == "b"
     assert store.find_content("local", SHA, "k:1:8", "1fps") == "b"
 
@@ -115,7 +115,7 @@ def test_descriptive_fields_may_change_and_others_not(store: RedisStore) -> None
             store.update_video("v1", **fixed)
 
 
-CALLS = "video state open_cube applied keyed_spans searchable claim epoch doom_video delete_video".split()
+CALLS = "video state open_cube applied keyed_spans searchable claim epoch mark_video_deleted delete_video".split()
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -291,7 +291,7 @@ def test_a_gap_in_the_ordinals_is_refused_and_nothing_changes(
 def test_a_lost_cube_is_noticed(store: RedisStore) -> None:
     store.create_video(record())
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0), cube(1)]))
-    store._client.hdel(VideoKeys("v1")["cubes"], 1)
+    store._client.hdel(RedisKeys("v1")["cubes"], 1)
     assert store.cube("v1", 0).ordinal == 0
     with pytest.raises(StoreError, match="lost cube 1"):
         list(store.cubes("v1"))
@@ -306,8 +306,8 @@ def test_commits_and_changes_are_published(store: RedisStore) -> None:
         store.commit("v1", full(store.claim("v1"), 0, 16))
         store.update_video("v1", name="b")
         store.delete_video("v1")
-        heard = [listener.get_message(timeout=5) for _ in range(3)]
-    assert [message["data"] for message in heard] == [b"1", b"1", b"deleted"]
+        messages = [listener.get_message(timeout=5) for _ in range(3)]
+    assert [message["data"] for message in messages] == [b"1", b"1", b"deleted"]
 
 
 def test_the_server_is_checked(store: RedisStore) -> None:
@@ -323,7 +323,7 @@ def test_the_layout_is_noted_and_what_lacks_it_is_moved(store: RedisStore) -> No
     for video_id, status in (("done", "ready"), ("begun", "ingesting")):
         store.create_video(record(video_id, sha256="", status=status))
         store.commit(video_id, full(store.claim(video_id), 0, 16, [cube(0)]))
-        store._client.hdel(VideoKeys(video_id).video, "layout")
+        store._client.hdel(RedisKeys(video_id).video, "layout")
     store._client.hdel(SCHEMA, "version")
     done = store.video("done")
     assert (store.prepare(), store.identity()) == (2, identity)

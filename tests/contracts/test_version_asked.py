@@ -10,7 +10,7 @@ from redis.cluster import RedisCluster
 
 from memory.errors import StoreError, StoreUnavailable, UnknownVideo
 from memory.store.base import Commit
-from memory.store.connection import VideoKeys, commits_channel, sent
+from memory.store.connection import RedisKeys, commits_channel, sent
 from memory.store.redis_store import RedisStore
 from tests.contracts.store_cases import cube, full, opened, record
 
@@ -51,15 +51,15 @@ def test_a_memory_that_a_new_layout_cut_is_another(store: RedisStore, how: str) 
     store.create_video(record())
     store.commit("v1", full(store.claim("v1"), 0, 16, [cube(0)]))
     before = version(store)
-    assert store._scripts.run("restart", VideoKeys("v1").all, [how, 99, commits_channel("v1"), "error", "null"])
+    assert store._scripts.run("restart", RedisKeys("v1").all, [how, 99, commits_channel("v1"), "error", "null"])
     assert version(store) != before
 
 
-@pytest.mark.parametrize("doomed", [False, True])
-def test_an_unknown_video_is_named(store: RedisStore, doomed: bool) -> None:
-    if doomed:
+@pytest.mark.parametrize("pending", [False, True])
+def test_an_unknown_video_is_named(store: RedisStore, pending: bool) -> None:
+    if pending:
         store.create_video(record("nobody"))
-        store.doom_video("nobody")
+        store.mark_video_deleted("nobody")
     with pytest.raises(UnknownVideo, match="nobody"):
         version(store, "nobody")
 

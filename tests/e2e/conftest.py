@@ -22,14 +22,14 @@ END_S = 90
 
 
 @dataclass
-class Service:
+class RunningService:
     """A running `longwatch serve`."""
 
     url: str
     process: subprocess.Popen[str]
     data_dir: Path
     ready_after_s: float
-    said: list[str]
+    stderr_lines: list[str]
     listening: threading.Thread
 
     @property
@@ -53,7 +53,7 @@ class Service:
         return found
 
 
-def start(folder: Path) -> Service:
+def start(folder: Path) -> RunningService:
     """Starts the service on a free port with a data folder of its own; returns when it says that it listens."""
     environment = {**os.environ, "LONGWATCH_DATA_DIR": str(folder), "LONGWATCH_LEASE_S": "3"}
     began = time.monotonic()
@@ -61,26 +61,26 @@ def start(folder: Path) -> Service:
         [sys.executable, "-m", "serve", "serve", "--port", "0"], env=environment, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    said: list[str] = []
+    stderr_lines: list[str] = []
     watchdog = threading.Timer(START_S, process.kill)
     watchdog.start()
     try:
         for line in process.stderr:
-            said.append(line)
+            stderr_lines.append(line)
             if "listening on " in line:
                 url = line.split("listening on ")[1].split()[0]
                 break
         else:
             process.stderr.close()
-            pytest.fail("the service did not start:\n" + "".join(said))
+            pytest.fail("the service did not start:\n" + "".join(stderr_lines))
     finally:
         watchdog.cancel()
-    listening = threading.Thread(target=lambda: said.extend(process.stderr or ()), daemon=True)
+    listening = threading.Thread(target=lambda: stderr_lines.extend(process.stderr or ()), daemon=True)
     listening.start()
-    return Service(url, process, folder, time.monotonic() - began, said, listening)
+    return RunningService(url, process, folder, time.monotonic() - began, stderr_lines, listening)
 
 
-def end(service: Service) -> None:
+def end(service: RunningService) -> None:
     """SIGTERM; the service ends with status 0 and leaves no process behind."""
     family = service.family()
     service.process.send_signal(signal.SIGTERM)
@@ -91,19 +91,19 @@ def end(service: Service) -> None:
     _, left = psutil.wait_procs(family, timeout=30)
     for one in left:
         one.kill()
-    assert status == 0, "".join(service.said)
+    assert status == 0, "".join(service.stderr_lines)
     assert not left, left
 
 
 @pytest.fixture(scope="session")
-def client(service: Service) -> Iterator[Client]:
+def client(service: RunningService) -> Iterator[Client]:
     """A client of the real service."""
     with Client(service.url) as one:
         yield one
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     running = start(tmp_path_factory.mktemp("service"))
     yield running
     end(running)

@@ -29,7 +29,7 @@ def watch(data_dir: Path, file: Path) -> None:
     source = FileSource(file, DecodeConfig(fps=CONFIG.fps))
     identity = Identity(file_sha256(file), backend.name, str(backend.keys.space), CONFIG.sampling)
     with StoreHold(StoreConfig(data_dir)) as hold:
-        store = hold.patient()
+        store = hold.retrying()
         video = register_file(store, identity, source, file, file.name).video
         try:
             Ingest(store, backend, CONFIG, lambda record, closed: None).run(video.id, source)

@@ -31,7 +31,7 @@ from tests.pipeline.fakes import write_scenes
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.mp4"
 KILLS = 5
-PATIENCE_S = 60.0
+DEADLINE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def begun(data_dir: Path, film: Path) -> BaseProcess:
 
 
 def await_commit(process: BaseProcess, store: RedisStore, wanted: int) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + DEADLINE_S
     while commits(store) < wanted:
         assert process.is_alive(), f"ended before commit {wanted}"
         assert time.monotonic() < deadline, f"no commit {wanted}"
@@ -119,8 +119,8 @@ def test_of_two_workers_on_one_video_one_wins_and_the_other_leaves(
         second = begun(shared, film)
         await_commit(second, store, commits(store) + 2)
         os.kill(first.pid, signal.SIGCONT)
-        first.join(timeout=PATIENCE_S)
-        second.join(timeout=PATIENCE_S)
+        first.join(timeout=DEADLINE_S)
+        second.join(timeout=DEADLINE_S)
         assert (first.exitcode, second.exitcode) == (LEFT, 0)
         assert (export(store), commits(store)) == whole
 

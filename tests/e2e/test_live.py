@@ -18,7 +18,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from serve.client import Client
-from tests.e2e.conftest import Service
+from tests.e2e.conftest import RunningService
 from tests.e2e.test_service import remade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -41,7 +41,7 @@ def pictures(until_s: float) -> Iterator[tuple[float, bytes]]:
                 yield frame.time, out.getvalue()
 
 
-def opened(service: Service, name: str) -> tuple[str, ClientConnection]:
+def opened(service: RunningService, name: str) -> tuple[str, ClientConnection]:
     stream = (
         httpx.post(f"{service.url}/v1/streams", json={"name": name}, headers=service.headers).raise_for_status().json()
     )
@@ -49,12 +49,12 @@ def opened(service: Service, name: str) -> tuple[str, ClientConnection]:
     return stream["id"], connected(service, stream["id"])
 
 
-def connected(service: Service, video_id: str) -> ClientConnection:
+def connected(service: RunningService, video_id: str) -> ClientConnection:
     address = f"ws{service.url.removeprefix('http')}/v1/streams/{video_id}/live"
     return connect(address, additional_headers=service.headers, subprotocols=["longwatch.v1"])  # type: ignore[list-item]
 
 
-def told(live: ClientConnection, kind: str, timeout_s: float = 60.0) -> dict[str, Any]:
+def next_message(live: ClientConnection, kind: str, timeout_s: float = 60.0) -> dict[str, Any]:
     """The next message of a kind."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -63,22 +63,22 @@ def told(live: ClientConnection, kind: str, timeout_s: float = 60.0) -> dict[str
             return message
 
 
-def test_a_stream_is_found_and_answers_while_it_runs(service: Service, client: Client) -> None:
+def test_a_stream_is_found_and_answers_while_it_runs(service: RunningService, client: Client) -> None:
     video_id, live = opened(service, "porch")
     began_us = time.time_ns() // 1000
     with live:
-        ready = told(live, "ready")
+        ready = next_message(live, "ready")
         assert ready["video_id"] == video_id
         assert ready["credit"] >= 8
         for time_s, picture in pictures(9.0):  # the cat
             live.send(struct.pack(">q", began_us + round(time_s * 1e6)) + picture)
-            told(live, "credit")
+            next_message(live, "credit")
         sent = time.monotonic()
         while not (hits := client.search("cat", videos=[video_id]).hits) or hits[0].score < 0.5:
             assert time.monotonic() - sent < 3.0, "the open cube was not found within 3 s"
         assert hits[0].open
         live.send(json.dumps({"type": "ask", "id": 7, "question": "When does the cat appear?"}))
-        answer = told(live, "done")
+        answer = next_message(live, "done")
         assert answer["id"] == 7
         assert "0:00" in answer["answer"]
         assert answer["video_status"] == "live"
@@ -87,53 +87,53 @@ def test_a_stream_is_found_and_answers_while_it_runs(service: Service, client: C
             if time_s >= 9.0:
                 live.send(struct.pack(">q", began_us + round(time_s * 1e6)) + picture)
         live.send(struct.pack(">q", began_us + 17_000_000) + b"no picture")
-        refused = told(live, "error")
+        refused = next_message(live, "error")
         assert (refused["code"], refused["fatal"]) == ("media.unsupported", False)
         live.send(json.dumps({"type": "bye"}))
-        assert told(live, "ended")["video"]["status"] == "ready"
+        assert next_message(live, "ended")["video"]["status"] == "ready"
     cubes = client.timeline(video_id).cubes
     assert [cube.boundary for cube in cubes] == ["change", "end"]
     assert abs(cubes[1].start_s - 9.0) <= 1.0
     client.delete(video_id)
 
 
-def test_a_stream_goes_on_after_a_lost_connection(service: Service, client: Client) -> None:
+def test_a_stream_goes_on_after_a_lost_connection(service: RunningService, client: Client) -> None:
     video_id, live = opened(service, "hall")
     began_us = time.time_ns() // 1000
     shots = list(pictures(17.0))
     with live:
-        told(live, "ready")
+        next_message(live, "ready")
         for time_s, picture in shots[:6]:
             live.send(struct.pack(">q", began_us + round(time_s * 1e6)) + picture)
-        credit = told(live, "credit")
+        credit = next_message(live, "credit")
         while (credit["committed_s"] or 0.0) < shots[5][0] - 1e-3:
-            credit = told(live, "credit")
+            credit = next_message(live, "credit")
     with connected(service, video_id) as again:
-        committed_s = told(again, "ready")["committed_s"]
+        committed_s = next_message(again, "ready")["committed_s"]
         assert committed_s == pytest.approx(shots[5][0], abs=1e-3)
         for time_s, picture in shots:
             if time_s > committed_s + 1e-3:
                 again.send(struct.pack(">q", began_us + round(time_s * 1e6)) + picture)
         again.send(json.dumps({"type": "bye"}))
-        assert told(again, "ended")["video"]["status"] == "ready"
+        assert next_message(again, "ended")["video"]["status"] == "ready"
     cubes = client.timeline(video_id).cubes
     assert cubes[0].start_s == 0.0
     assert cubes[-1].end_s == pytest.approx(17.0, abs=0.1)
     client.delete(video_id)
 
 
-def test_a_finished_video_is_no_stream(service: Service) -> None:
+def test_a_finished_video_is_no_stream(service: RunningService) -> None:
     video_id, live = opened(service, "yard")
     with live:
-        told(live, "ready")
+        next_message(live, "ready")
         live.send(json.dumps({"type": "bye"}))
-        told(live, "ended")
+        next_message(live, "ended")
     with connected(service, video_id) as late:
-        error = told(late, "error")
+        error = next_message(late, "error")
     assert (error["code"], error["fatal"]) == ("stream.not_live", True)
 
 
-def test_the_readme_example_prints_an_answer(service: Service, tmp_path: Path) -> None:
+def test_the_readme_example_prints_an_answer(service: RunningService, tmp_path: Path) -> None:
     clip = remade(tmp_path / "clip.mp4", 17.0)
     script = ROOT / "docs" / "examples" / "push_frames.py"
     command = [sys.executable, str(script), str(clip), "When does the cat appear?", service.url]

@@ -16,7 +16,7 @@ import pytest
 
 from serve.client import Client
 from serve.settings import Settings
-from tests.e2e.conftest import Service
+from tests.e2e.conftest import RunningService
 from tests.e2e.test_service import SAMPLE, watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
@@ -25,20 +25,20 @@ NOBODY = 65534
 SCRIPT = Path(__file__).resolve().parent / "other_user.py"
 
 
-def listening(service: Service) -> list[Any]:
+def listening(service: RunningService) -> list[Any]:
     """Every TCP address that a process of the service listens on."""
     processes = [psutil.Process(service.process.pid), *service.family()]
     found = [one for process in processes for one in process.net_connections(kind="tcp")]
     return sorted({one.laddr for one in found if one.status == psutil.CONN_LISTEN})
 
 
-def node_folder(service: Service) -> Path:
+def node_folder(service: RunningService) -> Path:
     """The folder of the service's Ray."""
     (folder,) = {Path(one.environ()["RAY_AUTH_TOKEN_PATH"]).parent for one in service.named("raylet")}
     return folder
 
 
-def tried(service: Service, uid: int, folders: list[Path], token: str, proof: Path) -> dict[str, Any]:
+def tried(service: RunningService, uid: int, folders: list[Path], token: str, proof: Path) -> dict[str, Any]:
     """What `uid` gets; with a token of the service's user."""
     run = Settings().runtime_dir
     sockets = [path for folder in {run, node_folder(service)} for path in folder.rglob("*") if path.is_socket()]
@@ -58,12 +58,12 @@ def tried(service: Service, uid: int, folders: list[Path], token: str, proof: Pa
     return result
 
 
-def test_every_port_is_on_loopback(service: Service) -> None:
+def test_every_port_is_on_loopback(service: RunningService) -> None:
     addresses = {str(one.ip).removeprefix("::ffff:") for one in listening(service)}
     assert all(ipaddress.ip_address(address).is_loopback for address in addresses), addresses
 
 
-def test_files_are_their_users_alone(service: Service, client: Client) -> None:
+def test_files_are_their_users_alone(service: RunningService, client: Client) -> None:
     """By their modes, which hold for every other account, whoever runs this test."""
     watched(client, client.upload(SAMPLE))
     media = list((service.data_dir / "media").iterdir())
@@ -75,14 +75,14 @@ def test_files_are_their_users_alone(service: Service, client: Client) -> None:
     assert any(parent.stat().st_mode & 0o077 == 0 for parent in token.parents if parent.stat().st_uid == os.getuid())
 
 
-def test_who_has_no_secret_is_not_answered(service: Service) -> None:
+def test_who_has_no_secret_is_not_answered(service: RunningService) -> None:
     assert httpx.get(service.url + "/v1/videos").status_code == 401
     assert httpx.get(service.url + "/").status_code == 401
     assert httpx.get(service.url + "/v1/videos", headers=service.headers).status_code == 200
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_nobody_reads_nothing_and_no_port_acts(service: Service, client: Client, tmp_path: Path) -> None:
+def test_nobody_reads_nothing_and_no_port_acts(service: RunningService, client: Client, tmp_path: Path) -> None:
     video = watched(client, client.upload(SAMPLE))
     for parent in [service.data_dir, *service.data_dir.parents][:-1]:
         if str(parent).startswith("/tmp/"):  # as a home that others may enter: what is inside must hold by itself
@@ -105,7 +105,7 @@ def test_nobody_reads_nothing_and_no_port_acts(service: Service, client: Client,
     assert client.video(video.id).status == "ready"
 
 
-def test_the_same_calls_act_for_who_has_the_token(service: Service, tmp_path: Path) -> None:
+def test_the_same_calls_act_for_who_has_the_token(service: RunningService, tmp_path: Path) -> None:
     """The control: these ports do run what they are sent, so that it is the token which keeps the others out."""
     token = (node_folder(service) / "token").read_text()
     tried(service, os.getuid(), [], token, tmp_path / "run")

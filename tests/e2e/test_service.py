@@ -12,7 +12,7 @@ import pytest
 
 from serve.api import schemas
 from serve.client import Client, ClientError
-from tests.e2e.conftest import Service
+from tests.e2e.conftest import RunningService
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
 
@@ -71,7 +71,7 @@ def test_ask_streamed_gives_citations_then_words_then_the_whole(client: Client, 
     assert kinds[-1] == "done"
     assert set(kinds[1:-1]) == {"delta"}
     done = events[-1][1]
-    assert isinstance(done, schemas.Answer)
+    assert isinstance(done, schemas.AnswerBody)
     assert "".join(data for kind, data in events if kind == "delta") == done.answer
 
 
@@ -85,7 +85,7 @@ def test_search_over_two_videos(client: Client, sample: schemas.Video, tmp_path:
     client.delete(other.id)
 
 
-def test_timeline_thumbnails_and_media(service: Service, client: Client, sample: schemas.Video) -> None:
+def test_timeline_thumbnails_and_media(service: RunningService, client: Client, sample: schemas.Video) -> None:
     cubes = client.timeline(sample.id).cubes
     assert all(a.end_s == b.start_s for a, b in pairwise(cubes))
     assert cubes[-1].boundary == "end"
@@ -110,7 +110,7 @@ def test_what_is_no_video_is_refused_with_its_name(client: Client, tmp_path: Pat
     assert "notes.mp4" in refused.value.detail
 
 
-def test_errors_are_problem_documents_and_the_connection_lasts(service: Service) -> None:
+def test_errors_are_problem_documents_and_the_connection_lasts(service: RunningService) -> None:
     with httpx.Client(base_url=service.url, headers=service.headers) as http:
         missing = http.get("/v1/videos/vid_none")
         assert missing.status_code == 404
@@ -122,14 +122,14 @@ def test_errors_are_problem_documents_and_the_connection_lasts(service: Service)
         assert http.get("/readyz").json() == {"status": "ready"}
 
 
-def test_pages_of_other_sites_are_refused(service: Service) -> None:
+def test_pages_of_other_sites_are_refused(service: RunningService) -> None:
     foreign = httpx.get(service.url + "/v1/videos", headers={"Origin": "https://elsewhere.example"})
     assert (foreign.status_code, foreign.json()["code"]) == (403, "origin.refused")
     rebound = httpx.get(service.url + "/v1/videos", headers={"Host": "elsewhere.example"})
     assert (rebound.status_code, rebound.json()["code"]) == (403, "origin.refused")
 
 
-def test_an_ingest_goes_on_after_its_worker_was_killed(service: Service, client: Client, tmp_path: Path) -> None:
+def test_an_ingest_goes_on_after_its_worker_was_killed(service: RunningService, client: Client, tmp_path: Path) -> None:
     video = client.upload(remade(tmp_path / "killed.mp4", 74.0))
     killed = False
     for event in client.events(video.id):
@@ -147,7 +147,7 @@ def test_an_ingest_goes_on_after_its_worker_was_killed(service: Service, client:
     client.delete(video.id)
 
 
-def test_delete_leaves_nothing(service: Service, client: Client, tmp_path: Path) -> None:
+def test_delete_leaves_nothing(service: RunningService, client: Client, tmp_path: Path) -> None:
     video = watched(client, client.upload(remade(tmp_path / "gone.mp4", 9.0)))
     client.delete(video.id)
     with pytest.raises(ClientError) as gone:
@@ -157,6 +157,6 @@ def test_delete_leaves_nothing(service: Service, client: Client, tmp_path: Path)
     assert not [hit for hit in client.search("cat").hits if hit.video_id == video.id]
 
 
-def test_it_was_ready_in_time(service: Service) -> None:
+def test_it_was_ready_in_time(service: RunningService) -> None:
     print(f"ready after {service.ready_after_s:.1f} s")
     assert service.ready_after_s < 120  # the goal is 45 s on two quiet cores; CI machines are not always quiet

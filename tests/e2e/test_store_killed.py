@@ -13,16 +13,16 @@ import pytest
 from memory.store.embedded import EmbeddedValkey
 from serve.api.schemas import Video
 from serve.client import Client, ClientError
-from tests.e2e.conftest import Service
+from tests.e2e.conftest import RunningService
 from tests.e2e.test_service import remade
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480)]
-PATIENCE_S = 180.0
+DEADLINE_S = 180.0
 
 
 def finished(client: Client, video: Video, refusals: set[tuple[int | None, str]]) -> Video:
     """The video at its end; what the service refused meanwhile is noted."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + DEADLINE_S
     while video.status in ("queued", "ingesting"):
         assert time.monotonic() < deadline, video
         time.sleep(0.2)
@@ -33,7 +33,7 @@ def finished(client: Client, video: Video, refusals: set[tuple[int | None, str]]
     return video
 
 
-def test_a_killed_store_comes_back_and_ingest_goes_on(service: Service, client: Client, tmp_path: Path) -> None:
+def test_a_killed_store_comes_back_and_ingest_goes_on(service: RunningService, client: Client, tmp_path: Path) -> None:
     video = client.upload(remade(tmp_path / "store.mp4", 70.0))
     for event in client.events(video.id):
         if event.video.ingested_s > 0:

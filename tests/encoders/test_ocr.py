@@ -10,12 +10,12 @@ import skimage.data
 
 import encoders.ocr
 from encoders.errors import WeightsUnavailable
-from encoders.ocr import ScreenReader, text_likely
+from encoders.ocr import OcrReader, text_likely
 
 
 @pytest.fixture(scope="module")
-def reader() -> ScreenReader:
-    return ScreenReader(threads=1)
+def reader() -> OcrReader:
+    return OcrReader(threads=1)
 
 
 def caption(*lines: str, scale: float = 1.0) -> npt.NDArray[np.uint8]:
@@ -30,26 +30,26 @@ def words(lines: tuple[tuple[str, float], ...]) -> list[str]:
     return [text.replace(" ", "").lower() for text, _ in lines]
 
 
-def test_lines_are_read_from_top_to_bottom(reader: ScreenReader) -> None:
+def test_lines_are_read_from_top_to_bottom(reader: OcrReader) -> None:
     lines = reader.read(caption("Welcome back", "Score 3 to 1", "Half time"))
     assert words(lines) == ["welcomeback", "score3to1", "halftime"]
     assert all(0.8 <= confidence <= 1 for _, confidence in lines)
 
 
-def test_small_captions_are_read(reader: ScreenReader) -> None:
+def test_small_captions_are_read(reader: OcrReader) -> None:
     assert words(reader.read(caption("Rocket launch, day two", scale=0.6))) == ["rocketlaunch,daytwo"]
 
 
-def test_a_picture_without_text_gives_no_lines(reader: ScreenReader) -> None:
+def test_a_picture_without_text_gives_no_lines(reader: OcrReader) -> None:
     assert reader.read(skimage.data.chelsea()) == ()
     assert reader.read(np.zeros((360, 640, 3), np.uint8)) == ()
 
 
-def test_single_characters_are_left_out(reader: ScreenReader) -> None:
+def test_single_characters_are_left_out(reader: OcrReader) -> None:
     assert reader.read(caption("A", scale=2.0)) == ()
 
 
-def test_colours_are_not_swapped(reader: ScreenReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colours_are_not_swapped(reader: OcrReader, monkeypatch: pytest.MonkeyPatch) -> None:
     got: list[npt.NDArray[np.uint8]] = []
     real = reader._engine
     monkeypatch.setattr(reader, "_engine", lambda picture, **options: (got.append(picture), real(picture))[1])
@@ -59,9 +59,9 @@ def test_colours_are_not_swapped(reader: ScreenReader, monkeypatch: pytest.Monke
     assert got[0][0, 0].tolist() == [0, 0, 200]  # the engine wants blue first
 
 
-def test_a_stricter_reader_keeps_less(reader: ScreenReader) -> None:
+def test_a_stricter_reader_keeps_less(reader: OcrReader) -> None:
     picture = caption("Welcome back")
-    assert ScreenReader(threads=1, min_confidence=1.1).read(picture) == ()
+    assert OcrReader(threads=1, min_confidence=1.1).read(picture) == ()
     assert reader.read(picture)
 
 
@@ -70,13 +70,13 @@ def test_starting_and_reading_need_no_network(monkeypatch: pytest.MonkeyPatch) -
         raise AssertionError("a connection was tried")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert words(ScreenReader(threads=1).read(caption("offline"))) == ["offline"]
+    assert words(OcrReader(threads=1).read(caption("offline"))) == ["offline"]
 
 
 def test_missing_models_name_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoders.ocr, "_DETECTOR", "another.onnx")
     with pytest.raises(WeightsUnavailable, match="pip install"):
-        ScreenReader()
+        OcrReader()
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.0, 4.0])

@@ -12,16 +12,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.base import BoundaryReason, Cubing, Frame
+from encoders.base import BoundaryReason, Frame, Segmenter
 from encoders.pocket.vision import PocketFrameEncoder
-from encoders.segmenters import default_cubings
-from encoders.segmenters.momentum import MomentumCubing
-from encoders.segmenters.uniform import UniformCubing
+from encoders.segmenters import default_segmenters
+from encoders.segmenters.momentum import MomentumSegmenter
+from encoders.segmenters.uniform import UniformSegmenter
 
 Borders = list[tuple[int, BoundaryReason]]
 
 
-def borders(cubing: Cubing, frames: torch.Tensor, seconds: float = 1.0) -> Borders:
+def borders(cubing: Segmenter, frames: torch.Tensor, seconds: float = 1.0) -> Borders:
     """Steps at which a cube ended, and why; frames [T, N, D] are `seconds` apart."""
     reasons = [(step, cubing.step(tokens, step * seconds)) for step, tokens in enumerate(frames)]
     return [(step, reason) for step, reason in reasons if reason is not None]
@@ -43,11 +43,11 @@ def streams(draw: st.DrawFn) -> torch.Tensor:
     return scenes(*lengths, places=places, dim=dim, noise=noise, seed=draw(st.integers(0, 2**31)))
 
 
-@pytest.mark.parametrize("name", default_cubings().names())
+@pytest.mark.parametrize("name", default_segmenters().names())
 @settings(max_examples=60, deadline=None)
 @given(frames=streams(), split=st.integers(0, 32))
 def test_a_restored_stream_draws_the_same_borders(name: str, frames: torch.Tensor, split: int) -> None:
-    make = default_cubings().get(name)
+    make = default_segmenters().get(name)
     whole = make()
     expected = borders(whole, frames)
     first, second = make(), make()
@@ -61,10 +61,10 @@ def test_a_restored_stream_draws_the_same_borders(name: str, frames: torch.Tenso
     assert second.state() == whole.state()
 
 
-@pytest.mark.parametrize("name", default_cubings().names())
+@pytest.mark.parametrize("name", default_segmenters().names())
 @pytest.mark.parametrize("bad", [math.nan, -math.inf])
 def test_values_that_are_no_numbers_are_refused_and_leave_no_trace(name: str, bad: float) -> None:
-    cubing = default_cubings().get(name)()
+    cubing = default_segmenters().get(name)()
     cubing.step(torch.ones(4, 3), 0.0)
     before = cubing.state()
     with pytest.raises(ValueError, match="NaN or infinity"):
@@ -72,14 +72,14 @@ def test_values_that_are_no_numbers_are_refused_and_leave_no_trace(name: str, ba
     assert cubing.state() == before
 
 
-@pytest.mark.parametrize("name", default_cubings().names())
+@pytest.mark.parametrize("name", default_segmenters().names())
 def test_steps_of_another_shape_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"must be \[N, D\]"):
-        default_cubings().get(name)().step(torch.zeros(1, 4, 3), 0.0)
+        default_segmenters().get(name)().step(torch.zeros(1, 4, 3), 0.0)
 
 
 def test_one_stream_holds_one_shape() -> None:
-    cubing = MomentumCubing()
+    cubing = MomentumSegmenter()
     cubing.step(torch.zeros(4, 3), 0.0)
     with pytest.raises(ValueError, match="one shape"):
         cubing.step(torch.zeros(5, 3), 1.0)
@@ -88,34 +88,34 @@ def test_one_stream_holds_one_shape() -> None:
 @pytest.mark.parametrize("options", [{"min_steps": 0}, {"max_s": 0.0}, {"alpha": 0.0}, {"window": 0}])
 def test_impossible_options_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be at least 1"):
-        default_cubings().get("momentum")(**options)
+        default_segmenters().get("momentum")(**options)
 
 
 def test_uniform_borders_come_by_the_clock_alone() -> None:
     frames = torch.zeros(13, 4, 3)
-    assert borders(UniformCubing(2.0), frames, seconds=0.5) == [(4, "limit"), (8, "limit"), (12, "limit")]
+    assert borders(UniformSegmenter(2.0), frames, seconds=0.5) == [(4, "limit"), (8, "limit"), (12, "limit")]
 
 
 def test_a_uniform_cube_that_does_not_last_is_refused() -> None:
     with pytest.raises(ValueError, match="longer"):
-        UniformCubing(0.0)
+        UniformSegmenter(0.0)
 
 
 def test_hard_cuts_are_borders_and_have_no_echo() -> None:
-    assert borders(MomentumCubing(), scenes(6, 9, 2, 3, 12)) == [(s, "change") for s in (6, 15, 17, 20)]
+    assert borders(MomentumSegmenter(), scenes(6, 9, 2, 3, 12)) == [(s, "change") for s in (6, 15, 17, 20)]
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_a_scene_that_stays_is_one_cube(noise: float) -> None:
-    assert borders(MomentumCubing(), scenes(80, noise=noise)) == []
+    assert borders(MomentumSegmenter(), scenes(80, noise=noise)) == []
 
 
 def test_the_longest_cube_ends_at_its_limit() -> None:
-    assert borders(MomentumCubing(), scenes(25), seconds=60.0) == [(10, "limit"), (20, "limit")]
+    assert borders(MomentumSegmenter(), scenes(25), seconds=60.0) == [(10, "limit"), (20, "limit")]
 
 
 def test_a_limit_counts_from_the_last_border() -> None:
-    found = borders(MomentumCubing(max_s=10.0), scenes(6, 20))
+    found = borders(MomentumSegmenter(max_s=10.0), scenes(6, 20))
     assert found == [(6, "change"), (16, "limit")]
 
 
@@ -124,14 +124,14 @@ def test_a_slow_pan_is_one_cube() -> None:
     wide = (wide - wide.mean(dim=0)) / wide.std(dim=0)
     between = torch.linspace(0, 20, 60)
     frames = torch.stack([wide[int(b) : int(b) + 8].lerp(wide[int(b) + 1 : int(b) + 9], float(b % 1)) for b in between])
-    assert borders(MomentumCubing(), frames.flatten(1, 2)) == []
+    assert borders(MomentumSegmenter(), frames.flatten(1, 2)) == []
 
 
 def test_a_visitor_comes_and_goes() -> None:
     frames = scenes(60, places=100)
     visitor = torch.randn(18, 16, generator=torch.Generator().manual_seed(5))
     frames[20:40, 30:48] = visitor + 0.05 * torch.randn(20, 18, 16, generator=torch.Generator().manual_seed(6))
-    assert borders(MomentumCubing(), frames) == [(20, "change"), (40, "change")]
+    assert borders(MomentumSegmenter(), frames) == [(20, "change"), (40, "change")]
 
 
 @settings(max_examples=30, deadline=None)
@@ -140,11 +140,11 @@ def test_borders_do_not_depend_on_the_unit_or_on_a_common_offset(
     frames: torch.Tensor, scale: float, offset: float
 ) -> None:
     frames = (frames * 64).round() / 64  # so that scaling and adding are exact
-    assert borders(MomentumCubing(), frames * scale + offset) == borders(MomentumCubing(), frames)
+    assert borders(MomentumSegmenter(), frames * scale + offset) == borders(MomentumSegmenter(), frames)
 
 
 def test_the_callers_buffer_may_be_used_again() -> None:
-    frames, buffer, cubing = scenes(6, 6), torch.empty(25, 16), MomentumCubing()
+    frames, buffer, cubing = scenes(6, 6), torch.empty(25, 16), MomentumSegmenter()
     reasons = [cubing.step(buffer.copy_(frame), float(step)) for step, frame in enumerate(frames)]
     assert [step for step, reason in enumerate(reasons) if reason] == [6]
 
@@ -152,11 +152,11 @@ def test_the_callers_buffer_may_be_used_again() -> None:
 def test_after_a_cut_a_livelier_scene_is_not_judged_by_the_quiet_one_before() -> None:
     frames = scenes(40, 20, noise=0.0)
     frames[44:] += 0.25 * torch.randn(16, 25, 16, generator=torch.Generator().manual_seed(7))
-    assert borders(MomentumCubing(), frames) == [(40, "change")]
+    assert borders(MomentumSegmenter(), frames) == [(40, "change")]
 
 
 def test_more_happening_makes_more_cubes() -> None:
-    counts = [len(borders(MomentumCubing(), scenes(*[60 // n] * n))) for n in (1, 2, 4, 10)]
+    counts = [len(borders(MomentumSegmenter(), scenes(*[60 // n] * n))) for n in (1, 2, 4, 10)]
     assert counts == [0, 1, 3, 9]
 
 
@@ -176,7 +176,7 @@ def test_borders_of_real_pictures_through_the_real_encoder() -> None:
     visited[120:330, 20:180] = cat[100:310, 200:360]
     shown += [_picture(visited if 6 <= i < 12 else face, 0, generator) for i in range(18)]
     tokens = PocketFrameEncoder().encode([Frame(rgb, float(i)) for i, rgb in enumerate(shown)]).tokens[0]
-    assert borders(MomentumCubing(), tokens) == [(s, "change") for s in (6, 18, 24, 30)]
+    assert borders(MomentumSegmenter(), tokens) == [(s, "change") for s in (6, 18, 24, 30)]
 
 
 def _pictures() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

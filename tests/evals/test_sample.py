@@ -23,12 +23,12 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     with Longwatch(Settings(data_dir=tmp_path_factory.mktemp("sample"))) as longwatch:
         video = watch(longwatch, SAMPLE)
 
-        def one(question: str) -> Answer:
+        def last_answer(question: str) -> Answer:
             *_, last = longwatch.answerer.ask(video.id, question)
             assert isinstance(last, Answer)
             return last
 
-        yield one
+        yield last_answer
 
 
 @pytest.mark.timeout(600)

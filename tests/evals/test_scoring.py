@@ -11,11 +11,11 @@ from serve.evals.scoring import (
     any_citation_hit,
     citation_hit,
     count_error,
-    count_said,
+    count_stated,
     invented_times,
-    letter_said,
+    letter_stated,
     overlap_s,
-    spans_said,
+    spans_stated,
     temporal_iou,
     time_error_s,
     word_hit,
@@ -69,9 +69,9 @@ def test_temporal_iou_is_the_slow_count_of_seconds(ours: list[Span], theirs: lis
 
 
 def test_spans_and_moments_are_read_off_a_sentence() -> None:
-    assert spans_said("Seen from 0:10 to 0:20 and at 1:05.") == [(10, 20), (65, 65)]
-    assert spans_said("between 90 s and 2:00, not before") == [(90, 120)]
-    assert spans_said("A cat is seen.") == []
+    assert spans_stated("Seen from 0:10 to 0:20 and at 1:05.") == [(10, 20), (65, 65)]
+    assert spans_stated("between 90 s and 2:00, not before") == [(90, 120)]
+    assert spans_stated("A cat is seen.") == []
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_of_every_group_of_synonyms_one_word_is_said() -> None:
     ],
 )
 def test_a_count_is_no_time(text: str, said: int | None) -> None:
-    assert count_said(text) == said
+    assert count_stated(text) == said
     assert count_error(text, 4) == (None if said is None else abs(said - 4))
 
 
 def test_letters_are_read_where_they_stand_alone() -> None:
-    assert [letter_said(one, 4) for one in ("B", "(C)", "A. red", "The answer is D.")] == [1, 2, 0, 3]
-    assert letter_said("A cat is seen.", 4) is None
-    assert letter_said("E", 4) is None
+    assert [letter_stated(one, 4) for one in ("B", "(C)", "A. red", "The answer is D.")] == [1, 2, 0, 3]
+    assert letter_stated("A cat is seen.", 4) is None
+    assert letter_stated("E", 4) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.answers.items import TimelineItem, exact, read_items, stretches
+from tests.bench.answers.items import TimelineItem, exact, parse_timeline, read_items
 
 FOLDER = Path(__file__).parent / "timelines"
 CAT = (
@@ -41,10 +41,10 @@ def test_sizes() -> None:
 
 
 def test_a_timeline_is_read_as_data() -> None:
-    last = stretches(CAT)[-1]
+    last = parse_timeline(CAT)[-1]
     assert (last.start_s, last.end_s, last.things, last.texts) == (31, 40, ("toaster",), ("EXIT 5",))
     with pytest.raises(ValueError, match="not a line"):
-        stretches(["0:00 cat"])
+        parse_timeline(["0:00 cat"])
 
 
 @pytest.mark.parametrize(

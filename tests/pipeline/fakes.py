@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import Backend, Frame, FrameTokens, Keys, KeySpace
-from encoders.notes import COLOUR_NAMES, Glimpse, Thing
+from encoders.notes import COLOUR_NAMES, FrameNotes, Thing
 from encoders.state_codec import pack, unpack
 from pipeline.video.source import DecodeMode, MediaInfo
 
@@ -108,18 +108,18 @@ class ColourKeys:
         named[-1] = float(not named.any())
         return np.asarray(named / np.linalg.norm(named), np.float32)
 
-    def kin(self, topic: str) -> frozenset[str]:
+    def hyponyms(self, topic: str) -> frozenset[str]:
         return frozenset({topic}) & frozenset(NAMES)
 
 
 class ColourDescriber:
     """Names the colours that hold half a cube; reads `PAGE` on pictures that are mostly white."""
 
-    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+    def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
         seen = dict(zip(NAMES, shares(frame.rgb), strict=True))
         texts = ((PAGE, 0.9),) if seen["white"] > 0.5 else ()
         colours = np.array([seen.get(name, 0.0) for name in COLOUR_NAMES], np.float32)
-        return Glimpse(texts if read_screen else None, colours)
+        return FrameNotes(texts if read_screen else None, colours)
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         found = [Thing(name, float(share)) for name, share in zip(NAMES, summary[0], strict=True) if share >= 0.5]
@@ -170,7 +170,7 @@ class PictureSource:
 
     def __init__(self, frames: Sequence[Frame], damage: str | None = None) -> None:
         self._frames = list(frames)
-        self._told = damage
+        self._final_damage = damage
         self.damage: str | None = None
         self.closed = 0
 
@@ -184,7 +184,7 @@ class PictureSource:
             for frame in self._frames:
                 if resume_after_s is None or frame.time_s > resume_after_s:
                     yield frame
-            self.damage = self._told
+            self.damage = self._final_damage
         finally:
             self.closed += 1
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class VideoRecipe:
     """A video to write.
 
     Attributes:
@@ -56,7 +56,7 @@ def picture(number: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(rgb)
 
 
-def write_video(path: Path, recipe: Recipe) -> Path:
+def write_video(path: Path, recipe: VideoRecipe) -> Path:
     """Writes the recipe; the file's ending chooses the container."""
     options = {"movflags": "faststart"} if recipe.faststart else {}
     with av.open(str(path), "w", container_options=options) as container:
@@ -142,7 +142,7 @@ def restamp(path: Path, target: Path, times_ms: Sequence[int]) -> Path:
     return target
 
 
-def write_streams(path: Path, recipes: Sequence[Recipe], default: int | None = None) -> Path:
+def write_streams(path: Path, recipes: Sequence[VideoRecipe], default: int | None = None) -> Path:
     """Several video streams in one file; `default` is the one marked to be shown."""
     with av.open(str(path), "w") as container:
         streams = []

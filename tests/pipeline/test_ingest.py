@@ -24,14 +24,14 @@ from pipeline.video.sampling import DecodeConfig
 from pipeline.video.source import FrameSource
 from pipeline.watching.cubes import new_cube_stream
 from tests.pipeline.fakes import PAGE, PictureSource, colour_backend, frames_of, write_scenes
-from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
+from tests.pipeline.media import VideoRecipe, cut, spoil, steady, write_video
 
 SCENES = [("red", 6.0), ("white", 5.0), ("blue", 7.0), ("green", 4.0)]
 CONFIG = IngestConfig(commit_steps=4)
 BACKEND = colour_backend()
 
 
-def heard(record: VideoRecord, closed: Sequence[CubeMemory]) -> None:
+def ignore_commit(record: VideoRecord, closed: Sequence[CubeMemory]) -> None:
     """Nobody listens."""
 
 
@@ -47,7 +47,7 @@ def watch(
     store: RedisStore,
     source: FrameSource,
     config: IngestConfig = CONFIG,
-    on_commit: OnCommit = heard,
+    on_commit: OnCommit = ignore_commit,
 ) -> VideoRecord:
     return Ingest(store, BACKEND, config, on_commit).run(register(store, source, config=config), source)
 
@@ -146,11 +146,11 @@ def test_the_open_cube_can_be_found_meanwhile_and_is_gone_at_the_end(store: Redi
 def test_the_same_content_is_found_again(store: RedisStore, scenes: Path) -> None:
     source, wanted = FileSource(scenes), identity(file_sha256(scenes))
     first = register_file(store, wanted, source, scenes, "one")
-    record = Ingest(store, BACKEND, CONFIG, heard).run(first.video.id, source)
+    record = Ingest(store, BACKEND, CONFIG, ignore_commit).run(first.video.id, source)
     again = register_file(store, wanted, source, scenes, "two")
-    assert (first.known, again.known, again.video) == (False, True, record)
+    assert (first.existed, again.existed, again.video) == (False, True, record)
     other = register_file(store, replace(wanted, sampling="2fps"), source, scenes, "three")
-    assert not other.known
+    assert not other.existed
     assert len(store.videos()) == 2
 
 
@@ -159,14 +159,14 @@ def test_a_failed_video_is_begun_anew(store: RedisStore, scenes: Path) -> None:
     first = register_file(store, wanted, source, scenes, "one").video
     store.update_video(first.id, status="failed")
     again = register_file(store, wanted, source, scenes, "one")
-    assert not again.known
+    assert not again.existed
     assert [video.id for video in store.videos()] == [again.video.id] != [first.id]
 
 
 def test_a_watched_video_is_not_watched_again(store: RedisStore, scenes: Path) -> None:
     record = watch(store, FileSource(scenes))
     commits = store.applied(record.id)
-    again = Ingest(store, BACKEND, CONFIG, heard).run(record.id, FileSource(Path("gone.mp4")))
+    again = Ingest(store, BACKEND, CONFIG, ignore_commit).run(record.id, FileSource(Path("gone.mp4")))
     assert again == record
     assert store.applied(record.id) == commits
 
@@ -214,7 +214,7 @@ def test_a_worker_whose_video_was_taken_over_leaves(store: RedisStore, scenes: P
     assert told == [4.0, 8.0]
     assert store.video(video_id).ingested_s == 8.0
     assert not stages()
-    Ingest(store, BACKEND, CONFIG, heard).run(video_id, source)
+    Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, source)
     assert exported(store, video_id) == whole
 
 
@@ -229,7 +229,7 @@ def test_a_worker_whose_video_is_deleted_leaves(store: RedisStore, scenes: Path)
 
 
 def test_what_comes_before_damage_is_kept(store: RedisStore, scenes: Path, tmp_path: Path) -> None:
-    moved = write_video(tmp_path / "front.mp4", Recipe(steady(12), faststart=True, options={"g": "10", "bf": "0"}))
+    moved = write_video(tmp_path / "front.mp4", VideoRecipe(steady(12), faststart=True, options={"g": "10", "bf": "0"}))
     record = watch(store, FileSource(cut(moved, tmp_path / "cut.mp4", 0.6)))
     assert record.status == "partial"
     assert record.error is not None
@@ -242,7 +242,7 @@ def test_what_comes_before_damage_is_kept(store: RedisStore, scenes: Path, tmp_p
 @pytest.mark.parametrize("name", ["cut", "spoilt"])
 @pytest.mark.parametrize("commits", [1, 2])
 def test_damage_is_not_forgotten_by_a_restart(store: RedisStore, tmp_path: Path, name: str, commits: int) -> None:
-    whole = write_video(tmp_path / "front.mp4", Recipe(steady(12), faststart=True, options={"g": "10", "bf": "0"}))
+    whole = write_video(tmp_path / "front.mp4", VideoRecipe(steady(12), faststart=True, options={"g": "10", "bf": "0"}))
     hurt = tmp_path / "hurt.mp4"
     source = FileSource(cut(whole, hurt, 0.8) if name == "cut" else spoil(whole, hurt, 0.3, 900))
     config = replace(CONFIG, prefetch_steps=1)
@@ -259,7 +259,7 @@ def test_a_video_without_a_picture_is_refused(store: RedisStore) -> None:
     source = PictureSource([])
     video_id = register(store, source)
     with pytest.raises(MediaDamaged):
-        Ingest(store, BACKEND, CONFIG, heard).run(video_id, source)
+        Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, source)
     assert store.video(video_id).cubes == 0
     assert store.state(video_id) is None
 
@@ -272,29 +272,29 @@ def test_another_backend_or_sampling_is_refused(store: RedisStore, begun: dict[s
     wanted = replace(identity("a" * 64), **begun)
     video_id = register_file(store, wanted, source, Path("none"), "test").video.id
     with pytest.raises(BackendMismatch):
-        Ingest(store, BACKEND, CONFIG, heard).run(video_id, source)
+        Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, source)
     assert store.video(video_id).status == "queued"
 
 
 def test_an_error_within_the_source_is_raised_and_commits_stay(store: RedisStore) -> None:
-    class Failing(PictureSource):
+    class FailingSource(PictureSource):
         def steps(self, resume_after_s, mode):  # type: ignore[no-untyped-def]
             yield from list(super().steps(resume_after_s, mode))[:6]
             raise OSError("the disk is gone")
 
-    source = Failing(frames_of(["red"] * 9))
+    source = FailingSource(frames_of(["red"] * 9))
     video_id = register(store, source)
     with pytest.raises(OSError, match="disk"):
-        Ingest(store, BACKEND, CONFIG, heard).run(video_id, source)
+        Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, source)
     assert store.video(video_id).ingested_s == 4.0
     healed = PictureSource(frames_of(["red"] * 9))
-    Ingest(store, BACKEND, CONFIG, heard).run(video_id, healed)
+    Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, healed)
     assert exported(store, video_id) == exported(store, watch_as(store, healed, "b" * 64)).replace("b" * 64, "a" * 64)
 
 
 def watch_as(store: RedisStore, source: FrameSource, sha256: str) -> str:
     video_id = register(store, source, sha256)
-    Ingest(store, BACKEND, CONFIG, heard).run(video_id, source)
+    Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, source)
     return video_id
 
 
@@ -338,7 +338,7 @@ class Unusable(type(BACKEND.frames)):  # type: ignore[misc]
 
 
 def test_an_error_in_encoding_is_raised_and_whole_groups_before_it_stay(store: RedisStore) -> None:
-    class Failing(type(BACKEND.frames)):  # type: ignore[misc]
+    class FailingFrames(type(BACKEND.frames)):  # type: ignore[misc]
         def encode(self, frames: Sequence[Frame]):  # type: ignore[no-untyped-def]
             if frames[-1].time_s > 5:
                 raise MemoryError("no room for a picture")
@@ -348,10 +348,10 @@ def test_an_error_in_encoding_is_raised_and_whole_groups_before_it_stay(store: R
     whole = watched_alone(store, source, config := replace(CONFIG, same_picture=-1.0))
     video_id = register(store, source, config=config)
     with pytest.raises(MemoryError):
-        Ingest(store, replace(BACKEND, frames=Failing()), config, heard).run(video_id, source)
+        Ingest(store, replace(BACKEND, frames=FailingFrames()), config, ignore_commit).run(video_id, source)
     assert store.video(video_id).ingested_s == 4.0
     assert not stages()
-    Ingest(store, BACKEND, config, heard).run(video_id, source)
+    Ingest(store, BACKEND, config, ignore_commit).run(video_id, source)
     assert exported(store, video_id) == whole
 
 
@@ -361,13 +361,13 @@ def test_pictures_that_look_the_same_share_an_encoding_and_nothing_else(store: R
     source, encoded = PictureSource(still + moved), []
     frames = BACKEND.frames
 
-    class Counting(type(frames)):  # type: ignore[misc]
+    class CountingFrames(type(frames)):  # type: ignore[misc]
         def encode(self, group: Sequence[Frame]):  # type: ignore[no-untyped-def]
             encoded.append(len(group))
             return super().encode(group)
 
     video_id = register(store, source, config=CONFIG)
-    Ingest(store, replace(BACKEND, frames=Counting()), CONFIG, heard).run(video_id, source)
+    Ingest(store, replace(BACKEND, frames=CountingFrames()), CONFIG, ignore_commit).run(video_id, source)
     assert encoded == [1, 1]
     shared = exported(store, video_id)
     store.delete_video(video_id)

@@ -18,7 +18,7 @@ from tests.pipeline.fakes import colour_backend, scene
 
 CONFIG = IngestConfig()
 BACKEND = colour_backend()
-PATIENT = LiveConfig(idle_s=3600.0)
+LONG_IDLE = LiveConfig(idle_s=3600.0)
 BEGAN_US = 1_900_000_000_000_000
 
 
@@ -33,7 +33,7 @@ def new_stream(store: RedisStore) -> str:
     return store.create_video(stream_record(identity, "camera")).id
 
 
-def live(store: RedisStore, video_id: str, config: LiveConfig = PATIENT) -> LiveStream:
+def live(store: RedisStore, video_id: str, config: LiveConfig = LONG_IDLE) -> LiveStream:
     return LiveStream(store, BACKEND, CONFIG, video_id, config)
 
 
@@ -69,7 +69,7 @@ def watch_all(stream: LiveStream) -> None:
         pass
 
 
-def heard(stream: LiveStream, true: Callable[[LiveEvent], bool]) -> LiveEvent:
+def wait_for_event(stream: LiveStream, true: Callable[[LiveEvent], bool]) -> LiveEvent:
     """The first event of which `true` holds, waited for."""
     after = 0
     while events := stream.events(after, 10.0):
@@ -92,7 +92,7 @@ def test_one_picture_a_second_is_taken(store: RedisStore) -> None:
     stream = live(store, video_id := new_stream(store))
     for tenth in range(36):
         push(stream, tenth / 10)
-    assert stream.credit()["frames"] == PATIENT.queue_frames - 4
+    assert stream.credit()["frames"] == LONG_IDLE.queue_frames - 4
     watch_all(stream)
     stream.end()
     (cube,) = store.cubes(video_id)
@@ -113,7 +113,7 @@ def test_time_never_runs_back(store: RedisStore) -> None:
     stream = live(store, video_id := new_stream(store))
     for seconds in (0.0, 5.0, 1.0, 2.0, 4.9, -100.0, 6.0):
         push(stream, seconds)
-    assert stream.credit()["frames"] == PATIENT.queue_frames - 3
+    assert stream.credit()["frames"] == LONG_IDLE.queue_frames - 3
     assert stream.credit()["received_s"] == 6.0
     watch_all(stream)
     stream.end()
@@ -167,7 +167,7 @@ def test_without_pictures_everything_is_committed(store: RedisStore) -> None:
     for second in range(3):
         push(stream, second)
     with running(stream):
-        heard(stream, lambda event: event.kind == "credit" and event.data["committed_s"] == 2.0)
+        wait_for_event(stream, lambda event: event.kind == "credit" and event.data["committed_s"] == 2.0)
     assert store.state(video_id).next_step == 3  # type: ignore[union-attr]
 
 
@@ -219,7 +219,7 @@ def test_damaged_pictures_give_their_credit_back(store: RedisStore) -> None:
         push(stream, second, b"not a picture")
     watch_all(stream)
     (credit,) = events(stream, "credit")
-    assert credit.data["frames"] == PATIENT.queue_frames
+    assert credit.data["frames"] == LONG_IDLE.queue_frames
     stream.end()
     assert (store.video(video_id).status, store.video(video_id).cubes) == ("ready", 0)
 
@@ -279,7 +279,7 @@ def test_after_a_crash_the_open_cube_is_interrupted_and_the_stream_goes_on(store
     assert store.open_cube(video_id) is None
     for second in (2, 3, 4, 5):  # sent again from before what was acknowledged
         push(again, second)
-    assert again.credit()["frames"] == PATIENT.queue_frames - 2
+    assert again.credit()["frames"] == LONG_IDLE.queue_frames - 2
     watch_all(again)
     again.end()
     assert spans(list(store.cubes(video_id))) == [(0.0, 4.0, "interrupted"), (4.0, 6.0, "end")]
@@ -296,7 +296,7 @@ def test_after_a_crash_a_clock_that_was_put_back_does_not_run_back(store: RedisS
     again = live(store, video_id)
     push(again, -3600.0)
     assert again.credit()["received_s"] == 3.0
-    assert again.credit()["frames"] == PATIENT.queue_frames
+    assert again.credit()["frames"] == LONG_IDLE.queue_frames
 
 
 def test_a_stream_that_was_taken_over_is_refused(store: RedisStore) -> None:

@@ -12,14 +12,14 @@ from memory.errors import StoreUnavailable
 from memory.records import CubeMemory, VideoRecord
 from memory.store.export import export_lines
 from memory.store.redis_store import RedisStore
-from memory.store.retrying import PatientStore
+from memory.store.retrying import RetryingStore
 from pipeline.config import IngestConfig
 from pipeline.ingest import Ingest
 from pipeline.live import LiveConfig
 from tests.contracts.store_cases import record
 from tests.memory.store.stoppable import StoppableServer
 from tests.pipeline.fakes import PictureSource, colour_backend, frames_of
-from tests.pipeline.test_live import heard, jpeg, live, new_stream, push, running, spans
+from tests.pipeline.test_live import jpeg, live, new_stream, push, running, spans, wait_for_event
 
 CONFIG = IngestConfig(commit_steps=2)
 COLOURS = [colour for colour in ("red", "blue", "white", "green") for _ in range(5)]
@@ -63,8 +63,8 @@ def test_ingest_waits_for_the_store_and_goes_on(store: RedisStore, server: Stopp
         if record.ingested_s == 12.0:
             server.kill()
 
-    patient = PatientStore(store, 60.0, sleep=back)
-    final = Ingest(patient, BACKEND, CONFIG, gone).run(new_video(store, "v2"), source)
+    retrying = RetryingStore(store, 60.0, sleep=back)
+    final = Ingest(retrying, BACKEND, CONFIG, gone).run(new_video(store, "v2"), source)
     assert final.status == "ready"
     assert len(waits) == 2
     assert lines(store, "v2") == lines(store, "v1")
@@ -73,8 +73,8 @@ def test_ingest_waits_for_the_store_and_goes_on(store: RedisStore, server: Stopp
 
 def test_ingest_leaves_when_told_to_while_it_waits(store: RedisStore, server: StoppableServer) -> None:
     leave = threading.Event()
-    patient = PatientStore(store, 60.0, leave.is_set, sleep=lambda pause_s: leave.set())
-    ingest = Ingest(patient, BACKEND, CONFIG, lambda record, closed: server.kill())
+    retrying = RetryingStore(store, 60.0, leave.is_set, sleep=lambda pause_s: leave.set())
+    ingest = Ingest(retrying, BACKEND, CONFIG, lambda record, closed: server.kill())
     with pytest.raises(StoreUnavailable):
         ingest.run(new_video(store, "v1"), PictureSource(frames_of(COLOURS)), leave.is_set)
     server.start()
@@ -88,24 +88,24 @@ def test_a_stream_holds_pictures_back_and_goes_on(store: RedisStore, server: Sto
         waiting.set()
         assert back.wait(30)
 
-    patient = PatientStore(store, 600.0, sleep=pause)
+    retrying = RetryingStore(store, 600.0, sleep=pause)
     config = LiveConfig(queue_frames=6, group_frames=1, full_steps=1, idle_s=3600.0)
-    stream = live(patient, video_id := new_stream(store), config)  # type: ignore[arg-type]
+    stream = live(retrying, video_id := new_stream(store), config)  # type: ignore[arg-type]
     with running(stream):
         push(stream, 0)
-        heard(stream, lambda event: event.kind == "credit" and event.data["committed_s"] == 0.0)
+        wait_for_event(stream, lambda event: event.kind == "credit" and event.data["committed_s"] == 0.0)
         server.kill()
         push(stream, 1)
         assert waiting.wait(30)
-        told = stream.told
+        last_event = stream.last_event
         for second in range(2, 8):  # as many as there is credit for
             push(stream, second, jpeg("red" if second < 5 else "blue", second))
         assert stream.credit()["frames"] == 0
         assert stream.credit()["committed_s"] == 0.0
-        assert stream.told == told, "nothing was acknowledged, dropped or refused"
+        assert stream.last_event == last_event, "nothing was acknowledged, dropped or refused"
         server.start()
         back.set()
-        heard(stream, lambda event: event.kind == "credit" and event.data["committed_s"] == 7.0)
+        wait_for_event(stream, lambda event: event.kind == "credit" and event.data["committed_s"] == 7.0)
     assert stream.credit()["dropped"] == 0
     stream.end()
     assert spans(list(store.cubes(video_id))) == [(0.0, 5.0, "change"), (5.0, 8.0, "end")]

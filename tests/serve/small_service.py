@@ -24,9 +24,9 @@ from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.types import ASGIApp
 
 from serve.api.schemas import (
-    Answer,
+    AnswerBody,
     CacheUsage,
-    Citation,
+    CitationBody,
     ErrorInfo,
     Evidence,
     Problem,
@@ -36,7 +36,7 @@ from serve.api.schemas import (
     Timeline,
     TimelineCube,
     Timing,
-    Usage,
+    UsageBody,
     Video,
     VideoList,
 )
@@ -131,9 +131,9 @@ def cube(number: int) -> TimelineCube:
     )
 
 
-def answer(video_id: str, question: str) -> Answer:
+def answer(video_id: str, question: str) -> AnswerBody:
     """The one answer there is: seconds 4 to 8."""
-    cited = Citation(
+    cited = CitationBody(
         video_id=video_id,
         start_s=4.0,
         end_s=8.0,
@@ -141,7 +141,7 @@ def answer(video_id: str, question: str) -> Answer:
         thumbnail_url=f"/v1/videos/{video_id}/thumbnails/1",
         notes=UNKIND,
     )
-    return Answer(
+    return AnswerBody(
         question=question,
         answer=f"The cat is seen from 0:04 to 0:08. {UNKIND}",
         supported=True,
@@ -150,7 +150,7 @@ def answer(video_id: str, question: str) -> Answer:
         as_of_s=DURATION_S,
         video_status="ready",
         phrased_by="model",
-        usage=Usage(
+        usage=UsageBody(
             memory_cubes=1,
             memory_tokens=16,
             prompt_tokens=9,
@@ -242,7 +242,7 @@ def _add_videos(app: FastAPI, state: SmallService) -> None:
 
 def _add_questions(app: FastAPI, state: SmallService) -> None:
     @app.post("/v1/videos/{video_id}/ask", response_model=None)
-    def ask(video_id: str, body: dict[str, Any]) -> Response | Answer:
+    def ask(video_id: str, body: dict[str, Any]) -> Response | AnswerBody:
         state.bodies.append(body)
         if not body["stream"]:
             return answer(video_id, body["question"])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serve.api.event_stream import Message, messages
-from serve.api.schemas import Answer, SelectionBudget
+from serve.api.schemas import AnswerBody, SelectionBudget
 from serve.client import Client, ClientError
 from tests.serve.small_service import UNKIND, SmallService, problem, small_service
 
@@ -87,7 +87,7 @@ def test_the_streamed_answer_is_the_same(client: Client, service: SmallService) 
     events = list(client.ask_stream(video.id, "When?"))
     assert [event[0] for event in events] == ["citations", "delta", "delta", "done"]
     whole = events[-1][1]
-    assert isinstance(whole, Answer)
+    assert isinstance(whole, AnswerBody)
     assert whole == client.ask(video.id, "When?")
     assert "".join(event[1] for event in events if event[0] == "delta") == whole.answer
     assert UNKIND in whole.answer

@@ -30,7 +30,7 @@ VIDEO = Video(
 )
 
 
-class Seen(HTMLParser):
+class ParsedHtml(HTMLParser):
     """Tags with their attributes, and the text in between, as a browser reads them."""
 
     def __init__(self, html: str) -> None:
@@ -50,7 +50,7 @@ class Seen(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def told(code: str, detail: str) -> ClientError:
+def refusal(code: str, detail: str) -> ClientError:
     return ClientError(500, code, detail)
 
 
@@ -60,23 +60,23 @@ def fragments(words: str) -> dict[str, str]:
     whole = answer("v0", words)
     cited = whole.citations[0].model_copy(update={"video_id": words, "notes": words, "thumbnail_url": f"/v1/{words}"})
     changed = whole.model_copy(update={"answer": words, "citations": [cited]})
-    told_cube = cube(1).model_copy(update={"notes": words, "thumbnail_url": f"/v1/{words}"})
+    changed_cube = cube(1).model_copy(update={"notes": words, "thumbnail_url": f"/v1/{words}"})
     return {
         "sending": parts.sending(words),
         "progress": parts.progress(video),
         "player": parts.player(video),
-        "timeline": parts.timeline(words, Timeline(video_id=words, cubes=[told_cube])),
+        "timeline": parts.timeline(words, Timeline(video_id=words, cubes=[changed_cube])),
         "question": parts.question(words),
         "answering": parts.answering(words, words),
         "answer": parts.answer(words, changed),
         "citations": parts.citations([cited]),
-        "problem": parts.problem(words, told(words, words)),
+        "problem": parts.problem(words, refusal(words, words)),
         "hint": parts.hint(words),
     }
 
 
 def shape(html: str) -> list[tuple[str, list[str]]]:
-    return [(tag, sorted(attributes)) for tag, attributes in Seen(html).tags]
+    return [(tag, sorted(attributes)) for tag, attributes in ParsedHtml(html).tags]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_no_words_become_markup_and_all_are_shown(words: str) -> None:
     plain = fragments("plain")
     for name, html in fragments(words).items():
         assert shape(html) == shape(plain[name]), name
-    assert Seen(parts.hint(words)).text == words
+    assert ParsedHtml(parts.hint(words)).text == words
 
 
 def test_times() -> None:
@@ -101,40 +101,40 @@ def test_times() -> None:
 
 
 def test_progress_tells_how_far_and_how_fast() -> None:
-    seen = Seen(parts.progress(VIDEO, 7.46))
+    seen = ParsedHtml(parts.progress(VIDEO, 7.46))
     assert seen.text == "Watching: a film.mp4, 0:12 of 1:20 (3 cubes, 7.5 s of video a second)."
     assert seen.named("progress") == [{"aria-label": "Watched", "max": "80.000", "value": "12.500"}]
     assert seen.named("div")[0]["data-status"] == "ingesting"
 
 
 def test_progress_of_a_stream_without_end() -> None:
-    seen = Seen(parts.progress(VIDEO.model_copy(update={"status": "live", "duration_s": None, "cubes": 1})))
+    seen = ParsedHtml(parts.progress(VIDEO.model_copy(update={"status": "live", "duration_s": None, "cubes": 1})))
     assert seen.text == "Live: a film.mp4, 0:12 (1 cube)."
     assert not seen.named("progress")
 
 
 def test_a_failed_video_says_why() -> None:
     error = ErrorInfo(code="media.damaged", detail="The file ends early.")
-    seen = Seen(parts.progress(VIDEO.model_copy(update={"status": "failed", "error": error})))
+    seen = ParsedHtml(parts.progress(VIDEO.model_copy(update={"status": "failed", "error": error})))
     assert "Could not be watched" in seen.text
     assert "The file ends early (media.damaged)." in seen.text
 
 
 def test_the_player_plays_from_this_service() -> None:
     video = VIDEO.model_copy(update={"id": "a/b?c", "media_offset_s": 5.0})
-    (shown,) = Seen(parts.player(video)).named("video")
+    (shown,) = ParsedHtml(parts.player(video)).named("video")
     assert (shown["id"], shown["src"]) == ("player", "/v1/videos/a%2Fb%3Fc/media")
     assert (shown["preload"], shown["data-video"], shown["data-offset"]) == ("metadata", "a/b?c", "5.000")
 
 
 def test_no_player_where_the_file_is_not_kept() -> None:
-    seen = Seen(parts.player(VIDEO.model_copy(update={"media_url": None})))
+    seen = ParsedHtml(parts.player(VIDEO.model_copy(update={"media_url": None})))
     assert not seen.named("video")
     assert "not kept" in seen.text
 
 
 def test_the_timeline_is_buttons_that_seek() -> None:
-    seen = Seen(parts.timeline("v0", Timeline(video_id="v0", cubes=[cube(0), cube(1)])))
+    seen = ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=[cube(0), cube(1)])))
     assert [(button["class"], button["data-seek"], button["data-end"]) for button in seen.named("button")] == [
         ("cube", "0.000", "4.000"),
         ("cube", "4.000", "8.000"),
@@ -151,7 +151,7 @@ def test_the_cube_that_goes_on_is_marked() -> None:
 
 def test_a_very_long_timeline_is_cut_and_says_so() -> None:
     cubes = [cube(number) for number in range(parts.MAX_CUBES_SHOWN + 7)]
-    seen = Seen(parts.timeline("v0", Timeline(video_id="v0", cubes=cubes)))
+    seen = ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=cubes)))
     assert len(seen.named("button")) == parts.MAX_CUBES_SHOWN
     assert "7 later cubes" in seen.text
 
@@ -159,7 +159,7 @@ def test_a_very_long_timeline_is_cut_and_says_so() -> None:
 @pytest.mark.parametrize("url", [None, "https://example.org/a.jpg", "//example.org/a.jpg", "javascript:alert(1)"])
 def test_pictures_come_from_this_service_only(url: str | None) -> None:
     elsewhere = cube(0).model_copy(update={"thumbnail_url": url})
-    assert not Seen(parts.timeline("v0", Timeline(video_id="v0", cubes=[elsewhere]))).named("img")
+    assert not ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=[elsewhere]))).named("img")
 
 
 def test_the_answer_says_what_it_is_based_on() -> None:
@@ -167,11 +167,11 @@ def test_the_answer_says_what_it_is_based_on() -> None:
         count=2, first_s=4.0, last_s=9.0, spans=[Span(start_s=4.0, end_s=8.0), Span(start_s=9.0, end_s=10.0)]
     )
     whole = answer("v0", "When?").model_copy(update={"evidence": evidence, "answer": "Twice."})
-    seen = Seen(parts.answer("v0", whole))
+    seen = ParsedHtml(parts.answer("v0", whole))
     assert seen.text == "When?Twice.When: 0:04–0:08 0:09–0:101 memory read, 1.2 s"
     assert [button["data-seek"] for button in seen.named("button")] == ["4.000", "9.000"]
     more = whole.model_copy(update={"evidence": evidence.model_copy(update={"count": 30})})
-    assert "When (the first 2 of 30): 0:04" in Seen(parts.answer("v0", more)).text
+    assert "When (the first 2 of 30): 0:04" in ParsedHtml(parts.answer("v0", more)).text
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_what_an_answer_must_not_hide(changes: dict[str, Any], words: str) -> No
 
 
 def test_citations_are_buttons_that_seek() -> None:
-    (button,) = Seen(parts.citations(answer("v0", "When?").citations)).named("button")
+    (button,) = ParsedHtml(parts.citations(answer("v0", "When?").citations)).named("button")
     assert (button["class"], button["type"], button["data-seek"], button["data-video"]) == (
         "citation",
         "button",
@@ -197,7 +197,9 @@ def test_citations_are_buttons_that_seek() -> None:
 
 
 def test_a_problem_is_a_sentence_with_its_code() -> None:
-    seen = Seen(parts.problem("The question could not be answered", told("not_ready", "nothing is watched yet.")))
+    seen = ParsedHtml(
+        parts.problem("The question could not be answered", refusal("not_ready", "nothing is watched yet."))
+    )
     assert seen.text == "The question could not be answered: nothing is watched yet (not_ready)."
     assert seen.named("p")[0]["role"] == "alert"
 

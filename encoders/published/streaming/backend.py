@@ -53,8 +53,8 @@ class StreamingKeys:
             asked = self._encoder.question(None if memory is None else torch.from_numpy(memory), text)
             return np.asarray(F.normalize(asked, dim=0).numpy(), np.float32)
 
-    def kin(self, topic: str) -> frozenset[str]:
-        return self._inner.kin(topic)
+    def hyponyms(self, topic: str) -> frozenset[str]:
+        return self._inner.hyponyms(topic)
 
 
 @dataclass(frozen=True, slots=True)

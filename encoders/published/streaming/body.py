@@ -44,11 +44,11 @@ class LanguageBody(nn.Module):
         embedded: torch.Tensor = self.decoder.get_input_embeddings()(ids)
         return embedded
 
-    def forward(self, embeds: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    def forward(self, embeds: torch.Tensor, visible: torch.Tensor) -> torch.Tensor:
         """Embeddings [L, D] under a mask bool [L, L] -> hidden states after the decoder's last norm, [L, D]. Positions
         are 0 to L - 1."""
         positions = torch.arange(len(embeds), device=embeds.device)[None]
-        mask = additive(seen, embeds.dtype).to(embeds.device)
+        mask = additive(visible, embeds.dtype).to(embeds.device)
         out: torch.Tensor = self.decoder(
             inputs_embeds=embeds[None], attention_mask=mask, position_ids=positions, use_cache=False
         ).last_hidden_state

@@ -66,7 +66,7 @@ class StreamingConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class StreamClip:
     """One clip: patch tokens float [t, N, d] of 1 to T frames, and its half-open span in seconds."""
 
     frames: torch.Tensor
@@ -113,7 +113,7 @@ class StreamingEncoder(nn.Module):
         """D, width of the language model."""
         return self.body.dim
 
-    def forward(self, memory: torch.Tensor | None, clip: Clip) -> Condensed:
+    def forward(self, memory: torch.Tensor | None, clip: StreamClip) -> Condensed:
         """Reads one clip after everything before it.
 
         Args:
@@ -141,7 +141,7 @@ class StreamingEncoder(nn.Module):
         indicator: torch.Tensor = out[-self.config.indicators :].mean(dim=0)
         return indicator
 
-    def read(self, clips: Iterable[Clip], memory: torch.Tensor | None = None) -> list[Condensed]:
+    def read(self, clips: Iterable[StreamClip], memory: torch.Tensor | None = None) -> list[Condensed]:
         """Every clip in turn, each with the memory that the one before it left."""
         found: list[Condensed] = []
         for clip in clips:
@@ -175,7 +175,7 @@ class StreamingEncoder(nn.Module):
         rows = torch.arange(self.config.clip_frames) * len(frames) // self.config.clip_frames
         return pooled[rows.to(frames.device)].flatten(0, 1)
 
-    def _check(self, memory: torch.Tensor | None, clip: Clip) -> None:
+    def _check(self, memory: torch.Tensor | None, clip: StreamClip) -> None:
         rows, columns = self.config.grid
         shape = tuple(clip.frames.shape)
         if len(shape) != 3 or shape[1:] != (rows * columns, self.config.vision_dim):

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from encoders.published.streaming.encoder import Clip, Condensed, StreamingEncoder, Tokenize
+from encoders.published.streaming.encoder import Condensed, StreamClip, StreamingEncoder, Tokenize
 from encoders.published.streaming.selection import SELECTED, choose, similarity
 
 Stage = Literal["clip", "select", "stream"]
@@ -29,14 +29,14 @@ STAGES: tuple[Stage, ...] = ("clip", "select", "stream")
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class StreamLesson:
     """Consecutive clips from a stream's beginning on, a question about them, its answer.
 
     Attributes:
         relevant: numbers of the clips that hold the answer; empty where that is not known.
     """
 
-    clips: tuple[Clip, ...]
+    clips: tuple[StreamClip, ...]
     question: str
     answer: str
     relevant: tuple[int, ...] = ()
@@ -105,7 +105,7 @@ class MemoryReader(nn.Module):
 def lesson_loss(
     encoder: StreamingEncoder,
     reader: MemoryReader,
-    lesson: Lesson,
+    lesson: StreamLesson,
     stage: Stage,
     options: LossOptions,
     generator: torch.Generator | None = None,
@@ -140,13 +140,13 @@ def divergence(scores: torch.Tensor, relevant: Sequence[int], temperature: float
     return F.kl_div((scores / temperature).log_softmax(dim=0), target, reduction="sum")
 
 
-def clip_prompt(clip: Clip) -> str:
+def clip_prompt(clip: StreamClip) -> str:
     """What stands before a chosen clip's memory."""
     return f" a clip sampled in {clip.start_s:.0f} to {clip.end_s:.0f} seconds "
 
 
 def _selected(
-    clips: Sequence[Clip],
+    clips: Sequence[StreamClip],
     states: Sequence[Condensed],
     scores: torch.Tensor,
     options: LossOptions,

@@ -44,13 +44,13 @@ class Layout:
 
     def mask(self, context: Context = "isolated") -> torch.Tensor:
         """bool [L, L], True where the row's token may look at the column's."""
-        seen = torch.ones(self.length, self.length, dtype=torch.bool).tril()
+        visible = torch.ones(self.length, self.length, dtype=torch.bool).tril()
         if context == "isolated":
-            seen[self.part("frames"), self.part("history")] = False
-        return seen
+            visible[self.part("frames"), self.part("history")] = False
+        return visible
 
 
-def additive(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def additive(visible: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """A mask as `transformers` takes it ready-made, [1, 1, L, L]: 0 where looking is allowed, the lowest number
     elsewhere."""
-    return torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[None, None]
+    return torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, torch.finfo(dtype).min)[None, None]

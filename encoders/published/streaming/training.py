@@ -20,14 +20,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from encoders.published.streaming.encoder import StreamingConfig, StreamingEncoder, Tokenize
-from encoders.published.streaming.lessons import STAGES, Lesson, LossOptions, MemoryReader, Stage, lesson_loss
+from encoders.published.streaming.lessons import STAGES, LossOptions, MemoryReader, Stage, StreamLesson, lesson_loss
 
 CHECKPOINT, WEIGHTS = "training.safetensors", "encoder.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class StreamRecipe:
     """What a run consists of; the numbers are ours, the stages the paper's.
 
     Attributes:
@@ -68,7 +68,7 @@ Progress = Callable[[int, Stage, Mapping[str, float]], None]
 """Called after each step with its number from 1, its stage and its losses."""
 
 
-class Training:
+class StreamTraining:
     """One run.
 
     Args:
@@ -83,8 +83,8 @@ class Training:
         self,
         encoder: StreamingEncoder,
         reader: MemoryReader,
-        lessons: Mapping[Stage, Sequence[Lesson]],
-        recipe: Recipe,
+        lessons: Mapping[Stage, Sequence[StreamLesson]],
+        recipe: StreamRecipe,
         folder: Path,
         options: LossOptions | None = None,
     ) -> None:
@@ -132,10 +132,10 @@ class Training:
         """Writes ``training.safetensors`` (to go on) and ``encoder.safetensors`` (to be used), each whole or not."""
         self._folder.mkdir(parents=True, exist_ok=True)
         weights = {name: one.detach().contiguous() for name, one in self.weights.items()}
-        said = {"config": json.dumps(asdict(self._encoder.config)), "recipe": json.dumps(asdict(self._recipe))}
+        header = {"config": json.dumps(asdict(self._encoder.config)), "recipe": json.dumps(asdict(self._recipe))}
         whole = {**weights, **self._moments()}
-        _write(self._folder / CHECKPOINT, whole, {**said, "step": str(self.step)})
-        _write(self._folder / WEIGHTS, {name: weights[name] for name in self._encoder.own_state()}, said)
+        _write(self._folder / CHECKPOINT, whole, {**header, "step": str(self.step)})
+        _write(self._folder / WEIGHTS, {name: weights[name] for name in self._encoder.own_state()}, header)
 
     def resume(self) -> bool:
         """Goes on from the folder's checkpoint; False where there is none.
@@ -147,9 +147,9 @@ class Training:
         if not path.exists():
             return False
         with safe_open(path, "pt") as file:
-            said = file.metadata()
+            header = file.metadata()
             mine = {"config": asdict(self._encoder.config), "recipe": asdict(self._recipe)}
-            if any(json.loads(said[name]) != json.loads(json.dumps(one)) for name, one in mine.items()):
+            if any(json.loads(header[name]) != json.loads(json.dumps(one)) for name, one in mine.items()):
                 raise ValueError(f"{path} was made with another recipe or other sizes")
             kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         with torch.no_grad():
@@ -157,7 +157,7 @@ class Training:
                 weight.copy_(kept[name])
                 state = {m: kept[f"adam.{m}.{name}"] for m in _MOMENTS if f"adam.{m}.{name}" in kept}
                 self._optimiser.state[weight] = state
-        self.step = int(said["step"])
+        self.step = int(header["step"])
         return True
 
     def _moments(self) -> dict[str, torch.Tensor]:
@@ -190,7 +190,7 @@ def load_streaming_encoder(folder: Path, model: Any, tokenize: Tokenize) -> Stre
     return encoder.eval()
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], said: dict[str, str]) -> None:
+def _write(path: Path, tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
     beside = path.with_suffix(".part")
-    save_file(tensors, beside, metadata=said)
+    save_file(tensors, beside, metadata=header)
     beside.replace(path)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from encoders.notes import Notes
 from memory.records import TimeSpan
-from pipeline.answering.findings import notes_said
+from pipeline.answering.findings import notes_phrase
 from pipeline.language.smollm.chat_template import STATEMENT_CHARS, plain
-from pipeline.language.smollm.timeline_template import TimelineWording
-from pipeline.times import clock
+from pipeline.language.smollm.timeline_template import TimelineTemplate
+from pipeline.times import format_time
 
 
-class AdaptedWording(TimelineWording):
+class AdaptedTemplate(TimelineTemplate):
     """A short constant beginning and no worked examples: the adapter holds what those would show."""
 
     def prefix(self) -> list[int]:
@@ -29,7 +29,7 @@ class AdaptedWording(TimelineWording):
 
     def memory(self, span: TimeSpan, notes: Notes) -> list[int]:
         """One memory, a line: ``[0:10-0:17] tabby cat and sofa``."""
-        return self.reading_line(f"[{clock(span.start_s)}-{clock(span.end_s)}] {notes_said(notes)}")
+        return self.reading_line(f"[{format_time(span.start_s)}-{format_time(span.end_s)}] {notes_phrase(notes)}")
 
     def question(self, question: str, statement: str, *, after_memories: bool = False) -> list[int]:
         """The rest of the prompt, up to where the answer begins."""

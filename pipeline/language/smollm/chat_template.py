@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 
 from encoders.notes import Notes
 from memory.records import TimeSpan
-from pipeline.answering.findings import notes_said
-from pipeline.times import spoken
+from pipeline.answering.findings import notes_phrase
+from pipeline.times import format_span
 
 QUESTION_CHARS = 200
 STATEMENT_CHARS = 600
@@ -84,7 +84,7 @@ def plain(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-class ChatWording:
+class ChatTemplate:
     """SmolLM2's chat format (ChatML), as its own template writes it.
 
     Args:
@@ -112,7 +112,7 @@ class ChatWording:
 
     def memory(self, span: TimeSpan, notes: Notes) -> list[int]:
         """One memory, a line: its time and its words."""
-        return self._text(f"{spoken(span)}: {plain(notes_said(notes), MEMORY_CHARS)}\n")
+        return self._text(f"{format_span(span)}: {plain(notes_phrase(notes), MEMORY_CHARS)}\n")
 
     def question(self, question: str, statement: str, *, after_memories: bool = False) -> list[int]:
         """The part that differs, up to where the model's answer begins."""

@@ -65,7 +65,7 @@ def lays_out(dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
-class Packed:
+class PackedMatrix:
     """A matrix W [out, in], laid out by oneDNN where it can be: x [n, in] -> x Wᵀ [n, out] in the dtype of W."""
 
     def __init__(self, *weights: torch.Tensor) -> None:
@@ -108,12 +108,12 @@ class Place:
         return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, -1), self.sin)
 
 
-class Block:
+class LlamaBlock:
     """One layer: x float32 [n, D] -> [n, D]."""
 
     def __init__(self, shape: LlamaShape, number: int, weights: Mapping[str, torch.Tensor]) -> None:
-        def matrices(*names: str) -> Packed:
-            return Packed(*(weights[f"model.layers.{number}.{name}_proj.weight"] for name in names))
+        def matrices(*names: str) -> PackedMatrix:
+            return PackedMatrix(*(weights[f"model.layers.{number}.{name}_proj.weight"] for name in names))
 
         self._shape, self._number = shape, number
         self._before_attention = weights[f"model.layers.{number}.input_layernorm.weight"].float()
@@ -137,7 +137,7 @@ class Block:
         out = functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=causal(len(x), keys.shape[2]), scale=scaling, enable_gqa=True
         )
-        cache.hear(self._number, queries, scaling, place.ids)
+        cache.observe_queries(self._number, queries, scaling, place.ids)
         return out[0].transpose(0, 1).reshape(len(x), -1)
 
 
@@ -158,9 +158,9 @@ class Llama:
             raise ValueError("only a Llama whose head is its embedding")
         self._shape = LlamaShape.of(config)
         self._embedding = weights["model.embed_tokens.weight"]
-        self._head = Packed(self._embedding)
+        self._head = PackedMatrix(self._embedding)
         self._norm = weights["model.norm.weight"].float()
-        self._blocks = [Block(self._shape, number, weights) for number in range(self._shape.layers)]
+        self._blocks = [LlamaBlock(self._shape, number, weights) for number in range(self._shape.layers)]
         self._angles = Angles(self._shape)
         self.decoder = Decoder(self._shape.layers, Rotary(self._angles, axes=1))
 

@@ -25,9 +25,9 @@ from tokenizers.decoders import DecodeStream
 from memory.kv.build import new_cache
 from pipeline.language.decoding import Decoding, GreedyDecoder
 from pipeline.language.protocol import FEW_MEMORIES, Generation, Prompt, StopWriting
-from pipeline.language.smollm.adapted_template import AdaptedWording
+from pipeline.language.smollm.adapted_template import AdaptedTemplate
 from pipeline.language.smollm.adapter import ADAPTER_FILE
-from pipeline.language.smollm.chat_template import ChatWording
+from pipeline.language.smollm.chat_template import ChatTemplate
 from pipeline.language.smollm.llama import Llama
 from pipeline.language.smollm.reading import PocketReading
 from pipeline.language.smollm.weights_cache import ConvertedModel, loaded
@@ -64,28 +64,28 @@ class PocketLanguageModel:
         merged = _adapter_file(adapter)
         self.dtype = dtype or fastest_dtype()
         self.adapted = merged is not None
-        model, self._wording, self._tokenizer_file = loaded(cache_dir, self._parts, adapter=merged)
+        model, self._template, self._tokenizer_file = loaded(cache_dir, self._parts, adapter=merged)
         budget = partial(new_cache, model.decoder, slots=cache_slots, protected=_PROTECTED, whole_groups=True)
-        self._decoder = GreedyDecoder(model, budget, self._wording.stop_tokens)
-        self._beginning = self._decoder.prefix(self._wording.prefix())
+        self._decoder = GreedyDecoder(model, budget, self._template.stop_tokens)
+        self._beginning = self._decoder.prefix(self._template.prefix())
 
-    def _parts(self, files: ConvertedModel) -> tuple[Llama, ChatWording | AdaptedWording, Path]:
+    def _parts(self, files: ConvertedModel) -> tuple[Llama, ChatTemplate | AdaptedTemplate, Path]:
         with ThreadPoolExecutor(1) as pool:  # reading the vocabulary takes two thirds as long as the weights
-            wording = pool.submit(AdaptedWording if self.adapted else ChatWording, files.tokenizer)
-            return load_model(files, self.dtype), wording.result(), files.tokenizer
+            template = pool.submit(AdaptedTemplate if self.adapted else ChatTemplate, files.tokenizer)
+            return load_model(files, self.dtype), template.result(), files.tokenizer
 
     @cached_property
-    def _timelines(self) -> AdaptedWording:
+    def _timelines(self) -> AdaptedTemplate:
         """The wording of written timelines, which a model without the adapter can be asked in too."""
-        known = self._wording
-        return known if isinstance(known, AdaptedWording) else AdaptedWording(self._tokenizer_file)
+        known = self._template
+        return known if isinstance(known, AdaptedTemplate) else AdaptedTemplate(self._tokenizer_file)
 
     def generate(self, prompt: Prompt, max_tokens: int) -> Generator[str | Generation]:
         """Yields pieces of text as they come and, last, one `Generation`. Closing the iterator stops the model."""
         began = time.perf_counter()
         reading = self._read(prompt)
         so_far = self._beginning if reading is None else reading.so_far
-        tokens = self._wording.question(prompt.question, prompt.statement, after_memories=reading is not None)
+        tokens = self._template.question(prompt.question, prompt.statement, after_memories=reading is not None)
         decoding = self._decoder.start(so_far, tokens)
         prefill_ms = first_ms = ms_since(began)
         pieces: list[str] = []
@@ -108,7 +108,7 @@ class PocketLanguageModel:
 
     def reading(self) -> PocketReading:
         """See `ReadingModel.reading`."""
-        return PocketReading(self._decoder, self._wording, self._beginning)
+        return PocketReading(self._decoder, self._template, self._beginning)
 
     def read_timeline(self, lines: Sequence[str], question: str, max_tokens: int) -> str:
         """What the model alone, with no code's help, answers from a written timeline.
@@ -142,7 +142,7 @@ class PocketLanguageModel:
         """(tokens so far, text that became whole with this one); a character may take several tokens."""
         stream = DecodeStream(skip_special_tokens=True)
         for count, token in enumerate(self._decoder.tokens(decoding, max_tokens), start=1):
-            yield count, stream.step(self._wording.tokenizer, token) or ""
+            yield count, stream.step(self._template.tokenizer, token) or ""
 
 
 def _adapter_file(adapter: Path | Literal["shipped", "none"]) -> Path | None:

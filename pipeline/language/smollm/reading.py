@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pipeline.language.decoding import GreedyDecoder, Prefix
 from pipeline.language.protocol import ReadableMemory
-from pipeline.language.smollm.chat_template import ChatWording
+from pipeline.language.smollm.chat_template import ChatTemplate
 
 
 class PocketReading:
@@ -21,12 +21,12 @@ class PocketReading:
         next_number: above the numbers of all memories read.
     """
 
-    def __init__(self, decoder: GreedyDecoder, wording: ChatWording, beginning: Prefix) -> None:
+    def __init__(self, decoder: GreedyDecoder, template: ChatTemplate, beginning: Prefix) -> None:
         self._decoder = decoder
-        self._wording = wording
+        self._template = template
         self.so_far = beginning.fork()
         self.next_number = 0
-        if heading := wording.memories():
+        if heading := template.memories():
             self.so_far.cache.announce(len(heading), protect="system")
             decoder.read(self.so_far, heading)
 
@@ -34,7 +34,7 @@ class PocketReading:
         """See `Reading.read`."""
         tokens: list[int] = []
         for number, memory in numbered:
-            line = self._wording.memory(memory.span, memory.notes)
+            line = self._template.memory(memory.span, memory.notes)
             self.so_far.cache.announce(len(line), group=number)
             tokens += line
             self.next_number = max(self.next_number, number + 1)
@@ -44,7 +44,7 @@ class PocketReading:
     def copy(self) -> PocketReading:
         """One to read on in, without a trace in this one."""
         twin = object.__new__(PocketReading)
-        twin._decoder, twin._wording = self._decoder, self._wording
+        twin._decoder, twin._template = self._decoder, self._template
         twin.so_far, twin.next_number = self.so_far.fork(), self.next_number
         return twin
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.language.smollm.chat_template import QUESTION_CHARS, ChatWording, plain
+from pipeline.language.smollm.chat_template import QUESTION_CHARS, ChatTemplate, plain
 
 TIMELINE_SYSTEM = "You answer from the timeline of a video. Copy times and quoted words exactly."
 LINE_CHARS = 240
 
 
-class TimelineWording(ChatWording):
+class TimelineTemplate(ChatTemplate):
     """Token ids of a timeline, of a question on it and of an answer, in SmolLM2's chat format."""
 
     def reading_prefix(self, lines: Sequence[str]) -> list[int]:

@@ -50,7 +50,7 @@ _EVENT = re.compile(rf"{_NO_NOUN}\b(?:{_DONE}|{_DO})\b{_BEHIND}|\b(?:{_AWAY})\b"
 _DOES = re.compile(r"\b(?:do|does|did)\b", re.IGNORECASE)
 _EVENT_AFTER_DOES = re.compile(rf"{_NO_NOUN}\b(?:{_DO_AFTER_DOES})\b{_BEHIND}", re.IGNORECASE)
 _STATE = re.compile(r"\b(?:is|are|was|were) (?:still )?(?:left|closed|shut|open)\b", re.IGNORECASE)
-_SEEN = re.compile(
+_VISIBLE = re.compile(
     r"\b(?:appear\w*|seen|shown|visible|(?:show|turn|pop)(?:s|p?ed)? up|comes?|came|coming|arriv\w*|pass|passes|passed|"
     r"passing|visit\w*|cross\w*|caught on|(?:drop|stop|pop)(?:s|p?ed|ping)? (?:by|in|past|over)|(?:go|goes|went|gone|"
     r"run|runs|ran|walk\w*|drives?|drove|flies|fly|flew|swings?|swung) (?:by|past)|(?:is|are|was|were) there|"
@@ -62,7 +62,7 @@ _SEEN = re.compile(
 
 def of_events(text: str) -> bool:
     """Whether what a question counts is done rather than seen."""
-    if _SEEN.search(text):
+    if _VISIBLE.search(text):
         return False
     text = _STATE.sub(" ", text)
     does = _DOES.search(text)

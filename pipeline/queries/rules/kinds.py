@@ -10,7 +10,7 @@ import re
 from typing import Literal
 
 from pipeline.queries.rules.events import of_events
-from pipeline.queries.rules.times import Edge, Moment, times_named
+from pipeline.queries.rules.times import Edge, TimeReference, times_named
 from pipeline.queries.rules.words import topic_of
 
 Kind = Literal[
@@ -135,7 +135,7 @@ _UNKNOWN = _any(
     r"mean|means|understand|weigh|weighs|belong|belongs|work|works)\b",
 )
 """What no memory of this kind holds: who, why, how much, what colour a thing has, what it is called, does or wants."""
-_SAID_BY = _any(r"\bwhat (?:do|does|did|is|was|are|were) (?:he|she|they|somebody|anyone|people)\b")
+_SPEAKER_ASKED = _any(r"\bwhat (?:do|does|did|is|was|are|were) (?:he|she|they|somebody|anyone|people)\b")
 
 
 def asks_for_text(text: str) -> bool:
@@ -170,7 +170,7 @@ def lasting(text: str) -> str | None:
     return _HOW_LONG.sub(" ", text) if _HOW_LONG.search(text) else None
 
 
-def kind_of(text: str, moment: Moment, about_text: bool) -> tuple[Kind, str]:
+def kind_of(text: str, moment: TimeReference, about_text: bool) -> tuple[Kind, str]:
     """The kind, and the part of the question that names its subject."""
     timed = moment.named or moment.recent_s is not None or bool(moment.edge)
     if found := _beside(text):
@@ -183,7 +183,7 @@ def kind_of(text: str, moment: Moment, about_text: bool) -> tuple[Kind, str]:
         return "unknown", text
     if not timed and (match := _IDENTITY.search(text)):
         return "text", match[1]
-    if about_text and _SAID_BY.search(text):
+    if about_text and _SPEAKER_ASKED.search(text):
         return "unknown", text
     topic = topic_of(TEXT_WORDS.sub(" ", text) if about_text else text)
     if not timed and not about_text and _NOW.search(text) and not topic and not _OF_ALL.search(text):
@@ -195,7 +195,7 @@ def kind_of(text: str, moment: Moment, about_text: bool) -> tuple[Kind, str]:
     return _plain(text, moment, topic, timed)
 
 
-def _plain(text: str, moment: Moment, topic: str, timed: bool) -> tuple[Kind, str]:
+def _plain(text: str, moment: TimeReference, topic: str, timed: bool) -> tuple[Kind, str]:
     """Kinds of things, of moments, and of the whole."""
     if moment.beside and not topic:
         return moment.beside, ""

@@ -1,7 +1,7 @@
 """The times a question names: moments, stretches, "in the last minute", "after 2:10", "at the end".
 
 What it is: rules over English words and digits. What it is not: knowledge of a video; what depends on its length is
-left open (`Moment.recent_s`, `Moment.edge`) for whoever knows it.
+left open (`TimeReference.recent_s`, `TimeReference.edge`) for whoever knows it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ FOREVER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimeReference:
     """When a question asks about; at most one of the first four is set.
 
     Attributes:
@@ -105,22 +105,22 @@ def without_times(text: str) -> str:
     return TIME.sub(lambda match: " " if match[0].strip() else match[0], text)
 
 
-def moment_of(text: str) -> tuple[Moment, str]:
+def moment_of(text: str) -> tuple[TimeReference, str]:
     """When the question asks about, and the question without the words that say so; times in figures stay in it."""
     if (found := _amount(_RECENT, text) or _amount(_CLOSING, text)) is not None:
-        return Moment(recent_s=found[0]), found[1]
+        return TimeReference(recent_s=found[0]), found[1]
     if (found := _amount(_OPENING, text)) is not None:
-        return Moment(span=TimeSpan(0.0, found[0])), found[1]
+        return TimeReference(span=TimeSpan(0.0, found[0])), found[1]
     times = _timed(text)
     if len(times) >= 2:
         first, last = times[0][0], times[1][0]
-        return Moment(span=TimeSpan(min(first, last), max(first, last))), text
+        return TimeReference(span=TimeSpan(min(first, last), max(first, last))), text
     if times:
         return _one_time(text, *times[0])
     for edge, pattern in _EDGES:
         if match := pattern.search(text):
-            return Moment(edge=edge), f"{text[: match.start()]} {text[match.end() :]}"
-    return Moment(), text
+            return TimeReference(edge=edge), f"{text[: match.start()]} {text[match.end() :]}"
+    return TimeReference(), text
 
 
 def _timed(text: str) -> list[tuple[float, int, int]]:
@@ -136,16 +136,16 @@ def _timed(text: str) -> list[tuple[float, int, int]]:
     return found
 
 
-def _one_time(text: str, seconds: float, start: int, end: int) -> tuple[Moment, str]:
+def _one_time(text: str, seconds: float, start: int, end: int) -> tuple[TimeReference, str]:
     """A moment, or everything on one side of it, or what comes next to it there."""
     for pattern, side in ((_SINCE, "after"), (_UNTIL, "before")):
         if match := pattern.search(text[:start]):
             rest = text[: match.start()] + " " + re.sub(r"^\s*(?:on(?:wards?)?)\b", " ", text[end:])
             if match["next"] and _NEXT.search(text):
-                return Moment(seconds, beside="after" if side == "after" else "before"), rest
+                return TimeReference(seconds, beside="after" if side == "after" else "before"), rest
             span = TimeSpan(seconds, max(FOREVER_S, seconds)) if side == "after" else TimeSpan(0.0, seconds)
-            return Moment(span=span), rest
-    return Moment(seconds), text
+            return TimeReference(span=span), rest
+    return TimeReference(seconds), text
 
 
 def _amount(pattern: re.Pattern[str], text: str) -> tuple[float, str] | None:

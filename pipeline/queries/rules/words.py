@@ -183,14 +183,14 @@ class Subject:
     Attributes:
         topic: the words that name the thing; may be empty.
         where: the other words that name things: where, with what.
-        said_of: words said of the thing itself: "open" in "Is the gate still open?".
+        predicate: words said of the thing itself: "open" in "Is the gate still open?".
         definite: whether it is *the* thing, known to be there.
         verb_last: see `Phrase`.
     """
 
     topic: str
     where: str = ""
-    said_of: str = ""
+    predicate: str = ""
     definite: bool = False
     verb_last: bool = False
 
@@ -238,9 +238,9 @@ def _alike(things: list[Phrase]) -> bool:
 
 
 def _subject(head: Phrase, before: list[Phrase], behind: list[Phrase]) -> Subject:
-    said_of = [one for one in behind if not one.article and one.after not in ("preposition", "phrase")]
-    where = [one for one in (*before, *behind) if one not in said_of]
-    return Subject(_joined([head]), _joined(where), _joined(said_of), head.article not in _INDEFINITE, head.verb_last)
+    predicate = [one for one in behind if not one.article and one.after not in ("preposition", "phrase")]
+    where = [one for one in (*before, *behind) if one not in predicate]
+    return Subject(_joined([head]), _joined(where), _joined(predicate), head.article not in _INDEFINITE, head.verb_last)
 
 
 _INDEFINITE = frozenset(["", "a", "an", "any", "some", "every"])

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from pipeline.language.smollm.model import fastest_dtype, load_llama
-from pipeline.language.smollm.timeline_template import TimelineWording
+from pipeline.language.smollm.timeline_template import TimelineTemplate
 from pipeline.language.smollm.weights_cache import converted_model
-from pipeline.training.smollm.loop import Recipe, Training
+from pipeline.training.smollm.loop import AdapterRecipe, AdapterTraining
 
 _LOG = logging.getLogger("train_pocket")
 
@@ -25,16 +25,18 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.training.smollm", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and the adapter go here")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "longwatch", help="converted weights")
-    parser.add_argument("--steps", type=int, default=Recipe().steps, help="length of the whole run")
+    parser.add_argument("--steps", type=int, default=AdapterRecipe().steps, help="length of the whole run")
     parser.add_argument("--until", type=int, help="stop here for now")
-    parser.add_argument("--seed", type=int, default=Recipe().seed)
+    parser.add_argument("--seed", type=int, default=AdapterRecipe().seed)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     said = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(said.threads)
     files = converted_model(said.cache)
     model = load_llama(files, fastest_dtype())
-    training = Training(model, TimelineWording(files.tokenizer), Recipe(steps=said.steps, seed=said.seed), said.out)
+    training = AdapterTraining(
+        model, TimelineTemplate(files.tokenizer), AdapterRecipe(steps=said.steps, seed=said.seed), said.out
+    )
     if training.resume():
         _LOG.info("going on at step %d", training.step)
     training.run(

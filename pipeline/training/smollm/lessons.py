@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.language.smollm.timeline_template import TimelineWording
-from pipeline.training.smollm.questions import MAKERS, Lesson, Scene, lesson
+from pipeline.language.smollm.timeline_template import TimelineTemplate
+from pipeline.training.smollm.questions import MAKERS, TimelineLesson, TimelineScene, lesson
 from pipeline.training.smollm.timelines import Names, timeline
 
 WEIGHTS = {"before": 2, "after": 2, "between": 2, "exists": 2, "cannot": 2, "text": 2, "which_first": 2}
@@ -35,20 +35,22 @@ class Batch:
     targets: torch.Tensor
 
 
-def scene_and_lessons(rng: random.Random, names: Names, most: int) -> tuple[Scene, list[Lesson]]:
+def scene_and_lessons(rng: random.Random, names: Names, most: int) -> tuple[TimelineScene, list[TimelineLesson]]:
     """A timeline and up to `most` questions on it."""
-    scene = Scene(timeline(rng, names), names)
+    scene = TimelineScene(timeline(rng, names), names)
     kinds = [kind for kind in MAKERS for _ in range(WEIGHTS.get(kind, 1))]
     asked = [lesson(rng, scene, kind) for kind in rng.sample(kinds, min(most, len(kinds)))]
     return scene, list(dict.fromkeys(one for one in asked if one is not None))
 
 
-def batch(wording: TimelineWording, scene: Scene, lessons: Sequence[Lesson], most_tokens: int) -> Batch:
+def batch(
+    template: TimelineTemplate, scene: TimelineScene, lessons: Sequence[TimelineLesson], most_tokens: int
+) -> Batch:
     """As many of the lessons as fit into `most_tokens`; at least one."""
-    shared = wording.reading_prefix([str(one) for one in scene.stretches])
+    shared = template.reading_prefix([str(one) for one in scene.entries])
     ids, positions, targets, owner = list(shared), list(range(len(shared))), [-100] * len(shared), [0] * len(shared)
     for number, one in enumerate(lessons, start=1):
-        asked, answer = wording.reading_question(one.question), wording.reading_answer(one.answer)
+        asked, answer = template.reading_question(one.question), template.reading_answer(one.answer)
         if number > 1 and len(ids) + len(asked) + len(answer) > most_tokens:
             break
         own = asked + answer

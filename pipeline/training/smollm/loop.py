@@ -15,14 +15,14 @@ from typing import Any
 
 import torch
 
-from pipeline.language.smollm.timeline_template import TimelineWording
+from pipeline.language.smollm.timeline_template import TimelineTemplate
 from pipeline.training.smollm.lessons import Batch, batch, scene_and_lessons
 from pipeline.training.smollm.lora import adapt, save_adapter
 from pipeline.training.smollm.timelines import Names
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class AdapterRecipe:
     """What a run consists of.
 
     Attributes:
@@ -42,11 +42,11 @@ class Recipe:
     seed: int = 1
 
 
-class Training:
+class AdapterTraining:
     """A run over `model` (a causal language model of `transformers`), with its checkpoints in `folder`."""
 
-    def __init__(self, model: Any, wording: TimelineWording, recipe: Recipe, folder: Path) -> None:
-        self._model, self._wording, self._recipe, self._folder = model, wording, recipe, folder
+    def __init__(self, model: Any, template: TimelineTemplate, recipe: AdapterRecipe, folder: Path) -> None:
+        self._model, self._template, self._recipe, self._folder = model, template, recipe, folder
         self._names = Names.for_training()
         self._trained = adapt(model, recipe.rank, recipe.alpha, recipe.seed)
         self._optimiser = torch.optim.AdamW(self._trained, lr=recipe.rate, weight_decay=0.0)
@@ -68,7 +68,7 @@ class Training:
         self.step = kept["step"]
         return True
 
-    def run(self, until: int, told: Callable[[int, float, float], None], every: int = 20) -> None:
+    def run(self, until: int, report: Callable[[int, float, float], None], every: int = 20) -> None:
         """Trains up to step `until`, telling (step, mean loss since last, seconds a step) and saving every so often."""
         losses: list[float] = []
         began = time.perf_counter()
@@ -76,7 +76,7 @@ class Training:
             losses.append(self._one_step())
             self.step += 1
             if self.step % every == 0 or self.step == until:
-                told(self.step, sum(losses) / len(losses), (time.perf_counter() - began) / len(losses))
+                report(self.step, sum(losses) / len(losses), (time.perf_counter() - began) / len(losses))
                 self.save()
                 losses, began = [], time.perf_counter()
 
@@ -98,7 +98,7 @@ class Training:
         while True:
             scene, lessons = scene_and_lessons(rng, self._names, self._recipe.lessons)
             if lessons:
-                return batch(self._wording, scene, lessons, self._recipe.tokens)
+                return batch(self._template, scene, lessons, self._recipe.tokens)
 
     def _loss(self, one: Batch) -> torch.Tensor:
         """Mean cross-entropy of the answers' tokens; the vocabulary's logits are computed for those alone."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from encoders.pocket.vocabulary import NAMES_FILE
 from memory.records import TimeSpan
-from pipeline.times import clock, listed
+from pipeline.times import format_list, format_time
 
 HELD_OUT = (7, 3)
 """Classes whose index leaves 3 when divided by 7 are for the tests."""
@@ -30,7 +30,7 @@ Loading|Press start|Level 8|Game over|Score 3-0|Half time|No parking|For sale|Ho
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TimelineEntry:
     """A stretch of time, whole seconds, and what its notes say."""
 
     start: int
@@ -44,15 +44,15 @@ class Stretch:
         return TimeSpan(float(self.start), float(self.end))
 
     @property
-    def said(self) -> str:
-        """The notes as a phrase, in the form of `pipeline.answering.findings.notes_said`."""
-        parts = [listed(self.things)] if self.things else []
+    def phrase(self) -> str:
+        """The notes as a phrase, in the form of `pipeline.answering.findings.notes_phrase`."""
+        parts = [format_list(self.things)] if self.things else []
         if self.texts:
-            parts.append("the screen says " + listed(f'"{text}"' for text in self.texts))
+            parts.append("the screen says " + format_list(f'"{text}"' for text in self.texts))
         return "; ".join(parts) or f"nothing recognised, mostly {self.colour}"
 
     def __str__(self) -> str:
-        return f"[{clock(self.start)}-{clock(self.end)}] {self.said}"
+        return f"[{format_time(self.start)}-{format_time(self.end)}] {self.phrase}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +78,20 @@ def is_called(names: Names, thing: str, asked: str) -> bool:
     return asked == thing or asked in names.kinds[thing]
 
 
-def timeline(rng: random.Random, names: Names) -> list[Stretch]:
+def timeline(rng: random.Random, names: Names) -> list[TimelineEntry]:
     """2 to 12 stretches without pauses, from seconds to hours long; some things come back, some stretches show nothing,
     some text is misread."""
     count = rng.randint(2, 12)
     scale = rng.choices((1, 10, 300), weights=(6, 3, 1))[0]
     pool = rng.sample(names.all, min(count + 2, len(names.all)))
     returning = rng.sample(pool, rng.randint(0, 2))
-    stretches: list[Stretch] = []
+    entries: list[TimelineEntry] = []
     now = 0 if rng.random() < 0.7 else rng.randint(0, 40) * scale
     for i in range(count):
         end = now + rng.randint(3, 50) * scale + (rng.randint(0, 9) if scale > 1 else 0)
-        stretches.append(Stretch(now, end, _things(rng, pool[i], returning), _texts(rng), rng.choice(_COLOURS)))
+        entries.append(TimelineEntry(now, end, _things(rng, pool[i], returning), _texts(rng), rng.choice(_COLOURS)))
         now = end
-    return stretches
+    return entries
 
 
 def _things(rng: random.Random, own: str, returning: list[str]) -> tuple[str, ...]:

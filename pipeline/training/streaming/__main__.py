@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.published.streaming.encoder import StreamingConfig, StreamingEncoder, Tokenize
 from encoders.published.streaming.lessons import MemoryReader, Stage
-from encoders.published.streaming.training import Recipe, Training
+from encoders.published.streaming.training import StreamRecipe, StreamTraining
 from pipeline.language.smollm.model import fastest_dtype, load_llama
 from pipeline.language.smollm.weights_cache import ConvertedModel, converted_model
 from pipeline.training.streaming.described import described, lessons
@@ -34,17 +34,17 @@ def main(arguments: Sequence[str]) -> int:
     said = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(said.threads)
-    recipe = Recipe(clip=said.steps[0], select=said.steps[1], stream=said.steps[2], seed=said.seed)
+    recipe = StreamRecipe(clip=said.steps[0], select=said.steps[1], stream=said.steps[2], seed=said.seed)
     vision = PocketFrameEncoder()
     videos = [one for truth in said.truth for one in described(truth, vision, said.fps)]
     _LOG.info("%d videos, %d steps of video", len(videos), sum(len(one.tokens) for one in videos))
     config = StreamingConfig(vision.dim, vision.grid, clip_frames=said.clip_frames, layers=said.layers)
     encoder, reader = models(converted_model(said.cache), config, said.seed)
     made = lessons(videos, said.clip_frames, said.clips, said.seed)
-    training = Training(encoder, reader, made, recipe, said.out)
+    training = StreamTraining(encoder, reader, made, recipe, said.out)
     if training.resume():
         _LOG.info("going on at step %d", training.step)
-    training.run(said.until or recipe.steps, _Told(recipe.steps), every=said.every)
+    training.run(said.until or recipe.steps, _Progress(recipe.steps), every=said.every)
     return 0
 
 
@@ -64,25 +64,25 @@ def tokenizer(files: ConvertedModel) -> Tokenize:
     return lambda text: list(tokens.encode(text, add_special_tokens=False).ids)
 
 
-class _Told:
+class _Progress:
     """Says every tenth step how the losses of its stage stand, and how long the rest will take."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._began = time.perf_counter()
-        self._seen: list[Mapping[str, float]] = []
+        self._losses: list[Mapping[str, float]] = []
 
     def __call__(self, step: int, stage: Stage, losses: Mapping[str, float]) -> None:
-        self._seen.append(losses)
+        self._losses.append(losses)
         if step % 10 and step != self._steps:
             return
-        names = sorted({name for one in self._seen for name in one})
-        means = {name: [one[name] for one in self._seen if name in one] for name in names}
+        names = sorted({name for one in self._losses for name in one})
+        means = {name: [one[name] for one in self._losses if name in one] for name in names}
         text = "  ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in means.items())
-        each_s = (time.perf_counter() - self._began) / len(self._seen)
+        each_s = (time.perf_counter() - self._began) / len(self._losses)
         left_s = each_s * (self._steps - step)
         _LOG.info("step %d of %d  %s  %s  %.1f s a step, %.0f s left", step, self._steps, stage, text, each_s, left_s)
-        self._seen, self._began = [], time.perf_counter()
+        self._losses, self._began = [], time.perf_counter()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from encoders.base import FrameEncoder
-from encoders.published.streaming.encoder import Clip
-from encoders.published.streaming.lessons import Lesson, Stage
+from encoders.published.streaming.encoder import StreamClip
+from encoders.published.streaming.lessons import Stage, StreamLesson
 from memory.records import TimeSpan
 from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig
@@ -60,11 +60,11 @@ def described(truth: Path, encoder: FrameEncoder, fps: float) -> list[Described]
 
 def lessons(
     videos: Sequence[Described], clip_frames: int, clips: int, seed: int, per_video: int = 40
-) -> dict[Stage, list[Lesson]]:
+) -> dict[Stage, list[StreamLesson]]:
     """Lessons for each stage: single clips for `clip`, stretches of up to `clips` clips for the other two."""
     chance = random.Random(f"lessons/{seed}")
-    alone: list[Lesson] = []
-    many: list[Lesson] = []
+    alone: list[StreamLesson] = []
+    many: list[StreamLesson] = []
     for video in videos:
         most = max(len(video.tokens) - clip_frames + 1, 1)
         alone += [_caption(video, chance.randrange(most), clip_frames) for _ in range(per_video)]
@@ -73,16 +73,16 @@ def lessons(
     return {"clip": alone, "select": many, "stream": many}
 
 
-def _caption(video: Described, first: int, clip_frames: int) -> Lesson:
+def _caption(video: Described, first: int, clip_frames: int) -> StreamLesson:
     clip = _clips(video, first, clip_frames, 1)[0]
     start_s = first / video.fps
     span = TimeSpan(start_s, start_s + clip.end_s)
     inside = [(_overlap_s(span, when), what) for when, what in video.events]
     overlap_s, what = max(inside, default=(0.0, video.shows), key=lambda one: one[0])
-    return Lesson((clip,), "What is seen?", what if overlap_s >= LEAST_OVERLAP_S else video.shows)
+    return StreamLesson((clip,), "What is seen?", what if overlap_s >= LEAST_OVERLAP_S else video.shows)
 
 
-def _stretch(video: Described, chance: random.Random, clip_frames: int, clips: int) -> Lesson | None:
+def _stretch(video: Described, chance: random.Random, clip_frames: int, clips: int) -> StreamLesson | None:
     """Consecutive clips and a question on one event among them; times count from the stretch's beginning."""
     first = chance.randrange(max(len(video.tokens) - clips * clip_frames, 0) + 1)
     parts = _clips(video, first, clip_frames, clips)
@@ -97,21 +97,23 @@ def _stretch(video: Described, chance: random.Random, clip_frames: int, clips: i
         return None
     when, what, touched = chance.choice(seen)
     if chance.random() < 0.5:
-        return Lesson(parts, f"When is this seen: {what}?", f"{when.start_s:.0f} to {when.end_s:.0f} seconds", touched)
+        return StreamLesson(
+            parts, f"When is this seen: {what}?", f"{when.start_s:.0f} to {when.end_s:.0f} seconds", touched
+        )
     middle_s = (when.start_s + min(when.end_s, parts[-1].end_s)) / 2
     number = next(k for k, part in enumerate(parts) if middle_s < part.end_s)
-    return Lesson(parts, f"What is seen at {middle_s:.0f} seconds?", what, (number,))
+    return StreamLesson(parts, f"What is seen at {middle_s:.0f} seconds?", what, (number,))
 
 
-def _clips(video: Described, first: int, clip_frames: int, most: int) -> tuple[Clip, ...]:
+def _clips(video: Described, first: int, clip_frames: int, most: int) -> tuple[StreamClip, ...]:
     steps = video.tokens[first : first + most * clip_frames]
     return tuple(
-        Clip(part, k * clip_frames / video.fps, (k * clip_frames + len(part)) / video.fps)
+        StreamClip(part, k * clip_frames / video.fps, (k * clip_frames + len(part)) / video.fps)
         for k, part in enumerate(torch.split(steps, clip_frames))
     )
 
 
-def _touched(clips: Sequence[Clip], when: TimeSpan) -> tuple[int, ...]:
+def _touched(clips: Sequence[StreamClip], when: TimeSpan) -> tuple[int, ...]:
     spans = (TimeSpan(one.start_s, one.end_s) for one in clips)
     return tuple(k for k, span in enumerate(spans) if _overlap_s(span, when) >= LEAST_OVERLAP_S)
 

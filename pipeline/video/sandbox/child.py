@@ -42,22 +42,22 @@ class Parent:
         self._slots, self._slot_bytes = int(job["slots"]), int(job["slot_bytes"])
         self._ring = mmap(ring, self._slots * self._slot_bytes)
         self._free, self._sent = self._slots, 0
-        self._told_s = 0.0
+        self._last_sent_s = 0.0
 
     def say(self, message: dict[str, Any]) -> None:
         """Sends a message."""
         _say(self._says, message)
-        self._told_s = time.monotonic()
+        self._last_sent_s = time.monotonic()
 
     def alive(self) -> None:
         """Says now and then that reading goes on."""
-        if time.monotonic() - self._told_s > _TICK_S:
+        if time.monotonic() - self._last_sent_s > _TICK_S:
             self.say({"type": "tick"})
 
     def show(self, picture: Packed, damage: str | None) -> None:
         """Puts a picture into the ring, after waiting for a free slot, and says so."""
         while self._free == 0:
-            self._free += len(_heard(self._slots))
+            self._free += len(_receive(self._slots))
         self._free -= 1
         slot = self._sent % self._slots
         self._ring[slot * self._slot_bytes : slot * self._slot_bytes + len(picture.data)] = picture.data
@@ -171,11 +171,11 @@ def _job() -> Job:
 def _read(size: int) -> bytes:
     data = b""
     while len(data) < size:
-        data += _heard(size - len(data))
+        data += _receive(size - len(data))
     return data
 
 
-def _heard(most: int) -> bytes:
+def _receive(most: int) -> bytes:
     """What the parent said; where it wants no more, this process ends."""
     data = os.read(0, most)
     if not data:

@@ -1,7 +1,7 @@
 """What the decoding child and its parent tell each other: short JSON documents, each behind its length.
 
-The parent trusts nothing: `Reader` bounds lengths and times, and every field is checked for type and range where it is
-turned into a value. Pixels never pass here; they lie in the shared ring, and a message names their place.
+The parent trusts nothing: `MessageReader` bounds lengths and times, and every field is checked for type and range where
+it is turned into a value. Pixels never pass here; they lie in the shared ring, and a message names their place.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Garbled(Lost):
         super().__init__(f"its decoder answered with nonsense: {what}")
 
 
-class Silent(Lost):
+class ChildTimeout(Lost):
     """The child said nothing for too long."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ def packed(message: Message) -> bytes:
     return struct.pack(">I", len(body)) + body
 
 
-class Reader:
+class MessageReader:
     """Messages of the child, out of a pipe."""
 
     def __init__(self, fd: int) -> None:
@@ -65,11 +65,11 @@ class Reader:
         self._poller.register(fd, select.POLLIN)
 
     def next(self, wait_s: float) -> Message | None:
-        """The next message; None when the child has closed the pipe. Raises `Silent` and `Garbled`."""
+        """The next message; None when the child has closed the pipe. Raises `ChildTimeout` and `Garbled`."""
         until = time.monotonic() + wait_s
         while (size := self._size()) is None or len(self._bytes) < size:
             if not self._poller.poll(max(0.0, until - time.monotonic()) * 1000):
-                raise Silent
+                raise ChildTimeout
             chunk = os.read(self._fd, 65536)
             if not chunk:
                 return None

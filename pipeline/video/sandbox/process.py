@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pipeline.errors import BackendUnavailable
 from pipeline.video.opening import open_media
 from pipeline.video.sampling import SandboxConfig
-from pipeline.video.sandbox.messages import Garbled, Lost, Message, Reader, integer, packed, text
+from pipeline.video.sandbox.messages import Garbled, Lost, Message, MessageReader, integer, packed, text
 
 _SEALS = 0x2 | 0x4 | 0x1  # shrink, grow, seal (linux/fcntl.h): the child cannot take the ring away
 _ADD_SEALS = 1033
@@ -76,12 +76,12 @@ class Child:
             start_new_session=True,
         )
         kept.callback(self._kill)
-        self._reader = Reader(said)
+        self._reader = MessageReader(said)
 
     def _tell(self, document: bytes) -> None:
         """Writes the job, which the child reads before it touches media. From then on no write waits for the child."""
         left = memoryview(document)
-        with suppress(BrokenPipeError):  # it is gone; `hear` says why
+        with suppress(BrokenPipeError):  # it is gone; `receive` says why
             while left:
                 left = left[os.write(self._input, left) :]
         os.set_blocking(self._input, False)
@@ -99,7 +99,7 @@ class Child:
         """The process's number."""
         return self._process.pid
 
-    def hear(self, wait_s: float) -> Message:
+    def receive(self, wait_s: float) -> Message:
         """The child's next message. Raises `Lost` when there is none."""
         message = self._reader.next(wait_s)
         if message is None:
@@ -138,7 +138,7 @@ class Child:
         except BlockingIOError:
             raise Garbled("slot") from None
         except BrokenPipeError:
-            pass  # it is gone; `hear` says why when what it said before is heard
+            pass  # it is gone; `receive` says why when what it said before is heard
 
     def _obituary(self) -> Lost:
         """How a child ended that closed its pipe."""

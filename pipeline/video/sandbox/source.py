@@ -24,10 +24,10 @@ from pipeline.video.jumping import Jump
 from pipeline.video.probe import Probed, refuse_long
 from pipeline.video.sampling import DecodeConfig, DecodeLimits, Sampler, SandboxConfig
 from pipeline.video.sandbox.messages import (
+    ChildTimeout,
     Garbled,
     Lost,
     Message,
-    Silent,
     number,
     plain_probed,
     probed_from,
@@ -105,7 +105,7 @@ class SandboxedSource:
         last_s, sampler = after_s, Sampler(self._config.fps)
         with self._child(job, work) as child:
             try:
-                for message in _said(child, self._sandbox.stall_s, whole_s):
+                for message in _job_messages(child, self._sandbox.stall_s, whole_s):
                     self._damage = None if message.get("damage") is None else text(message, "damage")
                     if message["type"] == "frame":
                         frame = _frame(child, message)
@@ -167,7 +167,7 @@ def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
 def _guards(child: Child) -> tuple[str, ...]:
     """The child's first message: the guards that took. Raises `BackendUnavailable`: no media was touched yet."""
     try:
-        message = child.hear(_START_S)
+        message = child.receive(_START_S)
         if message.get("type") != "ready":
             raise Garbled("type")
         return texts(message, "guards")
@@ -177,21 +177,21 @@ def _guards(child: Child) -> tuple[str, ...]:
 
 def _looked(child: Child, sandbox: SandboxConfig) -> Iterator[Message]:
     """What a child says that only looks at a file or jumps about in it."""
-    return _said(child, sandbox.look_s, sandbox.look_s)
+    return _job_messages(child, sandbox.look_s, sandbox.look_s)
 
 
-def _said(child: Child, wait_s: float, whole_s: float) -> Iterator[Message]:
+def _job_messages(child: Child, wait_s: float, whole_s: float) -> Iterator[Message]:
     """What the child says of its job, up to and with its last message. Raises `Lost` or what the child raised;
-    `Silent` when one message takes longer than `wait_s` or all together longer than `whole_s`. The time between, which
-    the parent takes for itself, does not count."""
+    `ChildTimeout` when one message takes longer than `wait_s` or all together longer than `whole_s`. The time between,
+    which the parent takes for itself, does not count."""
     _guards(child)
     waited_s = 0.0
     while True:
         began_s = time.monotonic()
-        message = child.hear(min(wait_s, whole_s - waited_s))
+        message = child.receive(min(wait_s, whole_s - waited_s))
         waited_s += time.monotonic() - began_s
         if waited_s > whole_s:
-            raise Silent
+            raise ChildTimeout
         match message.get("type"):
             case "tick":
                 continue

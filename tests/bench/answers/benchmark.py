@@ -19,7 +19,7 @@ from memory.store.opening import StoreHold
 from pipeline.language.protocol import LanguageModel
 from pipeline.language.scripted import ScriptedModel
 from pipeline.language.smollm.adapter import ADAPTER_FILE
-from serve.measure.rows import Rows
+from serve.measure.rows import RowFile
 from serve.settings import Settings
 from serve.wiring import load_backend, load_language_model
 from tests.bench.answers.items import TimelineItem, read_items
@@ -51,7 +51,7 @@ def run(quick: bool, clips: Path | None) -> dict[str, Any]:
         clips: the folder of the five clips of `serve.evals.questions`; without it only the sample is asked.
     """
     settings = Settings()
-    rows = Rows("answers-quick" if quick else "answers", __name__)
+    rows = RowFile("answers-quick" if quick else "answers", __name__)
     backend = load_backend(settings)
     began = time.perf_counter()
     model = load_language_model(settings)

@@ -22,7 +22,7 @@ _HALF_A_SECOND = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TimelineLine:
     """One line of a timeline: seconds, the names of what is seen, what the screen says."""
 
     start_s: float
@@ -60,7 +60,7 @@ class TimelineItem:
     other: str = ""
 
 
-def stretches(timeline: Sequence[str]) -> list[Stretch]:
+def parse_timeline(timeline: Sequence[str]) -> list[TimelineLine]:
     """The lines of a timeline as data. Raises ValueError for a line of another form."""
     found = []
     for line in timeline:
@@ -70,7 +70,7 @@ def stretches(timeline: Sequence[str]) -> list[Stretch]:
         start, end, rest = match.groups()
         seen = "" if "nothing recognised" in rest else _SCREEN.sub("", rest)
         things = tuple(part for part in re.split(r"\s*(?:;|,| and )\s*", seen) if part)
-        found.append(Stretch(_seconds(start), _seconds(end), things, tuple(_SCREEN.findall(rest))))
+        found.append(TimelineLine(_seconds(start), _seconds(end), things, tuple(_SCREEN.findall(rest))))
     return found
 
 
@@ -117,7 +117,7 @@ def _words(item: TimelineItem, answer: str) -> bool:
 def _foreign(item: TimelineItem) -> list[str]:
     """Names from stretches that hold nothing of the right answer, unless the question names them."""
     found: set[str] = set()
-    for one in stretches(item.timeline):
+    for one in parse_timeline(item.timeline):
         names = (*one.things, *one.texts)
         if not any(_within(name, item) for name in names):
             found.update(name for name in names if not _says(item.question, name))

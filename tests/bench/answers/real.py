@@ -24,12 +24,12 @@ def real(settings: Settings, clips: Path | None) -> dict[str, Any]:
             videos = None if name == "sample" else clips
             chosen = sets.built_in(name, videos, settings.cache_dir / "evals")
             ran = runner.run(longwatch, chosen.items, chosen.folder, folder / f"{name}.jsonl")
-            of_sets[name] = _told(report.figures(ran.rows)) | {"failed": list(ran.failed)}
+            of_sets[name] = _figures(report.figures(ran.rows)) | {"failed": list(ran.failed)}
             asked += ran.rows
-    return _told(report.figures(asked)) | {"sets": of_sets}
+    return _figures(report.figures(asked)) | {"sets": of_sets}
 
 
-def _told(figures: dict[str, Any]) -> dict[str, Any]:
+def _figures(figures: dict[str, Any]) -> dict[str, Any]:
     total, known = figures["total"], figures["known"]
     return {
         "questions": total["questions"],

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Protocol, runtime_checkable
 
 from encoders.base import Backend
-from memory.retrieval.retriever import LocalRecall
+from memory.retrieval.retriever import LocalRetriever
 from memory.store.opening import StoreHold
 from pipeline.answer import Answer, Answerer
 from pipeline.config import AnswerConfig
@@ -37,8 +37,8 @@ class TimelineReader(Protocol):
 
 def asker(hold: StoreHold, backend: Backend, model: LanguageModel) -> Ask:
     """Asks an item of its timeline, remembered in the store that is held."""
-    recall = LocalRecall(hold.store, new_index(backend.keys.space.dim))
-    answerer = Answerer(hold.store, recall, backend.keys, model, AnswerConfig())
+    retriever = LocalRetriever(hold.store, new_index(backend.keys.space.dim))
+    answerer = Answerer(hold.store, retriever, backend.keys, model, AnswerConfig())
 
     def ask(item: TimelineItem) -> Answer:
         *_, last = answerer.ask(remember(hold.store, backend.keys, backend.name, item), item.question)

@@ -17,7 +17,7 @@ from memory.records import CubeMemory, GlobalMemory, IngestState, TimeSpan, Vide
 from memory.store.base import Commit, MemoryStore
 from memory.store.packing import pack_tokens
 from pipeline.library import LOCAL_OWNER
-from tests.bench.answers.items import Stretch, TimelineItem, stretches
+from tests.bench.answers.items import TimelineItem, TimelineLine, parse_timeline
 
 _SURE = 0.9
 
@@ -28,7 +28,7 @@ def remember(store: MemoryStore, keys: KeyEncoder, backend: str, item: TimelineI
     known = store.find_content(LOCAL_OWNER, digest, str(keys.space), "timeline")
     if known is not None:
         return known
-    lines = stretches(item.timeline)
+    lines = parse_timeline(item.timeline)
     record = VideoRecord(
         id=f"vid_{digest[:16]}",
         number=0,
@@ -49,7 +49,7 @@ def remember(store: MemoryStore, keys: KeyEncoder, backend: str, item: TimelineI
     return video.id
 
 
-def _cube(keys: KeyEncoder, ordinal: int, line: Stretch, *, last: bool) -> CubeMemory:
+def _cube(keys: KeyEncoder, ordinal: int, line: TimelineLine, *, last: bool) -> CubeMemory:
     end_s = line.end_s
     notes = Notes(
         things=tuple(Thing(name, _SURE) for name in line.things),

@@ -20,7 +20,7 @@ import torch
 from encoders.base import Frame, FrameEncoder
 from encoders.compressors import default_compressors
 from encoders.pocket.vision import PocketFrameEncoder
-from encoders.segmenters.momentum import MomentumCubing
+from encoders.segmenters.momentum import MomentumSegmenter
 from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig
 from serve.measure.film import SAMPLE
@@ -41,16 +41,16 @@ def run(quick: bool, clips: Path | None = None) -> dict[str, Any]:
     """
     torch.set_num_threads(1)
     pocket, fine = PocketFrameEncoder(), PocketFrameEncoder("fine")
-    known = json.loads((clips / "events.json").read_text()) if clips else []
-    videos = [SAMPLE, *(clips / clip["file"] for clip in known)] if clips else [SAMPLE]
+    truth = json.loads((clips / "events.json").read_text()) if clips else []
+    videos = [SAMPLE, *(clips / clip["file"] for clip in truth)] if clips else [SAMPLE]
     chunks = [chunk for video in videos for chunk in _chunks(video, 1 if quick else 6)]
-    short = [clips / clip["file"] for clip in known if not quick or clip["seconds"] < 60] if clips else []
+    short = [clips / clip["file"] for clip in truth if not quick or clip["seconds"] < 60] if clips else []
     return {
         "name": "compress",
         **_compressors(chunks, fine, FINE_BUDGET, 1 if quick else 2),
         "pocket": _compressors(chunks, pocket, POCKET_BUDGET, 1 if quick else 2),
         "compression_factor": _compression_factor(short, fine),
-        "cubing": _cubing(known, clips, pocket, quick),
+        "cubing": _cubing(truth, clips, pocket, quick),
     }
 
 
@@ -71,7 +71,7 @@ def _compression_factor(videos: Sequence[Path], encoder: FrameEncoder) -> float 
         return None
     patches = kept = 0
     for video in videos:
-        cubing, compressor = MomentumCubing(), default_compressors().get("progressive")(FINE_BUDGET)
+        cubing, compressor = MomentumSegmenter(), default_compressors().get("progressive")(FINE_BUDGET)
         watched = encoder.encode(_frames(video, 1.0))
         for number, time_s in enumerate(watched.times_s):
             if cubing.step(watched.tokens[0, number], time_s) is not None:
@@ -83,26 +83,26 @@ def _compression_factor(videos: Sequence[Path], encoder: FrameEncoder) -> float 
     return round(patches / kept, 1)
 
 
-def _cubing(known: Sequence[dict[str, Any]], clips: Path | None, encoder: FrameEncoder, quick: bool) -> dict[str, Any]:
+def _cubing(truth: Sequence[dict[str, Any]], clips: Path | None, encoder: FrameEncoder, quick: bool) -> dict[str, Any]:
     """Ours and PySceneDetect's on the same frames, one a second; PySceneDetect also on all frames."""
     sample = _cut(SAMPLE, 1.0, encoder)
     joins: list[Cut] = []
     if clips:
-        pieces = [p for clip in known for p in _pieces(clips / clip["file"], clip, 1.0, encoder)]
+        pieces = [p for clip in truth for p in _pieces(clips / clip["file"], clip, 1.0, encoder)]
         joins = orders(pieces, 3 if quick else 20, length=8)
     cuts = [sample, *joins]
     started = time.thread_time()
-    ours = sum((matched(our_changes(MomentumCubing(), c), c.cuts_s, 1.0) for c in cuts), Counts())
+    ours = sum((matched(our_changes(MomentumSegmenter(), c), c.cuts_s, 1.0) for c in cuts), Counts())
     milliseconds = 1e3 * (time.thread_time() - started) / sum(len(c.frames) for c in cuts)
     full = [_until(_cut(SAMPLE, 1000.0, None), 30.0 if quick else math.inf)]
     if clips and not quick:
-        fast = [p for clip in known for p in _pieces(clips / clip["file"], clip, 1000.0, None)]
+        fast = [p for clip in truth for p in _pieces(clips / clip["file"], clip, 1000.0, None)]
         full += orders(fast, 2, length=8)
     sampled_scores, full_scores = _rivals(cuts, 2), _rivals(full, 15)
     return {
         **ours.scores(),
-        "on_sample": matched(our_changes(MomentumCubing(), sample), sample.cuts_s, 1.0).scores(),
-        "cuts": ours.known,
+        "on_sample": matched(our_changes(MomentumSegmenter(), sample), sample.cuts_s, 1.0).scores(),
+        "cuts": ours.truth,
         "ms_per_frame": round(milliseconds, 3),
         "pyscenedetect_f1": max(s["f1"] for s in sampled_scores.values()),
         "pyscenedetect": sampled_scores,

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import torch
 
-from encoders.base import Cubing, Frame
+from encoders.base import Frame, Segmenter
 
 _SMALL_PX = (320, 180)
 _EVENT_MARGIN_S = 2.0
@@ -42,16 +42,16 @@ class Counts:
     """Borders found and known: how many match one to one."""
 
     matched: int = 0
-    found: int = 0
-    known: int = 0
+    detected: int = 0
+    truth: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(self.matched + other.matched, self.found + other.found, self.known + other.known)
+        return Counts(self.matched + other.matched, self.detected + other.detected, self.truth + other.truth)
 
     def scores(self) -> dict[str, float]:
-        precision = self.matched / self.found if self.found else 0.0
-        recall = self.matched / self.known if self.known else 0.0
-        total = self.found + self.known
+        precision = self.matched / self.detected if self.detected else 0.0
+        recall = self.matched / self.truth if self.truth else 0.0
+        total = self.detected + self.truth
         f1 = 2 * self.matched / total if total else 0.0
         return {"f1": round(f1, 4), "precision": round(precision, 4), "recall": round(recall, 4)}
 
@@ -59,13 +59,13 @@ class Counts:
 def matched(found_s: Sequence[float], known_s: Sequence[float], within_s: float) -> Counts:
     """One-to-one matches no further apart than `within_s`, taken in order of time, which is optimal."""
     count, at = 0, 0
-    found = sorted(found_s)
-    for known in sorted(known_s):
-        while at < len(found) and found[at] < known - within_s - 1e-6:
+    detected = sorted(found_s)
+    for truth in sorted(known_s):
+        while at < len(detected) and detected[at] < truth - within_s - 1e-6:
             at += 1
-        if at < len(found) and found[at] <= known + within_s + 1e-6:
+        if at < len(detected) and detected[at] <= truth + within_s + 1e-6:
             count, at = count + 1, at + 1
-    return Counts(count, len(found), len(known_s))
+    return Counts(count, len(detected), len(known_s))
 
 
 def quiet_spans(events: Sequence[dict[str, Any]], seconds: float) -> list[tuple[float, float]]:
@@ -109,7 +109,7 @@ def orders(pieces: Sequence[tuple[str, Cut]], count: int, length: int, seed: int
     return joins
 
 
-def our_changes(cubing: Cubing, cut: Cut) -> list[float]:
+def our_changes(cubing: Segmenter, cut: Cut) -> list[float]:
     """Times of the borders whose reason is `change`."""
     reasons = [(cubing.step(t, f.time_s), f.time_s) for t, f in zip(cut.tokens, cut.frames, strict=True)]
     return [time_s for reason, time_s in reasons if reason == "change"]
@@ -127,10 +127,10 @@ def their_changes(detector: Any, frames: Sequence[Frame]) -> list[float]:
     """Times of a PySceneDetect detector's scene borders, fed frame by frame at its own usual size."""
     from scenedetect import FrameTimecode
 
-    found = []
+    detected = []
     for number, frame in enumerate(frames):
         small = cv2.resize(frame.rgb, _SMALL_PX, interpolation=cv2.INTER_AREA)
         bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-        found += detector.process_frame(FrameTimecode(number, 25.0), bgr)
-    found += detector.post_process(FrameTimecode(len(frames) - 1, 25.0))
-    return [frames[min(timecode.frame_num, len(frames) - 1)].time_s for timecode in found]
+        detected += detector.process_frame(FrameTimecode(number, 25.0), bgr)
+    detected += detector.post_process(FrameTimecode(len(frames) - 1, 25.0))
+    return [frames[min(timecode.frame_num, len(frames) - 1)].time_s for timecode in detected]

@@ -24,7 +24,7 @@ _TIMED_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
+class PlantedChange:
     """One cube's tokens, float32 [S, T, N, D], with a small change at (row, column) on steps `step` and the next."""
 
     tokens: torch.Tensor
@@ -37,7 +37,7 @@ class Planted:
 
 def plant(
     frames: Sequence[Frame], encoder: FrameEncoder, grid: tuple[int, int], chance: np.random.Generator
-) -> Planted:
+) -> PlantedChange:
     """Encodes a cube's frames with a small change somewhere inside it."""
     row, column = int(chance.integers(1, grid[0] - 1)), int(chance.integers(1, grid[1] - 1))
     step = int(chance.integers(1, len(frames) - _SHOWN_STEPS))
@@ -51,7 +51,7 @@ def plant(
         rgb[top:bottom, left:right] = colour
         seen[shown] = Frame(rgb, frames[shown].time_s)
     tokens = encoder.encode(seen)
-    return Planted(tokens.tokens, tokens.grid, tokens.times_s, row, column, step)
+    return PlantedChange(tokens.tokens, tokens.grid, tokens.times_s, row, column, step)
 
 
 def coverage(tokens: torch.Tensor, kept: torch.Tensor, centre: torch.Tensor) -> float:
@@ -60,7 +60,7 @@ def coverage(tokens: torch.Tensor, kept: torch.Tensor, centre: torch.Tensor) -> 
     return float(alike.amax(dim=1).mean())
 
 
-def recalled(planted: Planted, cube: CubeTokens) -> bool:
+def recalled(planted: PlantedChange, cube: CubeTokens) -> bool:
     """Whether a kept token lies within the small change's cell and its two frames."""
     half = (planted.times_s[1] - planted.times_s[0]) / 2
     first, last = planted.times_s[planted.step], planted.times_s[planted.step + _SHOWN_STEPS - 1]
@@ -70,7 +70,7 @@ def recalled(planted: Planted, cube: CubeTokens) -> bool:
     return bool(within.any())
 
 
-def measured(cubes: Sequence[Planted], make: Callable[[int], Compressor], budget: int) -> dict[str, Any]:
+def measured(cubes: Sequence[PlantedChange], make: Callable[[int], Compressor], budget: int) -> dict[str, Any]:
     """One compressor over all cubes.
 
     `ms_per_frame` is processor time of one thread, `cube` included, on cubes of `CUBE_STEPS` frames: each cube's best
@@ -94,7 +94,7 @@ def measured(cubes: Sequence[Planted], make: Callable[[int], Compressor], budget
     }
 
 
-def timed(compressor: Compressor, planted: Planted) -> tuple[CubeTokens, float]:
+def timed(compressor: Compressor, planted: PlantedChange) -> tuple[CubeTokens, float]:
     """The cube and the processor seconds it took."""
     started = time.thread_time()
     for number, time_s in enumerate(planted.times_s):

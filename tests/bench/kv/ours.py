@@ -17,7 +17,7 @@ from tests.bench.kv.model import load_model
 
 @dataclass(frozen=True, slots=True)
 class PrunedReader:
-    """A `kv_reading.Reader`."""
+    """A `kv_reading.CacheReader`."""
 
     model: Any
     cache: PrunedCache
@@ -28,7 +28,7 @@ class PrunedReader:
         return PrunedReader(model, new_cache(decoder, policy, slots=slots, keep=slots, **budget))
 
     def read(self, ids: torch.Tensor, logits: int) -> torch.Tensor:
-        """See `Reader`."""
+        """See `CacheReader`."""
         out = self.model(
             input_ids=ids,
             past_key_values=self.cache,
@@ -40,19 +40,19 @@ class PrunedReader:
         return found
 
     def fork(self) -> PrunedReader:
-        """See `Reader`."""
+        """See `CacheReader`."""
         twin = self.cache.fork()
         twin.budget = replace(twin.budget, slots=None)
         return PrunedReader(self.model, twin)
 
     @property
     def slots(self) -> int:
-        """See `Reader`."""
+        """See `CacheReader`."""
         return self.cache.slots
 
     @property
     def bytes_held(self) -> int:
-        """See `Reader`."""
+        """See `CacheReader`."""
         return self.cache.bytes_held
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from tests.bench.kv.facts import DEVELOPMENT, MEASURED, Fact
-from tests.bench.kv.streams import CHUNK, Question, Streams
+from tests.bench.kv.streams import CHUNK, ClozeQuestion, Streams
 from tests.bench.kv.text import novel
 
 SECONDS_PER_TOKEN = 0.06
@@ -65,17 +65,17 @@ def build(plan: Plan, tokenizer: Tokenizer, cache: Path) -> Streams:
     return Streams([ids for ids, _ in rows], [filler for _, filler in rows], questions, turns, stamps, full_stop)
 
 
-def _question(fact: Fact, count: int, tokenizer: Tokenizer, draw: random.Random) -> Question:
+def _question(fact: Fact, count: int, tokenizer: Tokenizer, draw: random.Random) -> ClozeQuestion:
     choices = [_ids(tokenizer, f" {word}") for word in fact.choices]
     if len(choices) != 8 or any(len(one) != 1 for one in choices):
         raise ValueError(f"eight answers of one token each are needed: {fact}")
     right = draw.sample(range(8), count) if count <= 8 else draw.choices(range(8), k=count)
-    return Question(_ids(tokenizer, f" {fact.words}"), [one[0] for one in choices], right, [None] * count)
+    return ClozeQuestion(_ids(tokenizer, f" {fact.words}"), [one[0] for one in choices], right, [None] * count)
 
 
 def _written(
-    stream: int, told: Sequence[int], facts: Sequence[Fact], questions: Sequence[Question], words: Iterator[list[int]],
-    length: int, tokenizer: Tokenizer, draw: random.Random,
+    stream: int, told: Sequence[int], facts: Sequence[Fact], questions: Sequence[ClozeQuestion], words:
+    Iterator[list[int]], length: int, tokenizer: Tokenizer, draw: random.Random,
 ) -> tuple[list[int], list[int]]:  # fmt: skip
     """One stream: paragraphs, and between them the facts told, evenly spread and a little moved."""
     ids, filler = [_DOCUMENT], [0]
@@ -91,7 +91,7 @@ def _written(
         filler += [0] * len(part)
         if len(ids) > length:
             raise ValueError(f"{length} tokens do not hold {len(told)} facts")
-        questions[index].told_at[stream] = len(ids)
+        questions[index].planted_at[stream] = len(ids)
     while len(ids) < length:
         part = next(words)
         ids += part

@@ -68,41 +68,41 @@ class Rerotated(ScorerPress):  # type: ignore[misc]  # the base is not typed
 
 @dataclass(slots=True)
 class PressReader:
-    """A `kv_reading.Reader`; the press hangs on the model and leaves `target` slots."""
+    """A `kv_reading.CacheReader`; the press hangs on the model and leaves `target` slots."""
 
     model: Any
     cache: Any
     press: Any
     target: int
     contiguous: bool
-    seen: int = 0
+    tokens_read: int = 0
 
     def read(self, ids: torch.Tensor, logits: int) -> torch.Tensor:
-        """See `Reader`."""
-        first = self.slots if self.contiguous else self.seen
+        """See `CacheReader`."""
+        first = self.slots if self.contiguous else self.tokens_read
         at = torch.arange(first, first + ids.shape[1])[None]
         self.press.target_size = self.target
         out = self.model(
             input_ids=ids, past_key_values=self.cache, use_cache=True, position_ids=at, logits_to_keep=logits
         )
-        self.seen += ids.shape[1]
+        self.tokens_read += ids.shape[1]
         found: torch.Tensor = out.logits
         return found
 
     def fork(self) -> PressReader:
-        """See `Reader`; a cache of `transformers` never writes into its tensors."""
+        """See `CacheReader`; a cache of `transformers` never writes into its tensors."""
         twin = copy.copy(self.cache)
         twin.layers = [copy.copy(layer) for layer in self.cache.layers]
-        return PressReader(self.model, twin, self.press, _ALL, self.contiguous, self.seen)
+        return PressReader(self.model, twin, self.press, _ALL, self.contiguous, self.tokens_read)
 
     @property
     def slots(self) -> int:
-        """See `Reader`."""
-        return int(self.cache.layers[0].keys.shape[2]) if self.seen else 0
+        """See `CacheReader`."""
+        return int(self.cache.layers[0].keys.shape[2]) if self.tokens_read else 0
 
     @property
     def bytes_held(self) -> int:
-        """See `Reader`."""
+        """See `CacheReader`."""
         return sum(int(layer.keys.nbytes + layer.values.nbytes) for layer in self.cache.layers)
 
 

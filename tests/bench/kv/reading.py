@@ -1,7 +1,8 @@
 """Reads a batch of streams through some cache and notes what it answers, what it expects and what it costs.
 
-What it is: the one procedure that every policy goes through, ours and kvpress's, whatever holds the cache (`Reader`).
-It needs nothing but torch, so that it also runs in kvpress's environment. What it is not: a score (`kv_score`).
+What it is: the one procedure that every policy goes through, ours and kvpress's, whatever holds the cache
+(`CacheReader`). It needs nothing but torch, so that it also runs in kvpress's environment. What it is not: a score
+(`kv_score`).
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from typing import Any, Protocol
 
 import torch
 
-from tests.bench.kv.streams import CHUNK, Question, Streams
+from tests.bench.kv.streams import CHUNK, ClozeQuestion, Streams
 
 EVERY = 4
 """Of so many chunks one is used for the perplexity; the others compute no logits."""
 
 
-class Reader(Protocol):
+class CacheReader(Protocol):
     """A cache and its model in the middle of a batch of streams."""
 
     def read(self, ids: torch.Tensor, logits: int) -> torch.Tensor:
         """The next tokens int64 [B, q] come in; gives the logits [B, n, V] of the last `logits` (at least one)."""
         ...
 
-    def fork(self) -> Reader:
+    def fork(self) -> CacheReader:
         """The same content, for questions: reading there changes nothing here, and nothing is dropped there."""
         ...
 
@@ -43,7 +44,7 @@ class Reader(Protocol):
 
 
 @torch.inference_mode()
-def measure(reader: Reader, streams: Streams) -> dict[str, Any]:
+def measure(reader: CacheReader, streams: Streams) -> dict[str, Any]:
     """Everything about one policy at one budget on one batch; JSON can hold it.
 
     Returns:
@@ -73,7 +74,7 @@ def measure(reader: Reader, streams: Streams) -> dict[str, Any]:
     return found
 
 
-def _timed(reader: Reader, ids: torch.Tensor) -> tuple[float, float]:
+def _timed(reader: CacheReader, ids: torch.Tensor) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     reader.read(ids, 1)
     per_ms = 1000.0 / ids.numel()
@@ -89,7 +90,7 @@ def _likelihood(logits: torch.Tensor, ids: torch.Tensor, filler: torch.Tensor) -
     return torch.tensor(sums, dtype=torch.float64)
 
 
-def _in_turn(reader: Reader, streams: Streams, asked: Sequence[int], at: int) -> list[dict[str, Any]]:
+def _in_turn(reader: CacheReader, streams: Streams, asked: Sequence[int], at: int) -> list[dict[str, Any]]:
     """Asks questions one after another; before the next one the model's own choice is read as the answer."""
     found = []
     said = torch.zeros(len(streams.ids), 0, dtype=torch.int64)
@@ -103,17 +104,17 @@ def _in_turn(reader: Reader, streams: Streams, asked: Sequence[int], at: int) ->
     return found
 
 
-def _answers(logits: torch.Tensor, question: Question) -> list[dict[str, Any]]:
-    """For each stream: ``greedy`` and ``choice`` (right or not), ``nll`` of the right answer, ``told_at``."""
+def _answers(logits: torch.Tensor, question: ClozeQuestion) -> list[dict[str, Any]]:
+    """For each stream: ``greedy`` and ``choice`` (right or not), ``nll`` of the right answer, ``planted_at``."""
     found = []
-    for row, right, told_at in zip(logits, question.answers, question.told_at, strict=True):
+    for row, right, planted_at in zip(logits, question.answers, question.planted_at, strict=True):
         token = question.choices[right]
         found.append(
             {
                 "greedy": int(row.argmax()) == token,
                 "choice": int(row[question.choices].argmax()) == right,
                 "nll": round(-float(row.log_softmax(-1)[token]), 4),
-                "told_at": told_at,
+                "told_at": planted_at,
             }
         )
     return found

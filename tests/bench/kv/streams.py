@@ -16,7 +16,7 @@ CHUNK = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ClozeQuestion:
     """One question to every stream of a batch.
 
     Attributes:
@@ -29,7 +29,7 @@ class Question:
     ids: list[int]
     choices: list[int]
     answers: list[int]
-    told_at: list[int | None]
+    planted_at: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Streams:
 
     ids: list[list[int]]
     filler: list[list[int]]
-    questions: list[Question]
+    questions: list[ClozeQuestion]
     turns: list[tuple[int, list[int]]]
     stamps: dict[int, list[int]]
     full_stop: int
@@ -68,7 +68,7 @@ class Streams:
     def of(line: str) -> Streams:
         """From `json`."""
         told: dict[str, Any] = json.loads(line)
-        told["questions"] = [Question(**one) for one in told["questions"]]
+        told["questions"] = [ClozeQuestion(**one) for one in told["questions"]]
         told["turns"] = [(at, asked) for at, asked in told["turns"]]
         told["stamps"] = {int(at): ids for at, ids in told["stamps"].items()}
         return Streams(**told)

@@ -68,7 +68,7 @@ def _scores(backend: Backend, made_of: Bank, shown: Stream, model: Propagator) -
     centre = np.concatenate([cube.tokens[0] for scene in made_of.scenes for cube in scene]).mean(axis=0)
     views = [second for _, second in made_of.pictures]
     scores = np.array([coverage(memory.tokens - centre, view, centre) for view in views])
-    when = {n: when_seen(memory, views[n], centre) for n in shown.planted}
+    when = {n: time_of_view(memory, views[n], centre) for n in shown.planted}
     topics = overview(memory, backend.keys, backend.describer)[:NAMES]
     longest = longest_names(shown.cubes)
     four = {
@@ -106,7 +106,7 @@ def coverage(kept: F32, view: Cube, centre: F32) -> float:
     return float(np.average(best, weights=view.weights))
 
 
-def when_seen(memory: GlobalMemory, view: Cube, centre: F32) -> float | None:
+def time_of_view(memory: GlobalMemory, view: Cube, centre: F32) -> float | None:
     """The time of the token most like one of a view's; None where nothing is kept."""
     if not len(memory.tokens):
         return None

@@ -40,7 +40,7 @@ LONGEST_DELAY_S = 0.4
 
 
 @dataclass
-class _Watching:
+class _WorkerParent:
     """The worker's parent, and what it said of its children.
 
     Attributes:
@@ -86,10 +86,10 @@ class _Watching:
 
 
 @contextmanager
-def _workers(data_dir: Path, film: Path) -> Iterator[_Watching]:
+def _workers(data_dir: Path, film: Path) -> Iterator[_WorkerParent]:
     command = [sys.executable, "-m", "tests.bench.memory.kill_worker", str(data_dir), str(film)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        watching = _Watching(process)
+        watching = _WorkerParent(process)
         try:
             watching.until("warm")
             yield watching
@@ -128,7 +128,7 @@ def _undisturbed(data_dir: Path, film: Path) -> tuple[list[str], int]:
     return _remembered(data_dir)
 
 
-def _disturbed(data_dir: Path, film: Path, victims: Sequence[str], chance: random.Random) -> tuple[_Watching, int]:
+def _disturbed(data_dir: Path, film: Path, victims: Sequence[str], chance: random.Random) -> tuple[_WorkerParent, int]:
     """Kills as told while the film is watched, then lets it be watched to its end; how many kills there were."""
     server, killed = EmbeddedValkey(data_dir / "store"), 0
     with _workers(data_dir, film) as watching:
@@ -152,7 +152,7 @@ def _disturbed(data_dir: Path, film: Path, victims: Sequence[str], chance: rando
         return watching, killed
 
 
-def _progressed(watching: _Watching, commits: int) -> bool:
+def _progressed(watching: _WorkerParent, commits: int) -> bool:
     """Waits for so many more commits of the running worker; False where it ended before."""
     return all(watching.until("commit", "ended") == "commit" for _ in range(commits))
 

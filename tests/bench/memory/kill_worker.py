@@ -41,7 +41,7 @@ def watch(data_dir: Path, film: Path, backend: Backend) -> None:
     source = FileSource(film, DecodeConfig(fps=CONFIG.fps))
     identity = Identity(file_sha256(film), backend.name, str(backend.keys.space), CONFIG.sampling)
     with StoreHold(StoreConfig(data_dir)) as hold:
-        store = hold.patient()
+        store = hold.retrying()
         video = register_file(store, identity, source, film, film.name).video
         say("begin", video.ingested_s)
         Ingest(store, backend, CONFIG, lambda record, closed: say("commit", record.ingested_s)).run(video.id, source)

@@ -1,10 +1,10 @@
 """Selection from a thousand to a million keys against FAISS alone, for `python -m tests.bench memory`.
 
-Videos of at most 10,000 keys are put into a real embedded store and taken in by a real `LocalRecall`. Ours is the whole
-call, hits built and the store asked; FAISS alone is the same index's bare search for ten keys; the two take turns, on
-one thread. Kept in the cache folder: the store, a snapshot for each size and version of the index, and finished rows
-until there are all. Keys are made, 1.11 million of them: scenes of ten words in the pocket backend's own vectors, two
-to four keys a cube. Questions are single words. Recall is also measured on keys spread evenly.
+Videos of at most 10,000 keys are put into a real embedded store and taken in by a real `LocalRetriever`. Ours is the
+whole call, hits built and the store asked; FAISS alone is the same index's bare search for ten keys; the two take
+turns, on one thread. Kept in the cache folder: the store, a snapshot for each size and version of the index, and
+finished rows until there are all. Keys are made, 1.11 million of them: scenes of ten words in the pocket backend's own
+vectors, two to four keys a cube. Questions are single words. Recall is also measured on keys spread evenly.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from memory.index.numpy_index import ranked
 from memory.records import F32, CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord, VideoStatus
 from memory.retrieval.index_snapshot import Snapshot
 from memory.retrieval.keeper import Began, IndexKeeper, begin
-from memory.retrieval.retriever import LocalRecall, RecallRequest
+from memory.retrieval.retriever import LocalRetriever, RetrievalRequest
 from memory.store.base import Commit
 from memory.store.opening import StoreHold
 from memory.store.redis_store import RedisStore
 from serve.measure.code_digest import code_digest
-from serve.measure.rows import Rows
+from serve.measure.rows import RowFile
 
 SIZES, QUICK_SIZES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 10_000)
 ONE_VIDEO, QUICK_ONE_VIDEO = (10_000, 30_000, 100_000), (10_000,)
@@ -75,10 +75,10 @@ def _unit(rows: F32) -> F32:
 
 
 def selection(quick: bool, cache: Path) -> dict[str, Any]:
-    """Keys ``select``, ``one_video``, ``recall_at_10`` (the worst of ``recall``), ``owner_start``."""
+    """Keys ``select``, ``one_video``, ``recall_at_10`` (the worst of ``retriever``), ``owner_start``."""
     words = Words.load()
     cache.mkdir(parents=True, exist_ok=True)
-    rows = Rows("select-quick" if quick else "select", __name__, cache)
+    rows = RowFile("select-quick" if quick else "select", __name__, cache)
     told: dict[str, Any] = {"select": {}, "index": {}, "one_video": {}, "recall": {}, "owner_start": {}}
     with StoreHold(StoreConfig(cache / "store")) as hold:
         for count in QUICK_SIZES if quick else SIZES:
@@ -116,9 +116,9 @@ def _across(store: RedisStore, words: Words, count: int, cache: Path) -> dict[st
     keeper, index, start["snapshot_s"] = _opened(store, path, space)
     start["snapshot_mb"] = round(path.stat().st_size / 1e6, 1)
     questions = words.questions(400 if count <= 100_000 else 150)
-    ours = [partial(keeper.recall.search, question, _LIMIT) for question in questions]
+    ours = [partial(keeper.retriever.search, question, _LIMIT) for question in questions]
     raw = [partial(index.alone, question, _LIMIT) for question in questions]
-    held = [(one.keys.ids(one.number), one.keys.rows) for one in keeper.recall.held().values()]
+    held = [(one.keys.ids(one.number), one.keys.rows) for one in keeper.retriever.held().values()]
     return {
         "index": index.about,
         "select": _turns(ours, raw),
@@ -131,26 +131,26 @@ def _opened(store: RedisStore, path: Path, space: str) -> tuple[IndexKeeper, Fai
     def make(snapshot: Snapshot | None) -> FaissIndex:
         return FaissIndex(_DIM, IndexConfig(), None if snapshot is None else snapshot.lists, loading=True)
 
-    def opened() -> tuple[LocalRecall, FaissIndex, Began]:
+    def opened() -> tuple[LocalRetriever, FaissIndex, Began]:
         return begin(store, path, space, store.identity(), make, 999.0)
 
     began = time.perf_counter()
-    recall, index, _ = opened()
+    retriever, index, _ = opened()
     took = time.perf_counter() - began
-    return IndexKeeper(recall, index, path, space, store.identity()), index, round(took, 2)
+    return IndexKeeper(retriever, index, path, space, store.identity()), index, round(took, 2)
 
 
 def _one_video(store: RedisStore, words: Words, count: int) -> dict[str, Any]:
     """What is asked of one video of so many keys, exact, against a bare flat index of the same keys."""
     space = f"bench-one-{count}"
     (video_id,) = _fill(store, words, space, count, count)
-    recall = LocalRecall(store, FaissIndex(_DIM, IndexConfig(flat_up_to=None)), key_space=space)
-    recall.refresh(video_id)
+    retriever = LocalRetriever(store, FaissIndex(_DIM, IndexConfig(flat_up_to=None)), key_space=space)
+    retriever.refresh(video_id)
     flat = FaissIndex(_DIM, IndexConfig(flat_up_to=None))
-    held = recall.held()[video_id]
+    held = retriever.held()[video_id]
     flat.add_many(held.keys.ids(1), held.keys.rows)
     questions = words.questions(300)
-    ours = [partial(recall.recall, video_id, RecallRequest(question, 0.5)) for question in questions]
+    ours = [partial(retriever.retrieve, video_id, RetrievalRequest(question, 0.5)) for question in questions]
     return _turns(ours, [partial(flat.alone, question, 64) for question in questions])
 
 

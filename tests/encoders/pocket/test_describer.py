@@ -48,8 +48,8 @@ def test_shares_are_areas() -> None:
 def test_the_screen_is_read_only_when_it_is_due(pocket: Backend) -> None:
     picture = np.full((200, 400, 3), 255, np.uint8)
     cv2.putText(picture, "GATE 42", (60, 110), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 0), 3)
-    assert pocket.describer.look(Frame(picture, 0.0), read_screen=False).texts is None
-    texts = pocket.describer.look(Frame(picture, 0.0), read_screen=True).texts
+    assert pocket.describer.describe_frame(Frame(picture, 0.0), read_screen=False).texts is None
+    texts = pocket.describer.describe_frame(Frame(picture, 0.0), read_screen=True).texts
     assert texts is not None
     assert [text.replace(" ", "") for text, _ in texts] == ["GATE42"]
 

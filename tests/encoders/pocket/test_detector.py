@@ -9,7 +9,7 @@ import torch
 
 from encoders.base import Backend, Frame, FrameTokens
 from encoders.errors import WeightsUnavailable
-from encoders.pocket.detector import CLOSER_SHARE, EVEN, PocketNoticer, closer, load_chance, save_chance
+from encoders.pocket.detector import CLOSER_SHARE, EVEN, PocketDetector, closer, load_chance, save_chance
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
 from pipeline.video.file import FileSource
@@ -25,16 +25,16 @@ def cat() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def noticer(pocket: Backend) -> PocketNoticer:
-    assert isinstance(pocket.noticer, PocketNoticer)
-    return pocket.noticer
+def detector(pocket: Backend) -> PocketDetector:
+    assert isinstance(pocket.detector, PocketDetector)
+    return pocket.detector
 
 
 def looked(pocket: Backend, frames: list[Frame]) -> list[dict[str, float]]:
-    assert pocket.noticer is not None
+    assert pocket.detector is not None
     tokens = pocket.frames.encode(frames)
-    noticed = pocket.noticer.notice(frames, tokens, pocket.keys.evidence(frames, tokens))
-    return [{one.name: one.probability for one in step} for step in noticed]
+    detections = pocket.detector.detect(frames, tokens, pocket.keys.evidence(frames, tokens))
+    return [{one.name: one.probability for one in step} for step in detections]
 
 
 def test_a_small_thing_stands_out_that_the_whole_picture_does_not_name(pocket: Backend, cat: np.ndarray) -> None:
@@ -50,9 +50,9 @@ def test_a_small_thing_stands_out_that_the_whole_picture_does_not_name(pocket: B
 
 
 def test_the_order_is_that_of_clearness_and_all_are_words(pocket: Backend, cat: np.ndarray) -> None:
-    (noticed,) = looked(pocket, [Frame(cat, 0.0)])
-    assert list(noticed.values()) == sorted(noticed.values(), reverse=True)
-    assert set(noticed) <= set(WORDS.words)
+    (detections,) = looked(pocket, [Frame(cat, 0.0)])
+    assert list(detections.values()) == sorted(detections.values(), reverse=True)
+    assert set(detections) <= set(WORDS.words)
 
 
 def test_a_step_does_not_depend_on_those_it_came_with(pocket: Backend, cat: np.ndarray) -> None:
@@ -61,12 +61,12 @@ def test_a_step_does_not_depend_on_those_it_came_with(pocket: Backend, cat: np.n
     assert looked(pocket, []) == []
 
 
-def test_deviations_are_counted_from_chance(noticer: PocketNoticer) -> None:
+def test_deviations_are_counted_from_chance(detector: PocketDetector) -> None:
     chance = torch.from_numpy(load_chance(WORDS))
     evidence = torch.sigmoid(chance[0, 0] + 2 * chance[0, 1])[None]
     evidence[0, 0] = 0.95  # so plain that no closer look is taken
     nothing = FrameTokens(torch.zeros(1, 1, 81, 352), (9, 9), (0.0,))
-    found = noticer.deviations([Frame(np.zeros((9, 9, 3), np.uint8), 0.0)], nothing, evidence)
+    found = detector.deviations([Frame(np.zeros((9, 9, 3), np.uint8), 0.0)], nothing, evidence)
     usual = (chance[0, 0].abs() < 12) & (torch.arange(len(WORDS.words)) > 0)
     assert torch.allclose(found[0, usual], torch.tensor(2.0), atol=0.02)
 
@@ -97,7 +97,7 @@ def test_chance_made_for_other_words_is_refused(tmp_path: Path) -> None:
     changed[0] ^= 1
     (tmp_path / "chance.npy").write_bytes(changed)
     with pytest.raises(WeightsUnavailable, match="make_chance"):
-        PocketNoticer(PocketFrameEncoder.__new__(PocketFrameEncoder), WORDS, tmp_path / "chance.npy")
+        PocketDetector(PocketFrameEncoder.__new__(PocketFrameEncoder), WORDS, tmp_path / "chance.npy")
 
 
 def test_chance_is_a_mean_and_a_deviation_of_each_word_in_each_view() -> None:

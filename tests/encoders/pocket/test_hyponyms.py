@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.pocket.hyponyms import CALLED_FILE, Kinship
+from encoders.pocket.hyponyms import CALLED_FILE, Hyponyms
 from encoders.pocket.vocabulary import CLASSES, load_vocabulary
 
 WORDS = load_vocabulary()
-KIN = Kinship(WORDS)
+HYPONYMS = Hyponyms(WORDS)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ KIN = Kinship(WORDS)
     ],
 )
 def test_a_word_is_said_for_what_is_of_that_kind(said: str, names: set[str]) -> None:
-    assert names <= KIN.of(said)
+    assert names <= HYPONYMS.of(said)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_a_word_is_said_for_what_is_of_that_kind(said: str, names: set[str]) -> 
 )
 def test_what_is_beside_wider_or_only_sounds_alike_is_no_kin(said: str, other: str) -> None:
     assert other in WORDS.words
-    assert KIN.of(said)
-    assert other not in KIN.of(said)
+    assert HYPONYMS.of(said)
+    assert other not in HYPONYMS.of(said)
 
 
 @pytest.mark.parametrize(
@@ -53,25 +53,25 @@ def test_what_is_beside_wider_or_only_sounds_alike_is_no_kin(said: str, other: s
     [("wolves", "wolf"), ("buses", "bus"), ("Sports  Cars", "sports car"), ("knives", "knife"), ("berries", "berry")],
 )
 def test_plurals_and_capitals_change_nothing(plural: str, singular: str) -> None:
-    assert KIN.of(plural) == KIN.of(singular) != frozenset()
+    assert HYPONYMS.of(plural) == HYPONYMS.of(singular) != frozenset()
 
 
 @pytest.mark.parametrize("said", ["", "justice", "?", "entity", "instrumentality"])
 def test_what_covers_nothing_known_has_no_kin(said: str) -> None:
-    assert KIN.of(said) == frozenset()
+    assert HYPONYMS.of(said) == frozenset()
 
 
 @given(st.sampled_from(WORDS.words))
 def test_every_word_of_the_vocabulary_is_its_own_kin(word: str) -> None:
-    assert word in KIN.of(word)
+    assert word in HYPONYMS.of(word)
 
 
 @given(st.sampled_from(sorted(json.loads(CALLED_FILE.read_text("utf-8"))["classes"])))
 def test_every_further_word_covers_names_of_the_vocabulary(word: str) -> None:
-    assert KIN.of(word)
-    assert KIN.of(word) <= set(WORDS.words)
+    assert HYPONYMS.of(word)
+    assert HYPONYMS.of(word) <= set(WORDS.words)
 
 
 def test_a_wider_word_covers_what_a_narrower_one_does() -> None:
-    assert KIN.of("terrier") < KIN.of("dog") < KIN.of("animal")
-    assert len(KIN.of("animal") & set(WORDS.words[:CLASSES])) == 398
+    assert HYPONYMS.of("terrier") < HYPONYMS.of("dog") < HYPONYMS.of("animal")
+    assert len(HYPONYMS.of("animal") & set(WORDS.words[:CLASSES])) == 398

@@ -15,7 +15,7 @@ WORDS = load_vocabulary()
 E = len(WORDS.words)
 
 
-def seen(pocket: Backend, *pictures: str) -> torch.Tensor:
+def summary_of(pocket: Backend, *pictures: str) -> torch.Tensor:
     """A pool's summary over pictures of scikit-image, one step each."""
     frames = [Frame(getattr(skimage.data, name)(), float(step)) for step, name in enumerate(pictures)]
     pool = pocket.keys.pool()
@@ -63,7 +63,7 @@ def test_evidence_holds_classes_and_sums_of_kinds(pocket: Backend) -> None:
 def test_right_topics_reach_the_threshold_and_wrong_ones_do_not(
     pocket: Backend, picture: str, right: tuple[str, ...], wrong: tuple[str, ...]
 ) -> None:
-    evidence = seen(pocket, picture)
+    evidence = summary_of(pocket, picture)
     assert all(best(pocket, topic, evidence) >= pocket.keys.threshold for topic in right)
     assert all(best(pocket, topic, evidence) < pocket.keys.threshold for topic in wrong)
 

@@ -47,7 +47,7 @@ def test_kinds_people_ask_for_have_their_classes(kind: str, members: set[str]) -
 def test_a_kind_that_is_only_shown_does_not_explain_a_class() -> None:
     suit, person = WORDS.words.index("suit"), WORDS.words.index("person", 1000)
     assert WORDS.members[person, suit] == 1
-    assert WORDS.kin[person, suit] == 0
+    assert WORDS.hyponyms[person, suit] == 0
 
 
 def test_the_file_is_small_and_complete() -> None:
@@ -58,13 +58,15 @@ def test_the_file_is_small_and_complete() -> None:
 
 def toy() -> Vocabulary:
     """Classes 0 and 1 are dogs, 2 is a cat, 3 a coat; all but the coat are animals, a coat shows a person."""
-    kin = torch.zeros(4, 1000)
-    kin[0, [0, 1]] = kin[1, 2] = kin[2, [0, 1, 2]] = 1
-    shown = kin.clone()
+    hyponyms = torch.zeros(4, 1000)
+    hyponyms[0, [0, 1]] = hyponyms[1, 2] = hyponyms[2, [0, 1, 2]] = 1
+    shown = hyponyms.clone()
     shown[3, 3] = 1
     names = [f"class {number}" for number in range(1000)]
     eye = torch.eye(1000)
-    return Vocabulary((*names, "dog", "cat", "animal", "person"), torch.cat([eye, shown]), torch.cat([eye, kin]), "0")
+    return Vocabulary(
+        (*names, "dog", "cat", "animal", "person"), torch.cat([eye, shown]), torch.cat([eye, hyponyms]), "0"
+    )
 
 
 def narrowest(**probabilities: float) -> list[str]:
@@ -99,7 +101,7 @@ def test_broad_kinds_have_to_be_surer_than_chance() -> None:
 
 
 def test_a_table_for_other_words_is_refused(tmp_path: Path) -> None:
-    other = Vocabulary(WORDS.words, WORDS.members, WORDS.kin, "ab" * 32)
+    other = Vocabulary(WORDS.words, WORDS.members, WORDS.hyponyms, "ab" * 32)
     vectors = np.zeros((len(WORDS.words), 384), np.float32)
     save_vectors(other, vectors, tmp_path / "words.npy")
     with pytest.raises(WeightsUnavailable, match="made for other words"):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from encoders.published.streaming.body import LanguageBody
-from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder, joined, time_prompt
+from encoders.published.streaming.encoder import StreamClip, StreamingConfig, StreamingEncoder, joined, time_prompt
 from encoders.published.streaming.mask import Context, Layout
 from tests.encoders.published.tiny_language import FAMILIES, WIDTH, tiny, tokenize
 
@@ -20,9 +20,9 @@ def encoder(family: str = "llama", config: StreamingConfig = CONFIG, attention: 
     return StreamingEncoder(model, tokenize, config)
 
 
-def clips(count: int, frames: int = 4, seed: int = 0) -> list[Clip]:
+def clips(count: int, frames: int = 4, seed: int = 0) -> list[StreamClip]:
     chance = torch.Generator().manual_seed(seed)
-    return [Clip(torch.randn(frames, 9, 6, generator=chance), 4.0 * k, 4.0 * k + frames) for k in range(count)]
+    return [StreamClip(torch.randn(frames, 9, 6, generator=chance), 4.0 * k, 4.0 * k + frames) for k in range(count)]
 
 
 def may_look(layout: Layout, row: int, column: int, context: Context) -> bool:
@@ -108,7 +108,7 @@ def test_history_and_clip_meet_only_in_the_summary_unless_told_otherwise() -> No
 @pytest.mark.parametrize("history", ["direct", "linear"])
 def test_what_comes_later_changes_nothing_before_and_the_state_keeps_its_size(summary: str, history: str) -> None:
     model = encoder(config=replace(CONFIG, summary=summary, history=history))
-    stream = [*clips(3), Clip(clips(1, frames=1, seed=9)[0].frames, 12.0, 13.0)]
+    stream = [*clips(3), StreamClip(clips(1, frames=1, seed=9)[0].frames, 12.0, 13.0)]
     with torch.no_grad():
         whole, beginning = model.read(stream), model.read(stream[:2])
         on = model.read(stream[2:], memory=beginning[-1].tokens)
@@ -189,7 +189,7 @@ def test_published_sizes() -> None:
 )
 def test_what_does_not_fit_is_refused(memory: torch.Tensor | None, frames: torch.Tensor, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        encoder()(memory, Clip(frames, 0.0, 4.0))
+        encoder()(memory, StreamClip(frames, 0.0, 4.0))
 
 
 def test_a_body_that_cannot_be_cut_or_masked_is_refused() -> None:
@@ -204,11 +204,11 @@ def test_a_body_that_cannot_be_cut_or_masked_is_refused() -> None:
 def test_words_are_given_to_the_model_as_its_tokenizer_makes_them() -> None:
     said: list[str] = []
 
-    def heard(text: str) -> Sequence[int]:
+    def recording(text: str) -> Sequence[int]:
         said.append(text)
         return tokenize(text)
 
-    model = StreamingEncoder(tiny(), heard, CONFIG)
+    model = StreamingEncoder(tiny(), recording, CONFIG)
     with torch.no_grad():
         model.read(clips(2))
     assert said == [time_prompt(0, 4), time_prompt(4, 8)]

@@ -8,13 +8,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
-from encoders.published.streaming.lessons import Lesson, LossOptions, MemoryReader, Stage, divergence, lesson_loss
-from encoders.published.streaming.training import CHECKPOINT, Recipe, Training, load_streaming_encoder
+from encoders.published.streaming.encoder import StreamClip, StreamingConfig, StreamingEncoder
+from encoders.published.streaming.lessons import LossOptions, MemoryReader, Stage, StreamLesson, divergence, lesson_loss
+from encoders.published.streaming.training import CHECKPOINT, StreamRecipe, StreamTraining, load_streaming_encoder
 from tests.encoders.published.tiny_language import WIDTH, tiny, tokenize
 
 CONFIG = StreamingConfig(vision_dim=6, grid=(2, 2), clip_frames=2, summary_per_frame=2, layers=2)
-RECIPE = Recipe(clip=6, select=4, stream=4, rate=3e-3, warmup=2)
+RECIPE = StreamRecipe(clip=6, select=4, stream=4, rate=3e-3, warmup=2)
 
 
 def models(config: StreamingConfig = CONFIG) -> tuple[StreamingEncoder, MemoryReader]:
@@ -24,19 +24,22 @@ def models(config: StreamingConfig = CONFIG) -> tuple[StreamingEncoder, MemoryRe
     return encoder, MemoryReader(answering, tokenize, encoder.dim)
 
 
-def clips(count: int, seed: int) -> tuple[Clip, ...]:
+def clips(count: int, seed: int) -> tuple[StreamClip, ...]:
     chance = torch.Generator().manual_seed(seed)
-    return tuple(Clip(torch.randn(2, 4, 6, generator=chance), 2.0 * k, 2.0 * k + 2) for k in range(count))
+    return tuple(StreamClip(torch.randn(2, 4, 6, generator=chance), 2.0 * k, 2.0 * k + 2) for k in range(count))
 
 
-def lessons() -> dict[Stage, list[Lesson]]:
-    alone = [Lesson(clips(1, seed), "what is seen", answer) for seed, answer in enumerate(("a cat", "red cars"))]
-    many = [Lesson(clips(5, 9), "when is the cat seen", "at two", (1,)), Lesson(clips(3, 8), "is it day", "yes")]
+def lessons() -> dict[Stage, list[StreamLesson]]:
+    alone = [StreamLesson(clips(1, seed), "what is seen", answer) for seed, answer in enumerate(("a cat", "red cars"))]
+    many = [
+        StreamLesson(clips(5, 9), "when is the cat seen", "at two", (1,)),
+        StreamLesson(clips(3, 8), "is it day", "yes"),
+    ]
     return {"clip": alone, "select": many, "stream": many}
 
 
-def training(folder: Path, recipe: Recipe = RECIPE) -> Training:
-    return Training(*models(), lessons(), recipe, folder)
+def training(folder: Path, recipe: StreamRecipe = RECIPE) -> StreamTraining:
+    return StreamTraining(*models(), lessons(), recipe, folder)
 
 
 def test_a_stopped_run_goes_on_to_the_bit(tmp_path: Path) -> None:
@@ -57,7 +60,7 @@ def test_a_stopped_run_goes_on_to_the_bit(tmp_path: Path) -> None:
 
 def test_the_loss_falls_and_the_stages_follow_one_another(tmp_path: Path) -> None:
     said: list[tuple[int, Stage, float]] = []
-    one = training(tmp_path, Recipe(clip=40, select=3, stream=2, rate=1e-2, warmup=2))
+    one = training(tmp_path, StreamRecipe(clip=40, select=3, stream=2, rate=1e-2, warmup=2))
     one.run(100, lambda step, stage, losses: said.append((step, stage, losses["answer"])))
     assert [stage for _, stage, _ in said] == ["clip"] * 40 + ["select"] * 3 + ["stream"] * 2
     assert [step for step, _, _ in said] == list(range(1, 46))
@@ -70,7 +73,7 @@ def test_training_leaves_the_answering_model_and_the_word_embeddings_alone(tmp_p
     words = encoder.body.decoder.get_input_embeddings().weight.clone()
     answering = {name: one.clone() for name, one in reader.model.state_dict().items()}
     before = {name: one.detach().clone() for name, one in encoder.own_state().items()}
-    Training(encoder, reader, lessons(), RECIPE, tmp_path).run(7)
+    StreamTraining(encoder, reader, lessons(), RECIPE, tmp_path).run(7)
     assert torch.equal(encoder.body.decoder.get_input_embeddings().weight, words)
     assert all(torch.equal(one, answering[name]) for name, one in reader.model.state_dict().items())
     still = [name for name, one in encoder.own_state().items() if torch.equal(one, before[name])]
@@ -79,7 +82,7 @@ def test_training_leaves_the_answering_model_and_the_word_embeddings_alone(tmp_p
 
 def test_the_trained_encoder_is_loaded_on_a_fresh_body(tmp_path: Path) -> None:
     encoder, reader = models()
-    Training(encoder, reader, lessons(), RECIPE, tmp_path).run(3)
+    StreamTraining(encoder, reader, lessons(), RECIPE, tmp_path).run(3)
     again = load_streaming_encoder(tmp_path, tiny("llama"), tokenize)
     assert again.config == CONFIG
     with torch.no_grad():
@@ -94,7 +97,7 @@ def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
     assert not training(tmp_path).resume()
     training(tmp_path).run(1)
     with pytest.raises(ValueError, match="another recipe"):
-        training(tmp_path, Recipe(clip=6, select=4, stream=4, seed=1)).resume()
+        training(tmp_path, StreamRecipe(clip=6, select=4, stream=4, seed=1)).resume()
     with safe_open(tmp_path / CHECKPOINT, "pt") as file:
         assert json.loads(file.metadata()["recipe"])["clip"] == 6
     assert not list(tmp_path.glob("*.part"))
@@ -144,6 +147,6 @@ def test_lessons_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one clip at a time"):
         lesson_loss(encoder, reader, lessons()["select"][0], "clip", LossOptions())
     with pytest.raises(ValueError, match="no lessons for select, stream"):
-        Training(encoder, reader, {"clip": lessons()["clip"]}, RECIPE, tmp_path)
+        StreamTraining(encoder, reader, {"clip": lessons()["clip"]}, RECIPE, tmp_path)
     with pytest.raises(ValueError, match="over"):
         RECIPE.stage(14)

@@ -66,7 +66,7 @@ def test_it_is_a_full_cache_in_which_the_same_slots_are_hidden(
         expected = oracle.read(part, cache)
         assert (run(model, cache, part) - expected).abs().max() <= most * max(1.0, float(expected.abs().max()))
         done += chunk
-    assert cache.seen == done
+    assert cache.arrived == done
     if getattr(policy, "name", policy) != "full":
         assert cache.slots <= 24
         assert (cache.compactions > 0) == (done > 24)
@@ -99,7 +99,7 @@ def test_pictures_in_three_dimensions(
             got = run(model, cache, part, position_ids=cache.position_ids(part.shape[1]))
             assert (got - expected).abs().max() <= most * max(1.0, float(expected.abs().max()))
     held = cache.held(1).positions
-    text = cache.held(1).order[0, 0] >= cache.seen - 4
+    text = cache.held(1).order[0, 0] >= cache.arrived - 4
     assert (held[:, 0, 0, text] == held[0, 0, 0, text]).all(), "a text token has one position on all axes"
     assert cache.get_seq_length() <= 20 * 4
 
@@ -127,7 +127,7 @@ def test_without_a_limit_it_is_the_plain_cache_to_the_bit(family: str, dtype: to
     attach(pruned_model)
     for part in ids.split([25, 1, 1, 20, 13], dim=1):
         assert torch.equal(run(model, plain, part), run(pruned_model, ours, part))
-    assert ours.slots == ours.seen == ours.get_seq_length() == 60
+    assert ours.slots == ours.arrived == ours.get_seq_length() == 60
 
 
 def test_an_attached_model_is_unchanged_for_other_caches() -> None:
@@ -179,7 +179,7 @@ def test_a_fork_that_is_thrown_away_changes_nothing(before: int, question: int, 
     told = [numbers(feed(model, cache, ids[:, before:], chunk=5)) for cache in caches]
     assert torch.equal(*told)
     assert torch.equal(caches[0].held(1).order, caches[1].held(1).order)
-    assert fork.seen == before + question
+    assert fork.arrived == before + question
 
 
 def test_a_fork_goes_on_as_the_cache_itself_would_while_that_one_goes_on() -> None:
@@ -190,8 +190,8 @@ def test_a_fork_goes_on_as_the_cache_itself_would_while_that_one_goes_on() -> No
     feed(model, cache, words(9, seed=4))  # in place, behind what the forks see
     told = [run(model, one, words(12, seed=5)) for one in (fork, again)]
     assert torch.equal(*told)
-    assert cache.seen == 39
-    assert fork.seen == 42
+    assert cache.arrived == 39
+    assert fork.arrived == 42
 
 
 # ---- for ever ----
@@ -220,10 +220,10 @@ def test_thousands_of_compactions_leave_keys_where_they_belong(dtype: torch.dtyp
         order = 11 + step
         layer.add(turned[:, :, order : order + 1], turned[:, :, order : order + 1], 12)
         tail = torch.cat((tail, _rows(order, order, 11)), dim=1)
-        known, tail = layer.knowledge(tail), tail[:, :0]
+        metadata, tail = layer.all_metadata(tail), tail[:, :0]
         kept = torch.tensor([[[slot for slot in range(12) if slot != gone[step]]]])
-        assert layer.keep(kept, known, 12, move=True) == 11
-    held = layer.knowledge(_rows(0, -1, 0))
+        assert layer.keep(kept, metadata, 12, move=True) == 11
+    held = layer.all_metadata(_rows(0, -1, 0))
     exact = unturned[held[0, 0, 0]].double()
     at = held[-1:]
     back = rotary.moved(layer.rows_k.view().double(), at, torch.zeros_like(at))[0, 0]

@@ -54,7 +54,7 @@ def test_it_is_the_formula_whatever_the_chunks(chunks: list[int], width: int) ->
         assert news.shape[1] == min(chunk + width - 1, done)
         told[:, done - news.shape[1] : done] = news / SCALE
     assert torch.allclose(told, plainly(values, chunks, width), atol=1e-5)
-    assert novelty.seen == done
+    assert novelty.arrived == done
 
 
 def test_what_is_remembered_does_not_grow() -> None:

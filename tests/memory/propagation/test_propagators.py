@@ -32,7 +32,9 @@ def feed(
     return memory
 
 
-def one(value: float, time_s: float, weight: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray, TimeSpan]:
+def single_token(
+    value: float, time_s: float, weight: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, TimeSpan]:
     token = np.full((1, 1, DIM), value, np.float32)
     position = np.array([[time_s, 0, 0]], np.float32)
     return token, np.array([weight], np.float32), position, TimeSpan(time_s, time_s + 1)
@@ -79,7 +81,7 @@ def test_like_is_merged_with_like_and_means_are_weighted() -> None:
     model = MergingPropagator(DIM, size=2)
     memory = GlobalMemory.empty(DIM)
     for value, time_s, weight in [(0.0, 0.0, 1.0), (9.0, 1.0, 2.0), (1.0, 2.0, 3.0)]:
-        memory = model.update(memory, *one(value, time_s, weight))
+        memory = model.update(memory, *single_token(value, time_s, weight))
     np.testing.assert_allclose(memory.tokens[:, 0], [9.0, 0.75])
     np.testing.assert_allclose(memory.weights, [2.0, 4.0])
     np.testing.assert_allclose(memory.positions[:, 0], [1.0, 1.5])
@@ -87,9 +89,9 @@ def test_like_is_merged_with_like_and_means_are_weighted() -> None:
 
 def test_the_old_fades_by_its_share_of_time() -> None:
     model = MergingPropagator(DIM, size=1)
-    memory = model.update(GlobalMemory.empty(DIM), *one(1.0, 0.0))
+    memory = model.update(GlobalMemory.empty(DIM), *single_token(1.0, 0.0))
     for second in range(1, 100):
-        memory = model.update(memory, *one(0.0, float(second)))
+        memory = model.update(memory, *single_token(0.0, float(second)))
     np.testing.assert_allclose(memory.tokens, 0.01, rtol=1e-5)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from memory.errors import UnknownVideo
 from memory.index.numpy_index import exact_scores
-from memory.records import F32, Evidence, Hit, KeyedSpan, OpenCube, Searchable, TimeSpan, VideoRecord, VideoStatus
+from memory.records import F32, Appearances, Hit, KeyedSpan, OpenCube, Searchable, TimeSpan, VideoRecord, VideoStatus
 
 
 def hits(vector: F32 | None, video_id: str, cubes: Iterable[KeyedSpan], span: TimeSpan | None = None) -> list[Hit]:
@@ -32,7 +32,7 @@ def hits(vector: F32 | None, video_id: str, cubes: Iterable[KeyedSpan], span: Ti
     return sorted(found, key=lambda hit: hit.span)
 
 
-def evidence(found: Iterable[Hit], threshold: float, gap_s: float) -> Evidence:
+def evidence(found: Iterable[Hit], threshold: float, gap_s: float) -> Appearances:
     """Appearances counted one after the other."""
     joined: list[TimeSpan] = []
     for span in sorted(hit.span for hit in found if hit.score >= threshold):
@@ -41,13 +41,13 @@ def evidence(found: Iterable[Hit], threshold: float, gap_s: float) -> Evidence:
         else:
             joined.append(span)
     if not joined:
-        return Evidence(0, None, None, ())
-    return Evidence(len(joined), joined[0].start_s, joined[-1].end_s, tuple(joined[:20]))
+        return Appearances(0, None, None, ())
+    return Appearances(len(joined), joined[0].start_s, joined[-1].end_s, tuple(joined[:20]))
 
 
 @dataclass
 class KeysOnly:
-    """What `LocalRecall` reads of a store: videos, spans with keys, open cubes and commit numbers."""
+    """What `LocalRetriever` reads of a store: videos, spans with keys, open cubes and commit numbers."""
 
     closed: dict[str, list[KeyedSpan]] = field(default_factory=dict)
     opened: dict[str, OpenCube] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from memory.index.faiss_index import FaissIndex
 from memory.records import F32, Hit, KeyedSpan, TimeSpan
 from memory.retrieval.index_snapshot import Snapshot, load, save, videos_in
 from memory.retrieval.keeper import IndexKeeper, begin, drop_naming, snapshot_path
-from memory.retrieval.retriever import LocalRecall
+from memory.retrieval.retriever import LocalRetriever
 from tests.memory.retrieval.retrieval_oracle import KeysOnly
 
 DIM, SPACE, STORE = 16, "conse:ab12:16", "store-1"
@@ -44,8 +44,8 @@ def store_of(**videos: list[KeyedSpan]) -> KeysOnly:
 
 def opened(
     store: KeysOnly, path: Path, *, identity: str = STORE, space: str = SPACE
-) -> tuple[LocalRecall, str, int, int]:
-    recall, index, began = begin(
+) -> tuple[LocalRetriever, str, int, int]:
+    retriever, index, began = begin(
         store,
         path,
         space,
@@ -53,15 +53,15 @@ def opened(
         lambda one: FaissIndex(DIM, IVF, one.lists if one else None),  # type: ignore[arg-type]
     )
     index.wait()
-    return recall, began.rebuilt, began.kept, began.replayed
+    return retriever, began.rebuilt, began.kept, began.replayed
 
 
-def saved(store: KeysOnly, path: Path) -> LocalRecall:
-    recall = LocalRecall(store, index := FaissIndex(DIM, IVF), key_space=SPACE)  # type: ignore[arg-type]
-    recall.sync()
+def saved(store: KeysOnly, path: Path) -> LocalRetriever:
+    retriever = LocalRetriever(store, index := FaissIndex(DIM, IVF), key_space=SPACE)  # type: ignore[arg-type]
+    retriever.sync()
     index.wait()
-    IndexKeeper(recall, index, path, SPACE, STORE).save()
-    return recall
+    IndexKeeper(retriever, index, path, SPACE, STORE).save()
+    return retriever
 
 
 def question(seed: int = 3) -> F32:
@@ -69,18 +69,18 @@ def question(seed: int = 3) -> F32:
     return np.asarray(vector / np.linalg.norm(vector), np.float32)
 
 
-def answers(recall: LocalRecall) -> list[list[Hit]]:
-    return [recall.search(question(seed), 20) for seed in range(5)]
+def answers(retriever: LocalRetriever) -> list[list[Hit]]:
+    return [retriever.search(question(seed), 20) for seed in range(5)]
 
 
 def test_a_snapshot_brings_back_what_was_held(tmp_path: Path) -> None:
     store = store_of(a=cubes_of(1, 100), b=cubes_of(2, 30), c=[])
     before = saved(store, tmp_path / "s")
     store.reads.clear()
-    recall, *ladder = opened(store, tmp_path / "s")
+    retriever, *ladder = opened(store, tmp_path / "s")
     assert ladder == ["", 3, 0]
     assert store.reads == []
-    assert answers(recall) == answers(before)
+    assert answers(retriever) == answers(before)
     loaded = load(tmp_path / "s", SPACE, STORE)
     assert loaded.lists is not None  # it was an IVF-Flat
     assert {video: held.applied for video, held in loaded.videos.items()} == {"a": 100, "b": 30, "c": 0}
@@ -93,11 +93,11 @@ def test_what_is_newer_is_replayed_and_what_was_deleted_is_gone(tmp_path: Path) 
     store.closed["a"] += cubes_of(4, 7, start=30)
     store.closed["d"] = cubes_of(5, 9)
     store.delete("b")
-    recall, *ladder = opened(store, tmp_path / "s")
+    retriever, *ladder = opened(store, tmp_path / "s")
     assert ladder == ["", 1, 16]
-    fresh = LocalRecall(store, FaissIndex(DIM), key_space=SPACE)  # type: ignore[arg-type]
-    assert answers(recall) == answers(fresh)
-    assert {hit.video_id for hit in recall.search(question(), 99)} == {"a", "d"}
+    fresh = LocalRetriever(store, FaissIndex(DIM), key_space=SPACE)  # type: ignore[arg-type]
+    assert answers(retriever) == answers(fresh)
+    assert {hit.video_id for hit in retriever.search(question(), 99)} == {"a", "d"}
 
 
 def test_another_video_of_the_same_name_is_not_taken_for_it(tmp_path: Path) -> None:
@@ -105,18 +105,18 @@ def test_another_video_of_the_same_name_is_not_taken_for_it(tmp_path: Path) -> N
     saved(store, tmp_path / "s")
     store.delete("a")
     store.closed["a"] = cubes_of(9, 10)
-    recall, *ladder = opened(store, tmp_path / "s")
+    retriever, *ladder = opened(store, tmp_path / "s")
     assert ladder == ["", 0, 10]
-    assert answers(recall) == answers(LocalRecall(store, FaissIndex(DIM), key_space=SPACE))  # type: ignore[arg-type]
+    assert answers(retriever) == answers(LocalRetriever(store, FaissIndex(DIM), key_space=SPACE))  # type: ignore[arg-type]
 
 
 def test_a_store_that_is_behind_the_snapshot_is_believed(tmp_path: Path) -> None:
     store = store_of(a=cubes_of(1, 10), b=cubes_of(2, 4))
     saved(store, tmp_path / "s")
     store.closed["a"] = cubes_of(1, 6)
-    recall, *ladder = opened(store, tmp_path / "s")
+    retriever, *ladder = opened(store, tmp_path / "s")
     assert ladder == ["", 1, 6]
-    assert len(recall.search(question(), 99)) == 10
+    assert len(retriever.search(question(), 99)) == 10
 
 
 @pytest.mark.parametrize(
@@ -161,9 +161,9 @@ def test_a_flipped_byte_is_noticed_in_every_region(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(CorruptRecord):
             load(path, SPACE, STORE)
-    recall, reason, kept, replayed = opened(store, path)
+    retriever, reason, kept, replayed = opened(store, path)
     assert (reason, kept, replayed) == ("list_of in s is torn or damaged", 0, 85)
-    assert answers(recall) == whole
+    assert answers(retriever) == whole
 
 
 @given(share=st.floats(0, 1), more=st.booleans())

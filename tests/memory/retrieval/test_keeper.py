@@ -16,7 +16,7 @@ from memory.records import CubeMemory, GlobalMemory, IngestState, PackedTokens, 
 from memory.retrieval import keeper as index_keeper
 from memory.retrieval.index_snapshot import videos_in
 from memory.retrieval.keeper import IndexKeeper, begin
-from memory.retrieval.retriever import LocalRecall
+from memory.retrieval.retriever import LocalRetriever
 from memory.store.announcements import CommitAnnouncements
 from memory.store.base import Commit
 from memory.store.opening import StoreHold
@@ -51,29 +51,29 @@ class Kept:
     """A keeper, and how one waits for what it does."""
 
     def __init__(self, hold: StoreHold, path: Path) -> None:
-        recall, index, self.began = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM), compare_s=999.0)
+        retriever, index, self.began = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM), compare_s=999.0)
         self.looked = threading.Condition()
-        self.keeper = IndexKeeper(recall, index, path, SPACE, "s")
-        look = self.keeper.look
+        self.keeper = IndexKeeper(retriever, index, path, SPACE, "s")
+        sync_and_save = self.keeper.sync_and_save
 
-        def told() -> None:
-            look()
+        def signalled() -> None:
+            sync_and_save()
             with self.looked:
                 self.looked.notify_all()
 
-        self.keeper.look = told  # type: ignore[method-assign]
+        self.keeper.sync_and_save = signalled  # type: ignore[method-assign]
 
     @property
-    def recall(self) -> LocalRecall:
-        return self.keeper.recall
+    def retriever(self) -> LocalRetriever:
+        return self.keeper.retriever
 
     def until(self, true: Callable[[], bool]) -> bool:
         with self.looked:
             return self.looked.wait_for(true, timeout=30)
 
 
-def found(recall: LocalRecall) -> set[tuple[str, int | None]]:
-    return {(hit.video_id, hit.ordinal) for hit in recall.search(RED, 99)}
+def searched(retriever: LocalRetriever) -> set[tuple[str, int | None]]:
+    return {(hit.video_id, hit.ordinal) for hit in retriever.search(RED, 99)}
 
 
 def test_what_is_announced_is_taken_in(hold: StoreHold, tmp_path: Path) -> None:
@@ -81,15 +81,15 @@ def test_what_is_announced_is_taken_in(hold: StoreHold, tmp_path: Path) -> None:
     kept.keeper.follow(CommitAnnouncements(hold.client()))
     hold.store.create_video(record("a"))
     commit(hold, "a", 0)
-    assert kept.until(lambda: ("a", 0) in found(kept.recall))
+    assert kept.until(lambda: ("a", 0) in searched(kept.retriever))
     commit(hold, "a", 1)
-    assert kept.until(lambda: ("a", 1) in found(kept.recall))
+    assert kept.until(lambda: ("a", 1) in searched(kept.retriever))
     hold.store.delete_video("a")
-    assert kept.until(lambda: not found(kept.recall))
+    assert kept.until(lambda: not searched(kept.retriever))
     kept.keeper.stop()
 
 
-class Silent:
+class NoAnnouncements:
     """Announcements that got lost."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Silent:
         return False
 
 
-class AwayAtFirst(Silent):
+class AwayAtFirst(NoAnnouncements):
     away = True
 
     def wait(self, timeout_s: float) -> bool:
@@ -112,12 +112,12 @@ class AwayAtFirst(Silent):
 
 def test_what_nobody_announced_is_found_by_comparing(hold: StoreHold, tmp_path: Path) -> None:
     kept = Kept(hold, tmp_path / "s")
-    kept.keeper.follow(Silent())
+    kept.keeper.follow(NoAnnouncements())
     hold.store.create_video(record("b"))
     commit(hold, "b", 0)
-    assert kept.until(lambda: ("b", 0) in found(kept.recall))
+    assert kept.until(lambda: ("b", 0) in searched(kept.retriever))
     hold.store.delete_video("b")
-    assert kept.until(lambda: not found(kept.recall))
+    assert kept.until(lambda: not searched(kept.retriever))
     kept.keeper.stop()
 
 
@@ -126,7 +126,7 @@ def test_a_store_that_is_away_does_not_end_the_keeper(hold: StoreHold, tmp_path:
     hold.store.create_video(record("e"))
     commit(hold, "e", 0)
     kept.keeper.follow(AwayAtFirst())
-    assert kept.until(lambda: ("e", 0) in found(kept.recall))
+    assert kept.until(lambda: ("e", 0) in searched(kept.retriever))
     kept.keeper.stop()
     hold.store.delete_video("e")
 
@@ -137,31 +137,31 @@ def test_leaving_saves_and_the_next_one_begins_there(hold: StoreHold, tmp_path: 
     commit(hold, "c", 0)
     first = Kept(hold, path)
     assert (first.began.kept, first.began.replayed) == (0, 1)
-    first.keeper.look()
+    first.keeper.sync_and_save()
     commit(hold, "c", 1)
-    first.keeper.look()
+    first.keeper.sync_and_save()
     first.keeper.stop()
     assert videos_in(path) == ["c"]
     second = Kept(hold, path)
     assert (second.began.kept, second.began.replayed, second.began.rebuilt) == (1, 0, "")
-    assert found(second.recall) == {("c", 0), ("c", 1)}
+    assert searched(second.retriever) == {("c", 0), ("c", 1)}
     hold.store.delete_video("c")
     second.keeper.forget("c")
-    second.keeper.look()
+    second.keeper.sync_and_save()
     assert videos_in(path) == []
 
 
 def test_it_saves_after_a_while_and_not_at_every_commit(hold: StoreHold, tmp_path: Path) -> None:
     path = tmp_path / "s"
     time_s = [0.0]
-    recall, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
-    keeper = IndexKeeper(recall, index, path, SPACE, "s", now=lambda: time_s[0])
+    retriever, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
+    keeper = IndexKeeper(retriever, index, path, SPACE, "s", now=lambda: time_s[0])
     hold.store.create_video(record("d"))
     commit(hold, "d", 0)
-    keeper.look()
+    keeper.sync_and_save()
     assert not path.exists()
     time_s[0] = 61.0
-    keeper.look()
+    keeper.sync_and_save()
     assert videos_in(path) == ["d"]
     hold.store.delete_video("d")
 
@@ -170,12 +170,12 @@ def test_what_goes_while_it_is_saved_is_in_no_snapshot(
     hold: StoreHold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, save = tmp_path / "s", index_keeper.save
-    recall, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
-    keeper = IndexKeeper(recall, index, path, SPACE, "s")
+    retriever, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
+    keeper = IndexKeeper(retriever, index, path, SPACE, "s")
     for name in ("f", "g"):
         hold.store.create_video(record(name))
         commit(hold, name, 0)
-    keeper.look()
+    keeper.sync_and_save()
     deleted: list[str] = []
 
     def slowly(*arguments: object) -> int:

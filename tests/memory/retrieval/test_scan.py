@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from memory.index.numpy_index import NumpyIndex, exact_scores
 from memory.records import F32, KeyedSpan, TimeSpan
 from memory.retrieval import scan
-from memory.retrieval.retriever import LocalRecall, RecallRequest
-from memory.retrieval.scan import CODED_FROM, FirstPass, exact_products
+from memory.retrieval.retriever import LocalRetriever, RetrievalRequest
+from memory.retrieval.scan import CODED_FROM, KeyScanner, exact_products
 from memory.retrieval.selection import Order
 from tests.memory.retrieval.retrieval_oracle import KeysOnly, evidence, hits
 
@@ -27,12 +27,12 @@ def _tried_anew() -> Iterator[None]:
     exact_products.cache_clear()
 
 
-def scores(looked: FirstPass, rows: F32, vector: F32) -> tuple[F32, float]:
+def scores(scanner: KeyScanner, rows: F32, vector: F32) -> tuple[F32, float]:
     """Every row's product, and the margin."""
-    look = looked.look(rows, vector)
-    assert look.held.sum() >= len(rows)
-    assert (rows[look.first[look.which]].view(np.int32) == rows.view(np.int32)).all()  # NaN is NaN
-    return look.products[look.which], look.margin
+    scan = scanner.scan(rows, vector)
+    assert scan.held.sum() >= len(rows)
+    assert (rows[scan.first[scan.which]].view(np.int32) == rows.view(np.int32)).all()  # NaN is NaN
+    return scan.products[scan.which], scan.margin
 
 
 def some(count: int, dim: int, seed: int) -> F32:
@@ -47,12 +47,12 @@ def test_no_product_is_further_off_than_the_margin_says(seed: int, dim: int, siz
     rows[3] = 0
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(scan, "CODED_FROM", 16 if coded else CODED_FROM)
-        looked = FirstPass(dim)
+        scanner = KeyScanner(dim)
         for count in (10, 100, 300):
-            found, margin = scores(looked, rows[:count], vector)
+            found, margin = scores(scanner, rows[:count], vector)
             assert np.abs(found - exact_scores(rows[:count], vector)).max() < margin
         assert margin < (0.02 if coded else 1e-4) * np.linalg.norm(vector) * np.linalg.norm(rows, axis=1).max() + 1e-20
-        found, _ = scores(looked, rows[:50], np.zeros(dim, np.float32))  # fewer rows again, and nothing asked
+        found, _ = scores(scanner, rows[:50], np.zeros(dim, np.float32))  # fewer rows again, and nothing asked
         assert found.tolist() == [0.0] * 50
 
 
@@ -68,9 +68,9 @@ def test_equal_rows_are_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert exact_products(8)
     different, vector = some(20, 8, 0), some(1, 8, 1)[0]
     rows = different[np.random.default_rng(2).integers(0, 20, 300)]
-    looked = FirstPass(8)
+    scanner = KeyScanner(8)
     for count in (50, 300):  # more rows, of which some are known
-        found, margin = scores(looked, rows[:count], vector)
+        found, margin = scores(scanner, rows[:count], vector)
         assert np.abs(found - exact_scores(rows[:count], vector)).max() < margin
     assert multiplied[-1] == len(np.unique(rows, axis=0))
 
@@ -80,28 +80,28 @@ def test_what_is_not_a_number_stays_none(monkeypatch: pytest.MonkeyPatch, coded_
     monkeypatch.setattr(scan, "CODED_FROM", coded_from)
     rows = some(40, 8, 0)
     rows[5, 2], rows[6, 3] = NAN, np.inf
-    found, margin = scores(FirstPass(8), rows, np.ones(8, np.float32))
+    found, margin = scores(KeyScanner(8), rows, np.ones(8, np.float32))
     assert np.flatnonzero(~np.isfinite(found)).tolist() == [5, 6]
     assert np.isfinite(margin)
-    assert not np.isfinite(scores(FirstPass(8), rows, np.full(8, NAN, np.float32))[0]).any()
+    assert not np.isfinite(scores(KeyScanner(8), rows, np.full(8, NAN, np.float32))[0]).any()
 
 
 def test_where_integers_are_not_multiplied_exactly_rows_are(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, vector = some(CODED_FROM, 8, 0), some(1, 8, 1)[0]
     monkeypatch.setattr(scan, "_products", lambda codes, query: codes.astype(np.int32) @ query.astype(np.int32))
     assert exact_products(8)
-    coded, by_codes = scores(FirstPass(8), rows, vector)
+    coded, by_codes = scores(KeyScanner(8), rows, vector)
     monkeypatch.setattr(scan, "_products", lambda codes, query: (codes @ query).astype(np.int32))  # 8 bits: wraps
     exact_products.cache_clear()
     assert not exact_products(8)
-    found, margin = scores(FirstPass(8), rows, vector)
+    found, margin = scores(KeyScanner(8), rows, vector)
     assert 0 < margin < by_codes / 100
     assert np.abs(found - coded).max() < by_codes + margin
 
 
 def test_a_video_without_keys_needs_no_integer_product(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_products", lambda codes, query: pytest.fail("multiplied"))
-    found, margin = scores(FirstPass(8), some(0, 8, 0), some(1, 8, 1)[0])
+    found, margin = scores(KeyScanner(8), some(0, 8, 0), some(1, 8, 1)[0])
     assert found.shape == (0,)
     assert np.isfinite(margin)
 
@@ -131,11 +131,11 @@ CUBES = long_video(0)
 def test_a_long_video_is_searched_as_if_every_key_were_scored(
     order: Order, span: TimeSpan | None, threshold: float
 ) -> None:
-    recall = LocalRecall(KeysOnly({"v": CUBES}), NumpyIndex(24))  # type: ignore[arg-type]
+    retriever = LocalRetriever(KeysOnly({"v": CUBES}), NumpyIndex(24))  # type: ignore[arg-type]
     assert sum(len(one.key_kinds) for one in CUBES) > CODED_FROM
     for asked, limit in zip(some(3, 24, 5), (1, 17, 64), strict=True):
         vector = asked / np.linalg.norm(asked)
-        found = recall.recall("v", RecallRequest(vector, threshold, span, None, limit, 1.5, order))
+        found = retriever.retrieve("v", RetrievalRequest(vector, threshold, span, None, limit, 1.5, order))
         every = hits(vector, "v", CUBES, span)
         assert found.evidence == evidence(every, threshold, 1.5)
         supported = [hit for hit in every if hit.score >= threshold]

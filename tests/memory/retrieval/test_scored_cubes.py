@@ -9,9 +9,9 @@ from hypothesis import given, settings
 
 import memory.retrieval.scan
 from memory.records import F32, KeyedSpan, TimeSpan
-from memory.retrieval.followed_video import Moment
-from memory.retrieval.retriever import RecallRequest, _recalled
-from memory.retrieval.scan import CODED_FROM, FirstPass
+from memory.retrieval.followed_video import VideoView
+from memory.retrieval.retriever import RetrievalRequest, _retrieved
+from memory.retrieval.scan import CODED_FROM, KeyScanner
 from memory.retrieval.scored_cubes import ScoredCubes
 from memory.retrieval.selection import Order, candidates
 from memory.retrieval.video_keys import KeysView, VideoKeys
@@ -35,7 +35,7 @@ def view(*cubes: list[list[float]]) -> KeysView:
 def scored(
     keys: KeysView, vector: F32 | None = RED, threshold: float = 0.5, best: int = 9, **more: bool
 ) -> ScoredCubes:
-    return ScoredCubes("v", keys, FirstPass(3), vector, None, None, threshold, best, **more)
+    return ScoredCubes("v", keys, KeyScanner(3), vector, None, None, threshold, best, **more)
 
 
 def test_damaged_and_missing_keys_are_passed_over() -> None:
@@ -43,12 +43,12 @@ def test_damaged_and_missing_keys_are_passed_over() -> None:
     assert (found.cubes.tolist(), found.scores.tolist()) == ([2], [0.5])
     for nothing in (view(), view([], []), view([[NAN, 0, 0]])):
         assert scored(nothing).cubes.tolist() == []
-        assert scored(nothing, every=True).found(np.zeros(0, np.intp))[0] == []
+        assert scored(nothing, every=True).hits_at(np.zeros(0, np.intp))[0] == []
 
 
 def test_a_cube_is_found_by_the_first_of_its_best_keys() -> None:
     found = scored(view([[0, 1, 0]], [[0.25, 0, 0], [0.5, 0, 0], [0.5, 1, 0]], [[1, 0, 0]]))
-    hits, keys, which = found.found(np.array([1, 2]))
+    hits, keys, which = found.hits_at(np.array([1, 2]))
     assert [(hit.ordinal, hit.score) for hit in hits] == [(1, 0.5), (2, 1.0)]
     assert keys[which].tolist() == [[0.5, 0, 0], [1, 0, 0]]
 
@@ -59,7 +59,7 @@ def test_what_is_neither_near_nor_best_may_be_passed_over(every: bool) -> None:
     found = scored(keys, threshold=0.895, best=2, every=every)
     assert found.cubes.tolist()[-10:] == list(range(90, 100))
     assert (len(found.cubes) == 100) == every
-    hits, _, _ = found.found(np.arange(len(found.cubes)))
+    hits, _, _ = found.hits_at(np.arange(len(found.cubes)))
     assert [hit.score for hit in hits] == [float(np.float32(np.float16(i / 100))) for i in found.cubes]
 
 
@@ -69,7 +69,7 @@ def test_a_key_that_most_cubes_have_hides_nothing() -> None:
     assert scored(keys, threshold=2.0, best=25).cubes.tolist() == [*range(51, 101)]
     assert scored(keys, threshold=0.5, best=40).cubes.tolist() == [*range(101)]
     assert scored(keys, threshold=2.0, best=101).cubes.tolist() == [*range(101)]
-    _, different, which = scored(keys).found(np.arange(101))
+    _, different, which = scored(keys).hits_at(np.arange(101))
     assert (len(different), len(which)) == (3, 101)
 
 
@@ -102,16 +102,16 @@ def test_few_keys_many_times_are_recalled_as_if_each_were_scored(
         KeyedSpan(i, TimeSpan(i, i + 1), array[[at for at, _ in one]].reshape(-1, 2), tuple(kind for _, kind in one))
         for i, one in enumerate(which)
     ]
-    keys, first_pass, vector = VideoKeys(2), FirstPass(2), np.array([0.8, 0.6], np.float32)
+    keys, first_pass, vector = VideoKeys(2), KeyScanner(2), np.array([0.8, 0.6], np.float32)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(memory.retrieval.scan, "CODED_FROM", 1 if coded else CODED_FROM)
         now = len(spanned) - min(later, len(spanned))
         keys.extend(spanned[:now])
         asked = keys.view()
         keys.extend(spanned[now:])
-        first_pass.look(keys.view().rows, vector)
-        request = RecallRequest(vector, threshold, span, kinds, limit, 1.5, order)
-        found = _recalled("v", Moment(((asked, first_pass),), ""), request)
+        first_pass.scan(keys.view().rows, vector)
+        request = RetrievalRequest(vector, threshold, span, kinds, limit, 1.5, order)
+        found = _retrieved("v", VideoView(((asked, first_pass),), ""), request)
     with np.errstate(invalid="ignore"):  # infinity times nothing
         every = retrieval_oracle.hits(vector, "v", [_only(one, kinds) for one in spanned[:now]], span)
     wanted = candidates(np.array([hit.score for hit in every]), order, limit, threshold)

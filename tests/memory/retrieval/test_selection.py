@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 
 from memory.index.numpy_index import NumpyIndex
-from memory.records import Evidence, Hit, TimeSpan
+from memory.records import Appearances, Hit, TimeSpan
 from memory.retrieval.selection import (
     MOST_SPANS,
-    Found,
+    IndexMatch,
+    appearances,
     best_cubes,
     candidates,
-    evidence,
     overlapping,
     select,
 )
@@ -91,10 +91,10 @@ def spread(*pairs: tuple[float, float]) -> np.ndarray:
 
 def test_neighbours_are_one_appearance() -> None:
     seen = spread((0, 1), (1, 2), (3.5, 4.5), (30, 31))
-    assert evidence(seen, 1.5) == Evidence(2, 0.0, 31.0, (TimeSpan(0, 4.5), TimeSpan(30, 31)))
-    assert evidence(seen[::-1], 1.4).count == 3
-    assert evidence(spread(), 1.0) == Evidence(0, None, None, ())
-    assert evidence(spread((0, 10), (2, 3), (10, 11)), 0.0).spans == (TimeSpan(0, 11),)
+    assert appearances(seen, 1.5) == Appearances(2, 0.0, 31.0, (TimeSpan(0, 4.5), TimeSpan(30, 31)))
+    assert appearances(seen[::-1], 1.4).count == 3
+    assert appearances(spread(), 1.0) == Appearances(0, None, None, ())
+    assert appearances(spread((0, 10), (2, 3), (10, 11)), 0.0).spans == (TimeSpan(0, 11),)
 
 
 @given(st.lists(spans, max_size=40), st.sampled_from([0.0, 0.5, 2.0]))
@@ -102,18 +102,18 @@ def test_neighbours_are_one_appearance() -> None:
 def test_evidence_is_counted_as_one_would_by_hand(many: list[TimeSpan], gap_s: float) -> None:
     found = [Hit("v", 0, span, 1.0, "seen") for span in many]
     expected = retrieval_oracle.evidence(found, 0.5, gap_s)
-    assert evidence(spread(*((span.start_s, span.end_s) for span in many)), gap_s) == expected
+    assert appearances(spread(*((span.start_s, span.end_s) for span in many)), gap_s) == expected
 
 
 def test_evidence_keeps_the_first_spans() -> None:
-    found = evidence(spread(*((2.0 * i, 2.0 * i + 1) for i in range(50))), 0.5)
+    found = appearances(spread(*((2.0 * i, 2.0 * i + 1) for i in range(50))), 0.5)
     assert (found.count, found.last_s, len(found.spans)) == (50, 99.0, MOST_SPANS)
 
 
 @pytest.mark.parametrize("gap_s", [-1.0, NAN])
 def test_a_gap_is_a_length_of_time(gap_s: float) -> None:
     with pytest.raises(ValueError, match="gap"):
-        evidence(spread(), gap_s)
+        appearances(spread(), gap_s)
 
 
 def test_each_cube_is_found_once() -> None:
@@ -122,6 +122,6 @@ def test_each_cube_is_found_once() -> None:
     index.add(1, 1, np.array([[0.5, 0, 0]]))
     index.add(2, 0, np.array([[0, 1, 0], [0.75, 0, 0]]))
     found = best_cubes(index, RED, 3)
-    assert found == [Found(1, 0, 0, 1.0), Found(2, 0, 1, 0.75), Found(1, 1, 0, 0.5)]
+    assert found == [IndexMatch(1, 0, 0, 1.0), IndexMatch(2, 0, 1, 0.75), IndexMatch(1, 1, 0, 0.5)]
     assert best_cubes(index, RED, 1) == found[:1]
     assert best_cubes(index, RED, 0) == []

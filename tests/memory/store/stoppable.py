@@ -11,7 +11,7 @@ import redis
 from memory.store.connection import connect_socket
 from memory.store.embedded import EmbeddedValkey, server_binary
 
-PATIENCE_S = 20.0
+START_LIMIT_S = 20.0
 
 
 class StoppableServer:
@@ -41,7 +41,7 @@ class StoppableServer:
         kept = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
         command = [str(server_binary()), *where, *kept]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + START_LIMIT_S
         while not self._answers():
             assert time.monotonic() < deadline, "the server did not get ready"
             time.sleep(0.01)

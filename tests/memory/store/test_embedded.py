@@ -235,7 +235,7 @@ def test_a_copied_folder_never_reaches_the_store_it_was_copied_from(tmp_path: Pa
             assert copy.pid != original.pid
             theirs = RedisStore.at_socket(copy.socket)
             assert theirs.applied("v") == 1
-            theirs.doom_video("v")
+            theirs.mark_video_deleted("v")
             theirs.delete_video("v")
             theirs.close()
         assert alive(original.pid)

@@ -15,7 +15,7 @@ import pytest
 from memory.config import StoreConfig
 from memory.errors import CommitRefused, SchemaTooNew, UnknownVideo
 from memory.store import codec, migration
-from memory.store.connection import SCHEMA, VideoKeys
+from memory.store.connection import SCHEMA, RedisKeys
 from memory.store.embedded import EmbeddedValkey
 from memory.store.export import export_lines
 from memory.store.migration import LAYOUT, stored_layout
@@ -59,7 +59,7 @@ def raw(value: str | dict[str, str]) -> bytes:
 
 def blobs(store: RedisStore, video_id: str) -> list[bytes]:
     """All that is stored of a video in this module's own form."""
-    keys, found = VideoKeys(video_id), []
+    keys, found = RedisKeys(video_id), []
     for part in PARTS:
         if store._client.type(keys[part]) == b"hash":
             found += store._client.hvals(keys[part])
@@ -83,7 +83,7 @@ def test_the_fixture_is_of_the_first_layout(old: RedisStore) -> None:
 
 
 def stored_bytes(store: RedisStore, video_id: str) -> int:
-    return sum(store._client.hstrlen(VideoKeys(video_id)[part], i) for part in PARTS[:2] for i in range(9))
+    return sum(store._client.hstrlen(RedisKeys(video_id)[part], i) for part in PARTS[:2] for i in range(9))
 
 
 def test_a_migrated_store_exports_what_the_old_release_did(old: RedisStore) -> None:
@@ -120,7 +120,7 @@ def test_a_file_that_was_begun_is_watched_anew(old: RedisStore) -> None:
 
 
 def test_a_stream_that_was_live_keeps_what_it_had_closed(old: RedisStore) -> None:
-    old._client.hset(VideoKeys("begun").video, "status", '"live"')
+    old._client.hset(RedisKeys("begun").video, "status", '"live"')
     old.prepare()
     video = old.video("begun")
     assert (video.status, video.cubes, old.open_cube("begun")) == ("partial", 1, None)
@@ -197,7 +197,7 @@ def test_a_worker_that_began_anew_meanwhile_is_not_set_back(old: RedisStore, ser
 def test_a_deletion_that_had_begun_is_left_alone_and_finished(old: RedisStore) -> None:
     old.prepare()
     assert {blob[0] for blob in blobs(old, "doomed")} == {1}
-    assert [record.id for record in old.doomed_videos()] == ["doomed"]
+    assert [record.id for record in old.pending_deletions()] == ["doomed"]
     old.repair()
     assert not [key for key in old._client.scan_iter() if b"doomed" in key]
     with pytest.raises(UnknownVideo):

@@ -17,7 +17,7 @@ from memory.store.base import Commit
 from memory.store.embedded import EmbeddedValkey
 from memory.store.opening import StoreHold
 from memory.store.redis_store import RedisStore
-from memory.store.retrying import FIRST_PAUSE_S, LONGEST_PAUSE_S, PatientStore
+from memory.store.retrying import FIRST_PAUSE_S, LONGEST_PAUSE_S, RetryingStore
 from tests.contracts.store_cases import cube, full, record
 
 
@@ -38,7 +38,7 @@ class Away:
         return call
 
 
-class Clock:
+class FakeClock:
     def __init__(self) -> None:
         self.now = 0.0
         self.pauses: list[float] = []
@@ -51,13 +51,13 @@ class Clock:
         return self.now
 
 
-def patient(store: Any, patience_s: float = 600.0, **more: Any) -> tuple[PatientStore, Clock]:
-    clock = Clock()
-    return PatientStore(store, patience_s, **more, sleep=clock.sleep, clock=clock), clock
+def retrying(store: Any, retry_s: float = 600.0, **more: Any) -> tuple[RetryingStore, FakeClock]:
+    clock = FakeClock()
+    return RetryingStore(store, retry_s, **more, sleep=clock.sleep, clock=clock), clock
 
 
 def test_pauses_grow_up_to_a_bound() -> None:
-    store, clock = patient(Away(10))
+    store, clock = retrying(Away(10))
     assert store.video("v") == ("video", ("v",), {})
     assert clock.pauses[:3] == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S, 4 * FIRST_PAUSE_S]
     assert clock.pauses[-1] == LONGEST_PAUSE_S
@@ -65,14 +65,14 @@ def test_pauses_grow_up_to_a_bound() -> None:
 
 
 def test_patience_ends() -> None:
-    store, clock = patient(Away(10**6), patience_s=60.0)
+    store, clock = retrying(Away(10**6), retry_s=60.0)
     with pytest.raises(StoreUnavailable):
         store.ping()
     assert 60.0 <= clock.now <= 60.0 + LONGEST_PAUSE_S
 
 
 def test_without_patience_nothing_waits() -> None:
-    store, clock = patient(Away(1), patience_s=0.0)
+    store, clock = retrying(Away(1), retry_s=0.0)
     with pytest.raises(StoreUnavailable):
         store.ping()
     assert clock.pauses == []
@@ -80,7 +80,7 @@ def test_without_patience_nothing_waits() -> None:
 
 def test_stop_is_heard() -> None:
     asked: list[int] = []
-    store, clock = patient(Away(10**6), stop=lambda: asked.append(1) is None and len(asked) > 3)
+    store, clock = retrying(Away(10**6), stop=lambda: asked.append(1) is None and len(asked) > 3)
     with pytest.raises(StoreUnavailable):
         store.claim("v")
     assert len(clock.pauses) == 3
@@ -89,7 +89,7 @@ def test_stop_is_heard() -> None:
 
 def test_what_is_refused_is_refused_at_once() -> None:
     for error in (UnknownVideo, CommitRefused):
-        store, clock = patient(Away(1, error))
+        store, clock = retrying(Away(1, error))
         with pytest.raises(error):
             store.video("v")
         assert clock.pauses == []
@@ -102,14 +102,17 @@ def test_every_method_passes_its_arguments_on() -> None:
         ("commit", ("v", "c"), {}),
         ("keyed_spans", ("v", 4), {}),
         ("searchable", ("v", 4), {}),
-        *[(name, ("v",), {}) for name in ("state", "open_cube", "applied", "epoch", "doom_video", "delete_video")],
-        *[(name, (), {}) for name in ("doomed_videos",)],
+        *[
+            (name, ("v",), {})
+            for name in ("state", "open_cube", "applied", "epoch", "mark_video_deleted", "delete_video")
+        ],
+        *[(name, (), {}) for name in ("pending_deletions",)],
         ("videos", ("o",), {}),
         ("create_video", ("r",), {}),
         ("cube", ("v", 2), {}),
     ]
     for name, arguments, named in calls:
-        store, _ = patient(Away(2))
+        store, _ = retrying(Away(2))
         assert getattr(store, name)(*arguments, **named) == (name, arguments, named)
 
 
@@ -121,7 +124,7 @@ def test_reviving_that_fails_is_waited_for_too() -> None:
         if len(tries) < 3:
             raise StoreUnavailable("not yet")
 
-    store, clock = patient(Away(1), revive=revive)
+    store, clock = retrying(Away(1), revive=revive)
     assert store.epoch("v") == ("epoch", ("v",), {})
     assert len(tries) == len(clock.pauses) == 3
 
@@ -140,7 +143,7 @@ def kill_all(data_dir: Path) -> None:
 
 
 def test_a_worker_rides_out_a_killed_store_and_its_keeper(hold: StoreHold, tmp_path: Path) -> None:
-    store = hold.patient()
+    store = hold.retrying()
     store.create_video(record())
     epoch = store.claim("v1")
     assert store.claimed == {"v1": epoch}
@@ -153,7 +156,7 @@ def test_a_worker_rides_out_a_killed_store_and_its_keeper(hold: StoreHold, tmp_p
 
 
 def test_a_version_is_asked_for_patiently(hold: StoreHold, tmp_path: Path) -> None:
-    store = hold.patient()
+    store = hold.retrying()
     store.create_video(record())
     with store.version_asked("v1") as version:
         kill_all(tmp_path)
@@ -178,7 +181,7 @@ class LosesAnswers:
 def test_a_commit_whose_answer_was_lost_is_applied_once(hold: StoreHold) -> None:
     hold.store.create_video(record())
     epoch = hold.store.claim("v1")
-    store, _ = patient(LosesAnswers(hold.store))
+    store, _ = retrying(LosesAnswers(hold.store))
     for step in range(3):
         assert store.commit("v1", full(epoch, 16 * step, 16 * step + 16, [cube(step)], step)) == step + 1
     assert hold.store.video("v1").cubes == 3
@@ -189,7 +192,7 @@ def test_waiting_ends_when_told_to_leave(tmp_path: Path) -> None:
     leave = threading.Event()
     with EmbeddedValkey(tmp_path) as server:
         elsewhere = StoreHold(StoreConfig(tmp_path, url=f"unix://{server.socket}"))
-        store = elsewhere.patient(leave.is_set)
+        store = elsewhere.retrying(leave.is_set)
     failed: list[BaseException] = []
 
     def wait() -> None:

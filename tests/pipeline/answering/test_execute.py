@@ -13,8 +13,8 @@ from encoders.base import KeySpace
 from encoders.notes import Notes, Thing
 from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan, VideoStatus
-from memory.retrieval.retriever import LocalRecall
-from pipeline.answering.execute import Gathered, Gatherer, Rerank
+from memory.retrieval.retriever import LocalRetriever
+from pipeline.answering.execute import ExecutionResult, Executor, Rerank
 from pipeline.config import AnswerConfig
 from pipeline.queries.question import parse
 from tests.memory.retrieval.retrieval_oracle import KeysOnly
@@ -68,15 +68,15 @@ class Spelled:
     def question(self, text: str) -> np.ndarray:
         return vector(text)
 
-    def kin(self, topic: str) -> frozenset[str]:
+    def hyponyms(self, topic: str) -> frozenset[str]:
         return frozenset()
 
 
-def gathered(store: Remembered, question: str, rerank: Rerank | None = None, **config: Any) -> Gathered:
-    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+def gathered(store: Remembered, question: str, rerank: Rerank | None = None, **config: Any) -> ExecutionResult:
+    retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
     chosen = replace(AnswerConfig(), **config)
-    gatherer = Gatherer(store, recall, Spelled(), chosen, rerank)  # type: ignore[arg-type]
-    return gatherer.gather(replace(store.video("v"), ingested_s=999.0), parse(question), chosen)
+    gatherer = Executor(store, retriever, Spelled(), chosen, rerank)  # type: ignore[arg-type]
+    return gatherer.run(replace(store.video("v"), ingested_s=999.0), parse(question), chosen)
 
 
 def ordinals(seen: Sequence[Any]) -> list[int]:
@@ -187,10 +187,10 @@ def test_what_a_kind_of_question_prefers_when_the_budget_binds(question: str, ci
 def test_what_is_said_of_two_cats(question: str, statement: str) -> None:
     """Shown: cat, dog, cat, coffee; ten seconds each."""
     store = film("cat", "dog", "cat", "coffee")
-    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
-    gatherer = Gatherer(store, recall, Spelled(), AnswerConfig())  # type: ignore[arg-type]
+    retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+    gatherer = Executor(store, retriever, Spelled(), AnswerConfig())  # type: ignore[arg-type]
     finished = replace(store.video("v"), ingested_s=40.0, status="ready")
-    assert gatherer.gather(finished, parse(question), AnswerConfig()).finding.statement == statement
+    assert gatherer.run(finished, parse(question), AnswerConfig()).finding.statement == statement
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_what_is_said_of_two_cats(question: str, statement: str) -> None:
 )
 def test_nobody_knows_the_end_of_what_is_still_being_watched(question: str, statement: str) -> None:
     store = film("cat", "dog")
-    gatherer = Gatherer(store, LocalRecall(store, NumpyIndex(DIM)), Spelled(), AnswerConfig())  # type: ignore[arg-type]
+    gatherer = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Spelled(), AnswerConfig())  # type: ignore[arg-type]
     live = replace(store.video("v"), ingested_s=20.0, status="live")
-    assert gatherer.gather(live, parse(question), AnswerConfig()).finding.statement == statement
+    assert gatherer.run(live, parse(question), AnswerConfig()).finding.statement == statement
 
 
 class Knowing(Spelled):
@@ -213,7 +213,7 @@ class Knowing(Spelled):
     def question(self, text: str) -> np.ndarray:
         return vector(text.removesuffix("s"))
 
-    def kin(self, topic: str) -> frozenset[str]:
+    def hyponyms(self, topic: str) -> frozenset[str]:
         return frozenset({topic.removesuffix("s")}) & frozenset(WORDS)
 
 
@@ -231,17 +231,17 @@ class Knowing(Spelled):
 def test_yes_and_no_are_said_of_all_that_was_asked(question: str, statement: str) -> None:
     """Shown: dog, coffee."""
     store = film("dog", "coffee")
-    recall = LocalRecall(store, NumpyIndex(DIM))  # type: ignore[arg-type]
-    gatherer = Gatherer(store, recall, Knowing(), AnswerConfig())  # type: ignore[arg-type]
-    got = gatherer.gather(replace(store.video("v"), ingested_s=20.0), parse(question), AnswerConfig())
+    retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
+    gatherer = Executor(store, retriever, Knowing(), AnswerConfig())  # type: ignore[arg-type]
+    got = gatherer.run(replace(store.video("v"), ingested_s=20.0), parse(question), AnswerConfig())
     assert got.finding.statement == statement
 
 
-def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> Gathered:
+def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> ExecutionResult:
     """Of a video that ends with its last cube, by an encoder that knows its words."""
-    gatherer = Gatherer(store, LocalRecall(store, NumpyIndex(DIM)), Knowing(), AnswerConfig())  # type: ignore[arg-type]
+    gatherer = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Knowing(), AnswerConfig())  # type: ignore[arg-type]
     video = replace(store.video("v"), ingested_s=10.0 * len(store.notes), status=status)
-    return gatherer.gather(video, parse(question), AnswerConfig())
+    return gatherer.run(video, parse(question), AnswerConfig())
 
 
 @pytest.mark.parametrize(
@@ -310,12 +310,12 @@ def test_of_several_things_each_is_told(question: str, statement: str, count: in
 
 def test_a_thing_that_all_the_words_name_is_one() -> None:
     class Joint(Knowing):
-        def kin(self, topic: str) -> frozenset[str]:
+        def hyponyms(self, topic: str) -> frozenset[str]:
             return frozenset({topic}) & {"cat", "dog", "cat and dog"}
 
     store = film("cat", "dog")
-    gatherer = Gatherer(store, LocalRecall(store, NumpyIndex(DIM)), Joint(), AnswerConfig())  # type: ignore[arg-type]
-    got = gatherer.gather(store.video("v"), parse("When is a cat and dog shown?"), AnswerConfig())
+    gatherer = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Joint(), AnswerConfig())  # type: ignore[arg-type]
+    got = gatherer.run(store.video("v"), parse("When is a cat and dog shown?"), AnswerConfig())
     assert got.finding.statement == "The cat is seen from 0:00 to 0:10."
 
 

@@ -3,32 +3,34 @@ from __future__ import annotations
 import pytest
 
 from encoders.notes import Notes, ScreenText, Thing
-from memory.records import Evidence, Hit, TimeSpan
+from memory.records import Appearances, Hit, TimeSpan
 from pipeline.answering import findings
 from pipeline.answering import timeline_findings as told
-from pipeline.answering.findings import Finding, label, notes_said
-from pipeline.answering.match import Seen
+from pipeline.answering.findings import Finding, label, notes_phrase
+from pipeline.answering.match import Match
 from pipeline.queries.question import parse
-from pipeline.times import clock, joined, listed, spoken
+from pipeline.times import format_list, format_span, format_time, merge_spans
 
 GAP_S = 1.5
 
 
-def seen(start_s: float, end_s: float, *things: str, score: float = 0.9, texts: tuple[ScreenText, ...] = ()) -> Seen:
+def match_of(
+    start_s: float, end_s: float, *things: str, score: float = 0.9, texts: tuple[ScreenText, ...] = ()
+) -> Match:
     span = TimeSpan(start_s, end_s)
     notes = Notes(things=tuple(Thing(name, 0.9) for name in things), texts=texts)
-    return Seen(Hit("v", int(start_s), span, score, "seen"), notes, span, score, things[0] if things else None)
+    return Match(Hit("v", int(start_s), span, score, "seen"), notes, span, score, things[0] if things else None)
 
 
 def line(text: str, first_s: float, last_s: float) -> ScreenText:
     return ScreenText(text, 0.9, first_s, last_s)
 
 
-def about(question: str, *cubes: Seen) -> Finding:
+def about(question: str, *cubes: Match) -> Finding:
     return findings.about_thing(parse(question), cubes, GAP_S)
 
 
-CAT, CAT_TOO, LATER = seen(10, 20, "cat"), seen(21, 25, "cat"), seen(70, 75, "cat", score=0.6)
+CAT, CAT_TOO, LATER = match_of(10, 20, "cat"), match_of(21, 25, "cat"), match_of(70, 75, "cat", score=0.6)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_what_is_said_of_a_thing(question: str, statement: str) -> None:
     finding = about(question, LATER, CAT_TOO, CAT)
     assert finding.statement == statement
     assert finding.supported
-    assert finding.evidence == Evidence(2, 10.0, 75.0, (TimeSpan(10, 25), TimeSpan(70, 75)))
+    assert finding.evidence == Appearances(2, 10.0, 75.0, (TimeSpan(10, 25), TimeSpan(70, 75)))
 
 
 def test_once_is_once() -> None:
@@ -61,7 +63,7 @@ def test_cited_is_what_the_statement_rests_on() -> None:
 
 
 def test_many_appearances_are_counted_and_the_first_are_said() -> None:
-    many = [seen(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
+    many = [match_of(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
     finding = about("When does the cat appear?", *many)
     assert finding.statement.endswith("and from 0:40 to 0:42, and 25 more times.")
     assert finding.evidence is not None
@@ -70,8 +72,8 @@ def test_many_appearances_are_counted_and_the_first_are_said() -> None:
 
 
 def test_a_line_is_shown_in_its_own_words() -> None:
-    one = seen(10, 20)
-    read = Seen(one.hit, one.notes, TimeSpan(12, 14), 1.0, "LAUNCH PAD 39A", by_text=True)
+    one = match_of(10, 20)
+    read = Match(one.hit, one.notes, TimeSpan(12, 14), 1.0, "LAUNCH PAD 39A", by_text=True)
     finding = about("When is the launch pad seen?", read)
     assert finding.statement == 'The text "LAUNCH PAD 39A" is shown from 0:12 to 0:14.'
 
@@ -88,7 +90,7 @@ def test_a_line_is_shown_in_its_own_words() -> None:
 )
 def test_nothing_is_said_as_such(question: str, statement: str) -> None:
     finding = about(question)
-    assert finding == Finding(statement, False, (), Evidence(0, None, None, ()))
+    assert finding == Finding(statement, False, (), Appearances(0, None, None, ()))
 
 
 def test_what_is_at_a_moment() -> None:
@@ -104,13 +106,13 @@ def test_what_is_in_a_stretch() -> None:
 
 
 def test_a_summary_is_a_phrase_a_cube() -> None:
-    finding = told.summary([seen(70, 75, "dog"), CAT], GAP_S)
+    finding = told.summary([match_of(70, 75, "dog"), CAT], GAP_S)
     assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: dog."
 
 
 def test_lines_are_said_once_with_their_times() -> None:
-    first = seen(0, 10, texts=(line("EXIT", 2, 5), line("HALT", 3, 9)))
-    second = seen(10, 20, texts=(line("EXIT", 10, 12),))
+    first = match_of(0, 10, texts=(line("EXIT", 2, 5), line("HALT", 3, 9)))
+    second = match_of(10, 20, texts=(line("EXIT", 10, 12),))
     finding = told.written(parse("What does the screen say?"), [second, first, CAT])
     assert finding.statement == (
         'The screen says "EXIT" from 0:02 to 0:05 and 0:10 to 0:12 and "HALT" from 0:03 to 0:10.'
@@ -131,7 +133,7 @@ def test_no_lines_are_no_support() -> None:
     ],
 )
 def test_what_is_beside(question: str, statement: str) -> None:
-    dog = seen(0, 10, "dog")
+    dog = match_of(0, 10, "dog")
     finding = findings.beside(parse(question), TimeSpan(10, 20), [dog])
     assert (finding.statement, finding.supported, finding.cited) == (statement, True, (dog,))
 
@@ -141,7 +143,7 @@ def test_what_is_beside(question: str, statement: str) -> None:
     [("What is before the cat?", "before", "start"), ("What is after the cat?", "after", "end")],
 )
 def test_nothing_is_beside_what_is_at_the_edge(question: str, side: str, edge: str) -> None:
-    finding = findings.beside(parse(question), TimeSpan(0, 20), [], [seen(0, 20, "cat")])
+    finding = findings.beside(parse(question), TimeSpan(0, 20), [], [match_of(0, 20, "cat")])
     assert finding.statement == f"Nothing comes {side} the cat: it is at the {edge}, from 0:00 to 0:20."
 
 
@@ -155,7 +157,7 @@ def test_nothing_is_beside_what_is_at_the_edge(question: str, side: str, edge: s
     ],
 )
 def test_notes_as_a_phrase(notes: Notes, said: str) -> None:
-    assert notes_said(notes) == said
+    assert notes_phrase(notes) == said
 
 
 @pytest.mark.parametrize(
@@ -179,31 +181,36 @@ def test_topics_as_subjects(topic: str, said: str) -> None:
     [(0.0, "0:00"), (75.4, "1:15"), (59.9999999, "1:00"), (59.9, "0:59"), (3723.0, "1:02:03"), (-1.0, "0:00")],
 )
 def test_clock(seconds: float, said: str) -> None:
-    assert clock(seconds) == said
+    assert format_time(seconds) == said
 
 
 def test_spans_and_lists_as_said() -> None:
-    assert spoken(TimeSpan(10.0, 10.4)) == "0:10"
-    assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert joined([TimeSpan(5, 6), TimeSpan(0, 4), TimeSpan(1, 2)], 0.5) == [TimeSpan(0, 4), TimeSpan(5, 6)]
+    assert format_span(TimeSpan(10.0, 10.4)) == "0:10"
+    assert [format_list(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert merge_spans([TimeSpan(5, 6), TimeSpan(0, 4), TimeSpan(1, 2)], 0.5) == [TimeSpan(0, 4), TimeSpan(5, 6)]
 
 
 def test_a_thing_asked_for_by_its_kind_is_told_by_its_names() -> None:
-    beagle, husky = seen(0, 10, "Beagle"), seen(30, 40, "husky")
+    beagle, husky = match_of(0, 10, "Beagle"), match_of(30, 40, "husky")
     assert about("When is a dog seen?", beagle, husky).statement == (
         "The dog (Beagle and husky) is seen from 0:00 to 0:10 and from 0:30 to 0:40."
     )
     assert about("When is the dog last seen?", beagle, husky).statement == (
         "The dog (husky) is last seen from 0:30 to 0:40."
     )
-    many = [seen(20.0 * i, 20.0 * i + 5, name) for i, name in enumerate(("pug", "collie", "boxer", "poodle"))]
+    many = [match_of(20.0 * i, 20.0 * i + 5, name) for i, name in enumerate(("pug", "collie", "boxer", "poodle"))]
     assert about("Are there dogs?", *many).statement.startswith(
         "Yes, the dogs (pug, collie, boxer and others) are seen"
     )
 
 
 def test_which_one_is_first_is_one_of_those_that_follow_each_other() -> None:
-    bus, taxi = seen(0, 10, "bus"), seen(10, 20, "taxi")
+    bus, taxi = match_of(0, 10, "bus"), match_of(10, 20, "taxi")
     assert about("Which vehicle is last?", bus, taxi).statement == "The vehicle (taxi) is last seen from 0:10 to 0:20."
     assert about("When is a vehicle last seen?", bus, taxi).statement == (
         "The vehicle (bus and taxi) is last seen from 0:00 to 0:20."
@@ -217,12 +224,12 @@ def test_which_one_is_first_is_one_of_those_that_follow_each_other() -> None:
         ((CAT, LATER), "The cat is seen for 15 s: 0:10 to 0:20 and 1:10 to 1:15."),
     ],
 )
-def test_how_long(cubes: tuple[Seen, ...], statement: str) -> None:
+def test_how_long(cubes: tuple[Match, ...], statement: str) -> None:
     assert findings.how_long(parse("How long is the cat there?"), cubes, GAP_S).statement == statement
 
 
 def test_every_time_of_a_summary_is_in_its_evidence() -> None:
-    cubes = [seen(10.0 * i, 10.0 * i + 10, f"thing {i}") for i in range(9)]
+    cubes = [match_of(10.0 * i, 10.0 * i + 10, f"thing {i}") for i in range(9)]
     finding = told.summary(cubes, GAP_S)
     assert finding.evidence is not None
     assert [(one.start_s, one.end_s) for one in finding.evidence.spans] == [(10.0 * i, 10.0 * i + 10) for i in range(9)]
@@ -230,25 +237,25 @@ def test_every_time_of_a_summary_is_in_its_evidence() -> None:
 
 
 def test_the_last_line_alone() -> None:
-    one, two = seen(0, 10, texts=(line("EXIT", 0, 10),)), seen(10, 20, texts=(line("THE END", 10, 20),))
+    one, two = match_of(0, 10, texts=(line("EXIT", 0, 10),)), match_of(10, 20, texts=(line("THE END", 10, 20),))
     finding = told.written(parse("What is the last text?"), [one, two])
     assert (finding.statement, finding.cited) == ('The screen says "THE END" from 0:10 to 0:20.', (two,))
 
 
 def test_things_told_one_after_another_share_their_evidence() -> None:
-    dog = seen(12, 14, "dog")
+    dog = match_of(12, 14, "dog")
     both = findings.together(
         [about("How many cats?", LATER, CAT), about("How many cows?"), about("How many dogs?", dog)]
     )
     assert both.statement.split(". ")[1] == 'Nothing matching "cows" was found'
     assert (both.supported, both.cited) == (True, (CAT, dog, LATER))
-    assert both.evidence == Evidence(3, 10.0, 75.0, (TimeSpan(10, 20), TimeSpan(12, 14), TimeSpan(70, 75)))
+    assert both.evidence == Appearances(3, 10.0, 75.0, (TimeSpan(10, 20), TimeSpan(12, 14), TimeSpan(70, 75)))
     neither = findings.together([about("How many cows?"), about("How many pigs?")])
-    assert (neither.supported, neither.evidence) == (False, Evidence(0, None, None, ()))
+    assert (neither.supported, neither.evidence) == (False, Appearances(0, None, None, ()))
 
 
 def test_of_two_that_come_at_once_neither_is_first() -> None:
-    both, dog = seen(0, 10, "cat", "dog"), seen(0, 10, "dog")
+    both, dog = match_of(0, 10, "cat", "dog"), match_of(0, 10, "dog")
     finding = findings.which_first(parse("Which comes first, the cat or the dog?"), [both], [dog])
     assert finding.statement == "The cat and the dog come together, from 0:00."
 
@@ -282,7 +289,7 @@ def test_a_sighting_is_no_yes_to_the_contrary(question: str) -> None:
 
 
 def test_the_eleventh_has_a_number_too() -> None:
-    many = [seen(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
+    many = [match_of(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
     assert about("When is the 22nd cat?", *many).statement == "The cat is seen for the 22nd time from 3:30 to 3:32."
 
 
@@ -303,7 +310,7 @@ def test_a_sum_over_some_of_very_many_is_a_least() -> None:
 
 
 def test_without_lines_beside_a_thing_the_thing_is_not_denied() -> None:
-    finding = told.written(parse("What is written on the bus?"), [seen(0, 10, "bus")])
+    finding = told.written(parse("What is written on the bus?"), [match_of(0, 10, "bus")])
     assert finding.statement == "No text was read on the screen with the bus."
 
 

@@ -7,22 +7,22 @@ from hypothesis import given
 from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Hit, TimeSpan
 from pipeline.answering.match import CONTRADICTED, called, line_says, read, thing_is, words
-from pipeline.queries.terms import Sought, seek
+from pipeline.queries.terms import ResolvedTerm, resolve_term
 
 CUBE = TimeSpan(10.0, 30.0)
 
 
-KIN = {"cat": {"tabby cat", "cat"}, "cello": {"cello"}, "dog": {"dog", "Beagle"}, "Beagle": {"Beagle"}}
+HYPONYMS = {"cat": {"tabby cat", "cat"}, "cello": {"cello"}, "dog": {"dog", "Beagle"}, "Beagle": {"Beagle"}}
 
 
-def sought(topic: str) -> Sought:
+def resolved(topic: str) -> ResolvedTerm:
     """A topic over a vocabulary of a few words."""
-    return seek(topic, lambda word: frozenset(KIN.get(word, ())))
+    return resolve_term(topic, lambda word: frozenset(HYPONYMS.get(word, ())))
 
 
-def spelled(topic: str) -> Sought:
+def spelled(topic: str) -> ResolvedTerm:
     """A topic over no vocabulary."""
-    return seek(topic, lambda word: frozenset())
+    return resolve_term(topic, lambda word: frozenset())
 
 
 def hit(score: float = 0.3) -> Hit:
@@ -132,20 +132,20 @@ def test_reading_never_fails(line: str, topic: str) -> None:
 
 
 def test_a_known_thing_is_not_found_by_likeness_where_something_else_surely_is() -> None:
-    cello = sought("cello")
+    cello = resolved("cello")
     assert read(hit(0.7), Notes(things=(Thing("violin", 0.9),)), cello).score == pytest.approx(0.7 - CONTRADICTED)
     assert read(hit(0.7), Notes(things=(Thing("violin", 0.4),)), cello).score == 0.7
-    assert read(hit(0.7), Notes(things=(Thing("violin", 0.9),)), sought("fiddlestick")).score == 0.7
+    assert read(hit(0.7), Notes(things=(Thing("violin", 0.9),)), resolved("fiddlestick")).score == 0.7
 
 
 @pytest.mark.parametrize(("topic", "score"), [("Dijkstra", 0.7 - CONTRADICTED), ("lecture", 0.7)])
 def test_a_proper_name_is_not_found_by_likeness(topic: str, score: float) -> None:
-    assert read(hit(0.7), shown("Shortest paths"), sought(topic)).score == pytest.approx(score)
+    assert read(hit(0.7), shown("Shortest paths"), resolved(topic)).score == pytest.approx(score)
 
 
 def test_a_thing_of_the_kind_comes_before_a_line_that_says_the_word() -> None:
     notes = Notes(things=(Thing("tabby cat", 0.5),), texts=(ScreenText("CAT FOOD", 0.9, 12.0, 20.0),))
-    assert read(hit(), notes, sought("cat")).named == "tabby cat"
+    assert read(hit(), notes, resolved("cat")).named == "tabby cat"
     assert read(hit(), notes, spelled("cat")).named == "CAT FOOD"
 
 
@@ -163,4 +163,4 @@ def test_a_thing_of_the_kind_comes_before_a_line_that_says_the_word() -> None:
     ],
 )
 def test_kinds_decide_where_the_vocabulary_knows_the_word(name: str, topic: str, expected: bool) -> None:
-    assert called(name, sought(topic)) is expected
+    assert called(name, resolved(topic)) is expected

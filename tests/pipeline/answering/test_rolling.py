@@ -13,13 +13,13 @@ import pytest
 from encoders.notes import Notes, Thing
 from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, Hit, TimeSpan, VideoRecord
-from memory.retrieval.retriever import LocalRecall
+from memory.retrieval.retriever import LocalRetriever
 from memory.store.redis_store import RedisStore
 from pipeline.answer import Answer, Answerer
-from pipeline.answering.context import Surroundings, spread
-from pipeline.answering.match import Seen
+from pipeline.answering.context import ContextSelector, spread
+from pipeline.answering.match import Match
 from pipeline.answering.rolling import MOST_CUBES, RollingReadings
-from pipeline.answering.verify import Worded, worded
+from pipeline.answering.verify import VerifiedText, verify_stream
 from pipeline.config import AnswerConfig, IngestConfig
 from pipeline.ingest import Ingest
 from pipeline.language.protocol import FEW_MEMORIES, Generation, Prompt, ReadableMemory, ReadingModel
@@ -56,8 +56,8 @@ def last_of(pieces: Iterator[Any]) -> Generation:
 
 def test_many_memories_are_read_through_a_cache_that_stays_small(unadapted: PocketLanguageModel) -> None:
     few = last_of(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(FEW_MEMORIES)), 3))
-    *_, told = worded(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(45)), 24), PIANO)
-    assert isinstance(told, Worded)
+    *_, told = verify_stream(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(45)), 24), PIANO)
+    assert isinstance(told, VerifiedText)
     assert told.generation is not None
     assert "1:12 to 1:21" in told.text
     assert told.generation.compactions > 0
@@ -70,11 +70,11 @@ def test_what_was_read_before_is_not_changed_by_a_question(pocket: PocketLanguag
     reading = pocket.reading()
     reading.read(list(enumerate(memories(6))))
     assert reading.held == frozenset(range(6))
-    seen = reading.so_far.cache.seen
+    seen = reading.so_far.cache.arrived
     first = last_of(pocket.generate(Prompt("Is there a piano?", PIANO, memories(2), reading), 6))
     again = last_of(pocket.generate(Prompt("Is there a piano?", PIANO, memories(2), reading), 6))
     assert first.text == again.text
-    assert reading.so_far.cache.seen == seen
+    assert reading.so_far.cache.arrived == seen
     assert reading.held == frozenset(range(6))
 
 
@@ -83,7 +83,7 @@ def test_cubes_leave_the_cache_whole_and_with_their_times(unadapted: PocketLangu
     reading.read(list(enumerate(memories(45))))
     cache = reading.so_far.cache
     held = cache.held(0)
-    lines = unadapted._wording
+    lines = unadapted._template
     for number in reading.held:
         memory = memories(45)[number]
         assert int((held.group[0, 0] == number).sum()) == len(lines.memory(memory.span, memory.notes))
@@ -115,8 +115,8 @@ def long_video() -> list[str]:
 
 
 def answer(store: RedisStore, video: VideoRecord, model: Any, question: str, config: AnswerConfig) -> Answer:
-    recall = LocalRecall(store, NumpyIndex(BACKEND.keys.space.dim))
-    *_, last = Answerer(store, recall, BACKEND.keys, model, config).ask(video.id, question)
+    retriever = LocalRetriever(store, NumpyIndex(BACKEND.keys.space.dim))
+    *_, last = Answerer(store, retriever, BACKEND.keys, model, config).ask(video.id, question)
     assert isinstance(last, Answer)
     return last
 
@@ -197,7 +197,7 @@ def closed_cubes() -> list[CubeMemory]:
     return [*stream.take(frames), *stream.finish("end", len(frames))]
 
 
-class Cubes:
+class CubeReads:
     """The part of a store that rolling readings ask."""
 
     def __init__(self, cubes: Sequence[CubeMemory]) -> None:
@@ -219,7 +219,7 @@ def record(name: str, cubes: int) -> VideoRecord:
 def test_each_cube_of_a_stream_is_read_once() -> None:
     model = NotingModel()
     assert isinstance(model, ReadingModel)
-    rolling = RollingReadings(Cubes(closed_cubes()), model)  # type: ignore[arg-type]
+    rolling = RollingReadings(CubeReads(closed_cubes()), model)  # type: ignore[arg-type]
     assert rolling.caught_up(record("a", 3)).held == {0, 1, 2}
     first = rolling.caught_up(record("a", 5))
     first.read([(9, memories(1)[0])])
@@ -230,7 +230,7 @@ def test_each_cube_of_a_stream_is_read_once() -> None:
 
 def test_a_cold_stream_is_rebuilt_from_its_last_cubes() -> None:
     model = NotingModel()
-    rolling = RollingReadings(Cubes(closed_cubes()), model, streams=2)  # type: ignore[arg-type]
+    rolling = RollingReadings(CubeReads(closed_cubes()), model, streams=2)  # type: ignore[arg-type]
     for name in ("a", "b", "a", "c"):
         rolling.caught_up(record(name, 2))
     assert rolling.streams == ("a", "c")
@@ -242,14 +242,16 @@ def test_a_cold_stream_is_rebuilt_from_its_last_cubes() -> None:
 def test_what_is_in_a_streams_cache_is_not_selected_again(store: RedisStore) -> None:
     video = watched(store, long_video())
     model = NotingModel(room=10)
-    surroundings = Surroundings(store, LocalRecall(store, NumpyIndex(BACKEND.keys.space.dim)), model)
+    selector = ContextSelector(store, LocalRetriever(store, NumpyIndex(BACKEND.keys.space.dim)), model)
     cubes = store.cubes_at(video.id, [20, 65])
-    found = [Seen(Hit(video.id, cube.ordinal, cube.span, 1.0, "seen"), Notes(), cube.span, 1.0, None) for cube in cubes]
+    found = [
+        Match(Hit(video.id, cube.ordinal, cube.span, 1.0, "seen"), Notes(), cube.span, 1.0, None) for cube in cubes
+    ]
     live = replace(video, status="live")
-    memories_read, reading = surroundings.of(live, found, MANY)
+    memories_read, reading = selector.select(live, found, MANY)
     assert reading is not None
     assert 65 in reading.held
     assert [memory.span for memory in memories_read] == [cubes[0].span]
-    assert surroundings.of(live, found, AnswerConfig())[1] is None, "a small question waits for no catching up"
-    assert surroundings.of(video, found, MANY)[1] is None
-    assert surroundings.of(live, found, MANY, spoken=False) == ([_memory(cube) for cube in cubes], None)
+    assert selector.select(live, found, AnswerConfig())[1] is None, "a small question waits for no catching up"
+    assert selector.select(video, found, MANY)[1] is None
+    assert selector.select(live, found, MANY, spoken=False) == ([_memory(cube) for cube in cubes], None)

@@ -5,32 +5,34 @@ from hypothesis import given
 
 from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Hit, TimeSpan
-from pipeline.answering.match import Seen
-from pipeline.answering.segments import MOST_SAID, stretches, telling, told
+from pipeline.answering.match import Match
+from pipeline.answering.segments import MOST_SEGMENTS, format_segment, segment_matches, select_segments
 
 
-def cube(start_s: float, end_s: float, *things: str, text: str = "") -> Seen:
+def cube(start_s: float, end_s: float, *things: str, text: str = "") -> Match:
     span = TimeSpan(start_s, end_s)
     texts = (ScreenText(text, 0.9, start_s, end_s),) if text else ()
     notes = Notes(things=tuple(Thing(name, 0.9) for name in things), texts=texts, colours=("grey",))
-    return Seen(Hit("v", int(start_s), span, 1.0, "seen"), notes, span, 1.0, None)
+    return Match(Hit("v", int(start_s), span, 1.0, "seen"), notes, span, 1.0, None)
 
 
 def test_neighbours_that_say_the_same_are_one() -> None:
-    found = stretches([cube(10, 20, "cat"), cube(0, 10, "cat"), cube(20, 30, "dog"), cube(30, 40, "cat")], 1.5)
-    assert [told(one) for one in found] == ["0:00 to 0:20: cat", "0:20 to 0:30: dog", "0:30 to 0:40: cat"]
+    found = segment_matches([cube(10, 20, "cat"), cube(0, 10, "cat"), cube(20, 30, "dog"), cube(30, 40, "cat")], 1.5)
+    assert [format_segment(one) for one in found] == ["0:00 to 0:20: cat", "0:20 to 0:30: dog", "0:30 to 0:40: cat"]
     assert [len(one.cubes) for one in found] == [2, 1, 1]
 
 
 def test_a_pause_or_another_line_parts_them() -> None:
-    assert len(stretches([cube(0, 10, "cat"), cube(20, 30, "cat")], 1.5)) == 2
-    assert len(stretches([cube(0, 10, "cat"), cube(10, 20, "cat", text="EXIT")], 1.5)) == 2
+    assert len(segment_matches([cube(0, 10, "cat"), cube(20, 30, "cat")], 1.5)) == 2
+    assert len(segment_matches([cube(0, 10, "cat"), cube(10, 20, "cat", text="EXIT")], 1.5)) == 2
 
 
 def test_what_is_not_recognised_is_told_only_where_nothing_else_is() -> None:
     nothing = cube(0, 10)
-    assert [told(one) for one in telling(stretches([nothing, cube(10, 20, "cat")], 1.5))] == ["0:10 to 0:20: cat"]
-    assert [told(one) for one in telling(stretches([nothing], 1.5))] == [
+    assert [format_segment(one) for one in select_segments(segment_matches([nothing, cube(10, 20, "cat")], 1.5))] == [
+        "0:10 to 0:20: cat"
+    ]
+    assert [format_segment(one) for one in select_segments(segment_matches([nothing], 1.5))] == [
         "0:00 to 0:10: nothing recognised, mostly grey"
     ]
 
@@ -38,9 +40,9 @@ def test_what_is_not_recognised_is_told_only_where_nothing_else_is() -> None:
 def test_of_too_much_each_thing_is_told_once_before_anything_is_told_again() -> None:
     cubes = [cube(10.0 * i, 10.0 * i + 10, "cat" if i % 2 else "dog") for i in range(20)]
     cubes.append(cube(200, 201, "rare bird"))
-    said = telling(stretches(cubes, 1.5))
-    assert len(said) == MOST_SAID
-    assert told(said[-1]) == "3:20 to 3:21: rare bird"
+    said = select_segments(segment_matches(cubes, 1.5))
+    assert len(said) == MOST_SEGMENTS
+    assert format_segment(said[-1]) == "3:20 to 3:21: rare bird"
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.sampled_from(["cat", "dog", ""])), min_size=1, max_size=40))
@@ -49,8 +51,8 @@ def test_stretches_lose_no_cube_and_stay_in_order(shown: list[tuple[int, str]]) 
     for seconds, thing in shown:
         cubes.append(cube(now, now + seconds, *([thing] if thing else [])))
         now += seconds
-    found = stretches(cubes, 1.5)
+    found = segment_matches(cubes, 1.5)
     assert [one for stretch in found for one in stretch.cubes] == cubes
-    spans = [one.span for one in telling(found)]
+    spans = [one.span for one in select_segments(found)]
     assert spans == sorted(spans)
-    assert 1 <= len(spans) <= MOST_SAID
+    assert 1 <= len(spans) <= MOST_SEGMENTS

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.answering.verify import (
-    Worded,
+    VerifiedText,
     counts_in,
-    grounded,
     numbers_in,
     quotes_in,
     spans_in,
     times_in,
-    worded,
+    verify,
+    verify_stream,
 )
 from pipeline.language.protocol import Generation, StopWriting
-from pipeline.times import clock
+from pipeline.times import format_time
 
 CAT = "A cat is seen from 0:00 to 0:09 and from 0:52 to 1:01."
 MUG = "A coffee mug is seen 2 times: 0:10 to 0:17 and 0:40 to 0:45."
@@ -74,7 +74,7 @@ def test_quotes() -> None:
 
 @given(st.integers(0, 359_999))
 def test_every_clock_time_is_read_back(seconds: int) -> None:
-    assert times_in(f"It is at {clock(seconds)}.") == [seconds]
+    assert times_in(f"It is at {format_time(seconds)}.") == [seconds]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_every_clock_time_is_read_back(seconds: int) -> None:
     ],
 )
 def test_grounded(text: str, statement: str, question: str) -> None:
-    verdict = grounded(text, statement, question=question)
+    verdict = verify(text, statement, question=question)
     assert verdict.ok, verdict.reason
 
 
@@ -126,35 +126,35 @@ def test_grounded(text: str, statement: str, question: str) -> None:
     ],
 )
 def test_not_grounded(text: str, statement: str, reason: str) -> None:
-    verdict = grounded(text, statement)
+    verdict = verify(text, statement)
     assert not verdict.ok
     assert verdict.reason.startswith(reason)
 
 
 def test_a_question_lends_words_but_no_times_no_numbers_and_no_order() -> None:
-    assert grounded("The cat is in the garden from 0:00 to 0:09.", CAT, question="When is the cat in the garden?").ok
-    assert not grounded("The cat is seen from 0:00 to 0:09, not at 0:30.", CAT, question="Is it there at 0:30?").ok
-    assert not grounded("5 cats from 0:00 to 0:09.", CAT, question="Are there 5 cats?").ok
-    assert not grounded("The cat last appears from 0:00 to 0:09.", CAT, question="When is the cat last seen?").ok
+    assert verify("The cat is in the garden from 0:00 to 0:09.", CAT, question="When is the cat in the garden?").ok
+    assert not verify("The cat is seen from 0:00 to 0:09, not at 0:30.", CAT, question="Is it there at 0:30?").ok
+    assert not verify("5 cats from 0:00 to 0:09.", CAT, question="Are there 5 cats?").ok
+    assert not verify("The cat last appears from 0:00 to 0:09.", CAT, question="When is the cat last seen?").ok
 
 
 def test_a_negation_in_a_quotation_is_no_negation() -> None:
     statement = 'The screen says "NO PARKING" from 0:05 to 0:08.'
-    assert grounded('The sign says "No parking" from 0:05 to 0:08.', statement).ok
+    assert verify('The sign says "No parking" from 0:05 to 0:08.', statement).ok
 
 
 def test_times_may_be_off_by_the_tolerance() -> None:
-    assert not grounded("The cat is seen from 0:00 to 0:10.", CAT).ok
-    assert grounded("The cat is seen from 0:00 to 0:10.", CAT, tolerance_s=1.0).ok
+    assert not verify("The cat is seen from 0:00 to 0:10.", CAT).ok
+    assert verify("The cat is seen from 0:00 to 0:10.", CAT, tolerance_s=1.0).ok
 
 
 def test_the_whole_statement_can_be_asked_for() -> None:
     part = "The cat is seen from 0:00 to 0:09."
-    assert grounded(part, CAT).ok
-    assert grounded(part, CAT, whole=True).reason == "a time is missing"
-    assert grounded(CAT, CAT, whole=True).ok
-    assert grounded("At 2:10: a cup.", "At 2:10: a cup and a lamp.", whole=True).reason == "a word is missing: lamp"
-    assert grounded("At 2:10 there is a lamp and a cup.", "At 2:10: a cup and a lamp.", whole=True).ok
+    assert verify(part, CAT).ok
+    assert verify(part, CAT, whole=True).reason == "a time is missing"
+    assert verify(CAT, CAT, whole=True).ok
+    assert verify("At 2:10: a cup.", "At 2:10: a cup and a lamp.", whole=True).reason == "a word is missing: lamp"
+    assert verify("At 2:10 there is a lamp and a cup.", "At 2:10: a cup and a lamp.", whole=True).ok
 
 
 things = st.sampled_from(["cat", "coffee mug", "golden retriever", "missile", "sailing boats"])
@@ -163,7 +163,10 @@ starts = st.lists(st.integers(0, 20_000), min_size=1, max_size=4, unique=True)
 
 @st.composite
 def statements(draw: st.DrawFn) -> str:
-    thing, spans = draw(things), [f"{clock(s)} to {clock(s + draw(st.integers(1, 300)))}" for s in draw(starts)]
+    thing, spans = (
+        draw(things),
+        [f"{format_time(s)} to {format_time(s + draw(st.integers(1, 300)))}" for s in draw(starts)],
+    )
     form = draw(st.integers(0, 4))
     if form == 0:
         return f"A {thing} is seen from {' and from '.join(spans)}."
@@ -176,13 +179,13 @@ def statements(draw: st.DrawFn) -> str:
 
 @given(statements())
 def test_a_statement_is_grounded_in_itself(statement: str) -> None:
-    verdict = grounded(statement, statement, whole=True)
+    verdict = verify(statement, statement, whole=True)
     assert verdict.ok, verdict.reason
 
 
 @given(statements(), st.integers(30_000, 80_000))
 def test_a_time_from_nowhere_is_never_grounded(statement: str, seconds: int) -> None:
-    assert not grounded(f"{statement} It is also seen at {clock(seconds)}.", statement).ok
+    assert not verify(f"{statement} It is also seen at {format_time(seconds)}.", statement).ok
 
 
 def generation(text: str) -> Generation:
@@ -211,9 +214,9 @@ class Talk:
             raise
 
 
-def heard(talk: Talk, statement: str, question: str = "") -> tuple[list[str], Worded]:
-    *pieces, last = worded(iter(talk), statement, question=question)
-    assert isinstance(last, Worded)
+def collect(talk: Talk, statement: str, question: str = "") -> tuple[list[str], VerifiedText]:
+    *pieces, last = verify_stream(iter(talk), statement, question=question)
+    assert isinstance(last, VerifiedText)
     said = [piece for piece in pieces if isinstance(piece, str)]
     assert len(said) == len(pieces)
     assert "".join(said) == last.text
@@ -222,7 +225,7 @@ def heard(talk: Talk, statement: str, question: str = "") -> tuple[list[str], Wo
 
 def test_a_grounded_sentence_comes_from_the_model() -> None:
     talk = Talk(["The cat", " is seen from 0:00 to", " 0:09 and from 0:52 to 1:01", ". "])
-    said, last = heard(talk, CAT)
+    said, last = collect(talk, CAT)
     assert said == ["The cat is seen from 0:00 to 0:09 and from 0:52 to 1:01."]
     assert (last.phrased_by, last.reason) == ("model", "")
     assert last.generation == generation("".join(talk.pieces))
@@ -230,7 +233,7 @@ def test_a_grounded_sentence_comes_from_the_model() -> None:
 
 def test_an_ungrounded_first_sentence_is_replaced_and_the_model_stopped() -> None:
     talk = Talk(["The dog is seen.", " And", " more", " words."])
-    said, last = heard(talk, CAT)
+    said, last = collect(talk, CAT)
     assert said == [CAT]
     assert (last.phrased_by, last.reason) == ("memory", "the first time is missing")
     assert last.generation == generation("The dog is seen. And")
@@ -239,7 +242,7 @@ def test_an_ungrounded_first_sentence_is_replaced_and_the_model_stopped() -> Non
 
 def test_the_text_ends_before_a_later_sentence_that_is_not_grounded() -> None:
     talk = Talk([CAT, " It", " is a grand cat.", " Really."])
-    said, last = heard(talk, CAT)
+    said, last = collect(talk, CAT)
     assert said == [CAT]
     assert (last.phrased_by, last.reason) == ("model", "a word from nowhere: grand")
     assert talk.closed_at == 4
@@ -247,32 +250,32 @@ def test_the_text_ends_before_a_later_sentence_that_is_not_grounded() -> None:
 
 def test_two_grounded_sentences_are_both_let_out() -> None:
     statement = "0:00 to 0:09: a cat. 0:10 to 0:17: a cup."
-    said, last = heard(Talk(["There is a cat, 0:00 to 0:09. ", "Then a cup, 0:10 to 0:17."]), statement)
+    said, last = collect(Talk(["There is a cat, 0:00 to 0:09. ", "Then a cup, 0:10 to 0:17."]), statement)
     assert said == ["There is a cat, 0:00 to 0:09.", " Then a cup, 0:10 to 0:17."]
     assert last.phrased_by == "model"
 
 
 def test_a_statement_of_one_sentence_is_never_told_by_half() -> None:
-    _, last = heard(Talk(["The cat is seen from 0:00 to 0:09."]), CAT)
+    _, last = collect(Talk(["The cat is seen from 0:00 to 0:09."]), CAT)
     assert (last.phrased_by, last.reason) == ("memory", "a time is missing")
 
 
 def test_a_full_stop_inside_a_quotation_ends_no_sentence() -> None:
     statement = 'The screen says "Dr. No. 7" from 0:01 to 0:02.'
-    said, _ = heard(Talk(['It says "Dr. No. 7" from 0:01 to 0:02.']), statement)
+    said, _ = collect(Talk(['It says "Dr. No. 7" from 0:01 to 0:02.']), statement)
     assert said == ['It says "Dr. No. 7" from 0:01 to 0:02.']
 
 
 @pytest.mark.parametrize("pieces", [[], [" ", "\n"]])
 def test_a_silent_model_is_spoken_for(pieces: list[str]) -> None:
-    said, last = heard(Talk(pieces), CAT)
+    said, last = collect(Talk(pieces), CAT)
     assert said == [CAT]
     assert (last.phrased_by, last.reason) == ("memory", "no words")
 
 
 def test_closing_the_words_stops_the_model() -> None:
     talk = Talk([CAT, " ", CAT, " "])
-    words = worded(iter(talk), CAT)
+    words = verify_stream(iter(talk), CAT)
     assert next(words) == CAT
     words.close()  # type: ignore[attr-defined]
     assert talk.closed_at == 2
@@ -282,6 +285,6 @@ def test_closing_the_words_stops_the_model() -> None:
     statements(), st.lists(st.sampled_from(["A cat ", "0:00 to 0:09. ", "nothing", "\n", '"', "twice. ", " is seen"]))
 )
 def test_whatever_a_model_says_only_grounded_words_come_out(statement: str, pieces: list[str]) -> None:
-    _, last = heard(Talk(pieces), statement)
-    assert grounded(last.text, statement).ok
+    _, last = collect(Talk(pieces), statement)
+    assert verify(last.text, statement).ok
     assert last.phrased_by == "model" or last.text == statement

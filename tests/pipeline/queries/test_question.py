@@ -155,9 +155,9 @@ def test_which_appearance(text: str, nth: int) -> None:
 
 def test_what_is_said_of_the_thing_is_kept_apart() -> None:
     question = parse("Is the old gate still open?")
-    assert (question.topic, question.said_of, question.definite) == ("old gate", "open", True)
+    assert (question.topic, question.predicate, question.definite) == ("old gate", "open", True)
     question = parse("Is there a dog on the sofa?")
-    assert (question.topic, question.where, question.said_of, question.definite) == ("dog", "sofa", "", False)
+    assert (question.topic, question.where, question.predicate, question.definite) == ("dog", "sofa", "", False)
     assert parse("Which animal comes after the dog?").wanted == "animal"
     assert parse("Did the taxi drive by?").verb_last
 

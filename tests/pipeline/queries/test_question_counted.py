@@ -116,7 +116,7 @@ def test_several_things_are_asked_for_each(text: str, topics: list[str]) -> None
 
 def test_what_stands_beside_several_things_stands_beside_each() -> None:
     oxen, asses = parse("How many oxen and asses are on the hill at 0:10?").each
-    assert (oxen.kind, oxen.where, oxen.said_of, oxen.at_s) == ("count", "hill", "", 10.0)
+    assert (oxen.kind, oxen.where, oxen.predicate, oxen.at_s) == ("count", "hill", "", 10.0)
     assert asses == replace(oxen, topic="asses")
 
 

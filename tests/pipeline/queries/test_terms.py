@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from encoders.pocket.hyponyms import Kinship
+from encoders.pocket.hyponyms import Hyponyms
 from encoders.pocket.vocabulary import load_vocabulary
-from pipeline.queries.terms import seek
+from pipeline.queries.terms import resolve_term
 
-KIN = Kinship(load_vocabulary())
+HYPONYMS = Hyponyms(load_vocabulary())
 
 
 @pytest.mark.parametrize(
-    ("topic", "verb_last", "known", "bare"),
+    ("topic", "verb_last", "word", "bare"),
     [
         ("golden retriever", False, "golden retriever", "golden retriever"),
         ("muddy red car", False, "car", "muddy red car"),
@@ -24,9 +24,9 @@ KIN = Kinship(load_vocabulary())
         ("", False, "", ""),
     ],
 )
-def test_the_known_part_of_a_topic(topic: str, verb_last: bool, known: str, bare: str) -> None:
-    sought = seek(topic, KIN.of, verb_last=verb_last)
-    assert (sought.known, sought.bare) == (known, bare)
+def test_the_known_part_of_a_topic(topic: str, verb_last: bool, word: str, bare: str) -> None:
+    term = resolve_term(topic, HYPONYMS.of, verb_last=verb_last)
+    assert (term.word, term.bare) == (word, bare)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_the_known_part_of_a_topic(topic: str, verb_last: bool, known: str, bare
     ],
 )
 def test_which_names_are_covered(topic: str, name: str, expected: bool) -> None:
-    assert seek(topic, KIN.of).covers(name) is expected
+    assert resolve_term(topic, HYPONYMS.of).covers(name) is expected

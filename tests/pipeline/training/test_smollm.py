@@ -17,19 +17,19 @@ from transformers.models.llama.modeling_llama import LlamaForCausalLM
 from encoders.pocket.vocabulary import NAMES_FILE
 from pipeline.errors import BackendUnavailable
 from pipeline.language.smollm.adapter import read_adapter
-from pipeline.language.smollm.timeline_template import TimelineWording
+from pipeline.language.smollm.timeline_template import TimelineTemplate
 from pipeline.training.smollm.lessons import batch, scene_and_lessons
-from pipeline.training.smollm.loop import Recipe, Training
-from pipeline.training.smollm.questions import MAKERS, Scene, lesson
-from pipeline.training.smollm.timelines import Names, Stretch, timeline
+from pipeline.training.smollm.loop import AdapterRecipe, AdapterTraining
+from pipeline.training.smollm.questions import MAKERS, TimelineScene, lesson
+from pipeline.training.smollm.timelines import Names, TimelineEntry, timeline
 from pipeline.training.smollm.wordings import WORDINGS
 
 FROZEN = Path(__file__).parents[2] / "evals" / "timelines"
-RECIPE = Recipe(steps=4, sequences=1, tokens=400, lessons=3, rank=2, alpha=4.0, warmup=1)
+RECIPE = AdapterRecipe(steps=4, sequences=1, tokens=400, lessons=3, rank=2, alpha=4.0, warmup=1)
 
 
 @pytest.fixture(scope="module")
-def wording(tmp_path_factory: pytest.TempPathFactory) -> TimelineWording:
+def wording(tmp_path_factory: pytest.TempPathFactory) -> TimelineTemplate:
     """A byte vocabulary with the chat format's tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *alphabet]
@@ -38,7 +38,7 @@ def wording(tmp_path_factory: pytest.TempPathFactory) -> TimelineWording:
     tokenizer.add_special_tokens(names[:3])
     path = tmp_path_factory.mktemp("words") / "tokenizer.json"
     tokenizer.save(str(path))
-    return TimelineWording(path)
+    return TimelineTemplate(path)
 
 
 def small_model() -> Any:
@@ -66,8 +66,13 @@ def test_no_wording_of_the_frozen_tests_is_learned() -> None:
 
 def test_answers_are_right() -> None:
     names = Names({"cup": ("dish",), "tabby cat": ("cat", "animal"), "pug": ("dog", "animal")})
-    scene = Scene(
-        [Stretch(0, 14, ("cup",)), Stretch(14, 75, ("tabby cat",), ("EXIT",)), Stretch(75, 90, ("cup",))], names
+    scene = TimelineScene(
+        [
+            TimelineEntry(0, 14, ("cup",)),
+            TimelineEntry(14, 75, ("tabby cat",), ("EXIT",)),
+            TimelineEntry(75, 90, ("cup",)),
+        ],
+        names,
     )
     told = {kind: {lesson(random.Random(s), scene, kind) for s in range(40)} for kind in MAKERS}
     assert {"The cup is seen 2 times: 0:00 to 0:14 and 1:15 to 1:30."} <= {one.answer for one in told["count"] if one}
@@ -79,7 +84,7 @@ def test_answers_are_right() -> None:
     assert "No, the pug is not seen." in {one.answer for one in told["exists"] if one}
 
 
-def test_each_question_is_blind_to_the_others(wording: TimelineWording) -> None:
+def test_each_question_is_blind_to_the_others(wording: TimelineTemplate) -> None:
     names = Names.for_training()
     scene, lessons = scene_and_lessons(random.Random(3), names, 4)
     together, model = batch(wording, scene, lessons, 4000), small_model()
@@ -94,11 +99,11 @@ def test_each_question_is_blind_to_the_others(wording: TimelineWording) -> None:
     torch.testing.assert_close(logits(together), torch.cat([logits(one) for one in alone]), atol=1e-5, rtol=1e-4)
 
 
-def test_a_resumed_run_is_the_same_run(wording: TimelineWording, tmp_path: Path) -> None:
+def test_a_resumed_run_is_the_same_run(wording: TimelineTemplate, tmp_path: Path) -> None:
     def run(folder: Path, *stops: int) -> list[float]:
         losses: list[float] = []
         for stop in stops:
-            training = Training(small_model(), wording, RECIPE, folder)
+            training = AdapterTraining(small_model(), wording, RECIPE, folder)
             training.resume()
             training.run(stop, lambda _, loss, __: losses.append(loss), every=1)
         return losses
@@ -110,8 +115,8 @@ def test_a_resumed_run_is_the_same_run(wording: TimelineWording, tmp_path: Path)
     assert all(torch.equal(one.pairs[name][1], two.pairs[name][1]) for name in one.pairs)
 
 
-def test_merging_is_what_was_trained(wording: TimelineWording, tmp_path: Path) -> None:
-    training = Training(model := small_model(), wording, RECIPE, tmp_path)
+def test_merging_is_what_was_trained(wording: TimelineTemplate, tmp_path: Path) -> None:
+    training = AdapterTraining(model := small_model(), wording, RECIPE, tmp_path)
     training.run(4, lambda *_: None)
     plain = small_model()
     before = plain(torch.arange(20)[None]).logits
@@ -122,8 +127,8 @@ def test_merging_is_what_was_trained(wording: TimelineWording, tmp_path: Path) -
     assert not torch.allclose(after, before, atol=1e-3)
 
 
-def test_a_damaged_or_foreign_adapter_is_refused(wording: TimelineWording, tmp_path: Path) -> None:
-    Training(small_model(), wording, RECIPE, tmp_path).save()
+def test_a_damaged_or_foreign_adapter_is_refused(wording: TimelineTemplate, tmp_path: Path) -> None:
+    AdapterTraining(small_model(), wording, RECIPE, tmp_path).save()
     path = tmp_path / "adapter.safetensors"
     with pytest.raises(BackendUnavailable, match="does not fit"):
         read_adapter(path).merged({})

@@ -20,7 +20,7 @@ from pipeline.video.picture import shrunk_size, square_size
 from pipeline.video.sampling import Clock, DecodeConfig, DecodeLimits, Sampler, choose_mode
 from pipeline.video.source import DecodeMode, FrameSource
 from pipeline.watching.thumbnail import thumbnail_jpeg
-from tests.pipeline.media import Recipe, cut, hide_beginning, picture, spoil, steady, write_audio_only, write_video
+from tests.pipeline.media import VideoRecipe, cut, hide_beginning, picture, spoil, steady, write_audio_only, write_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:scenecut=0:bframes=3"}
 
@@ -33,18 +33,20 @@ def uneven(count: int, seed: int = 3) -> list[int]:
     return times
 
 
-RESUMED: dict[str, Recipe] = {
-    "b-frames.mp4": Recipe(steady(6), options={"g": "15", "bf": "3"}),
-    "open-gop.mkv": Recipe(steady(6), options=OPEN_GOP),
-    "open-gop.ts": Recipe(steady(6), options=OPEN_GOP),
-    "intra-refresh.mp4": Recipe(steady(4), options={"x264-params": "intra-refresh=1:keyint=8:scenecut=0"}),
-    "mpeg4.mp4": Recipe(steady(5), codec="mpeg4", options={"g": "12", "bf": "2"}),
-    "mpeg4.avi": Recipe(steady(5), codec="mpeg4", rate=10, options={"g": "12", "bf": "2"}),
-    "mpeg2.mpg": Recipe([40 * i for i in range(150)], codec="mpeg2video", rate=25, options={"g": "12", "bf": "2"}),
-    "vp9.webm": Recipe(steady(4), codec="libvpx-vp9", options={"g": "12", "deadline": "realtime", "cpu-used": "8"}),
-    "uneven.mp4": Recipe(uneven(40), options={"g": "10", "bf": "2"}),
-    "late.mkv": Recipe(steady(4, start_ms=5230), options={"g": "10"}, audio_s=9.5),
-    "late.ts": Recipe(steady(4, start_ms=5230), options={"g": "10"}, audio_s=9.5),
+RESUMED: dict[str, VideoRecipe] = {
+    "b-frames.mp4": VideoRecipe(steady(6), options={"g": "15", "bf": "3"}),
+    "open-gop.mkv": VideoRecipe(steady(6), options=OPEN_GOP),
+    "open-gop.ts": VideoRecipe(steady(6), options=OPEN_GOP),
+    "intra-refresh.mp4": VideoRecipe(steady(4), options={"x264-params": "intra-refresh=1:keyint=8:scenecut=0"}),
+    "mpeg4.mp4": VideoRecipe(steady(5), codec="mpeg4", options={"g": "12", "bf": "2"}),
+    "mpeg4.avi": VideoRecipe(steady(5), codec="mpeg4", rate=10, options={"g": "12", "bf": "2"}),
+    "mpeg2.mpg": VideoRecipe([40 * i for i in range(150)], codec="mpeg2video", rate=25, options={"g": "12", "bf": "2"}),
+    "vp9.webm": VideoRecipe(
+        steady(4), codec="libvpx-vp9", options={"g": "12", "deadline": "realtime", "cpu-used": "8"}
+    ),
+    "uneven.mp4": VideoRecipe(uneven(40), options={"g": "10", "bf": "2"}),
+    "late.mkv": VideoRecipe(steady(4, start_ms=5230), options={"g": "10"}, audio_s=9.5),
+    "late.ts": VideoRecipe(steady(4, start_ms=5230), options={"g": "10"}, audio_s=9.5),
 }
 
 
@@ -80,14 +82,14 @@ def test_key_frame_mode_gives_pictures_of_full_mode_at_their_times(name: str, tm
 
 
 def test_steps_are_the_first_pictures_of_each_second(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "uneven.mp4", Recipe(uneven(60)))
+    path = write_video(tmp_path / "uneven.mp4", VideoRecipe(uneven(60)))
     stamps = [time_ms / 1000 for time_ms in uneven(60)]
     expected = [t for i, t in enumerate(stamps) if i == 0 or math.floor(t + 1e-6) > math.floor(stamps[i - 1] + 1e-6)]
     assert times(path) == pytest.approx(expected, abs=1e-3)
 
 
 def test_time_counts_from_the_first_picture_not_from_the_sound(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "late.mp4", Recipe(steady(3, start_ms=2500), audio_s=6))
+    path = write_video(tmp_path / "late.mp4", VideoRecipe(steady(3, start_ms=2500), audio_s=6))
     info = FileSource(path).probe()
     assert info.start_offset_s == pytest.approx(2.5, abs=0.01)
     assert info.has_audio
@@ -96,7 +98,7 @@ def test_time_counts_from_the_first_picture_not_from_the_sound(tmp_path: Path) -
 
 
 def test_an_edit_list_that_hides_the_beginning_is_obeyed(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.mp4", Recipe(steady(4), options={"g": "10", "bf": "0"}))
+    whole = write_video(tmp_path / "whole.mp4", VideoRecipe(steady(4), options={"g": "10", "bf": "0"}))
     source = FileSource(hide_beginning(whole, tmp_path / "trimmed.mp4", 500), DecodeConfig(fps=1000))
     frames = list(source.steps(None, "full"))
     assert len(frames) == 35
@@ -111,7 +113,7 @@ def test_key_frames_alone_are_decoded_only_where_they_are_dense_enough(
     gop: int, fps: float, mode: str, tmp_path: Path
 ) -> None:
     for name in ("a.mp4", "a.mkv"):
-        path = write_video(tmp_path / name, Recipe(steady(9), options={"g": str(gop), "sc_threshold": "0"}))
+        path = write_video(tmp_path / name, VideoRecipe(steady(9), options={"g": str(gop), "sc_threshold": "0"}))
         info = FileSource(path).probe()
         assert info.key_interval_s == pytest.approx(gop / 10, abs=0.002)
         assert choose_mode(info, fps) == mode
@@ -125,7 +127,7 @@ def test_entry_points_of_an_intra_refresh_do_not_pass_for_key_frames(tmp_path: P
 
 @pytest.mark.parametrize(("rotation", "mirror"), [(0, False), (90, False), (180, False), (270, False), (90, True)])
 def test_pictures_are_upright(rotation: int, mirror: bool, tmp_path: Path) -> None:
-    path = write_video(tmp_path / "turned.mp4", Recipe([0], size=(128, 96), rotation=rotation, mirror=mirror))
+    path = write_video(tmp_path / "turned.mp4", VideoRecipe([0], size=(128, 96), rotation=rotation, mirror=mirror))
     source = FileSource(path)
     frame = next(iter(source.steps(None, "full")))
     # The written matrix turns anticlockwise, as numpy's rot90 does, and then flips left and right.
@@ -135,7 +137,7 @@ def test_pictures_are_upright(rotation: int, mirror: bool, tmp_path: Path) -> No
 
 
 def test_pixels_become_square_and_large_pictures_small(tmp_path: Path) -> None:
-    wide = FileSource(write_video(tmp_path / "wide.mp4", Recipe([0], aspect=Fraction(3, 2))))
+    wide = FileSource(write_video(tmp_path / "wide.mp4", VideoRecipe([0], aspect=Fraction(3, 2))))
     assert (wide.probe().width, wide.probe().height) == (240, 96)
     assert next(iter(wide.steps(None, "full"))).rgb.shape == (96, 240, 3)
     small = FileSource(tmp_path / "wide.mp4", DecodeConfig(max_side_px=100))
@@ -156,16 +158,20 @@ def test_sizes_keep_proportion_and_stay_within_bounds(width: int, height: int, a
 @pytest.mark.parametrize(
     ("name", "recipe", "count"),
     [
-        ("one.mp4", Recipe([0]), 1),
-        ("short.mkv", Recipe(steady(0.3)), 1),
-        ("odd.webm", Recipe(steady(1.1), codec="libvpx-vp9", size=(319, 241), options={"deadline": "realtime"}), 2),
-        ("ten-bit.mp4", Recipe(steady(1.1), pix_fmt="yuv420p10le"), 2),
-        ("Übung mit Leerzeichen, 100 %.mp4", Recipe(steady(1.1)), 2),
-        ("-dash:colon.mkv", Recipe(steady(1.1)), 2),
-        ("still.avi", Recipe(steady(1.1), codec="mjpeg", pix_fmt="yuvj420p", rate=10), 2),
+        ("one.mp4", VideoRecipe([0]), 1),
+        ("short.mkv", VideoRecipe(steady(0.3)), 1),
+        (
+            "odd.webm",
+            VideoRecipe(steady(1.1), codec="libvpx-vp9", size=(319, 241), options={"deadline": "realtime"}),
+            2,
+        ),
+        ("ten-bit.mp4", VideoRecipe(steady(1.1), pix_fmt="yuv420p10le"), 2),
+        ("Übung mit Leerzeichen, 100 %.mp4", VideoRecipe(steady(1.1)), 2),
+        ("-dash:colon.mkv", VideoRecipe(steady(1.1)), 2),
+        ("still.avi", VideoRecipe(steady(1.1), codec="mjpeg", pix_fmt="yuvj420p", rate=10), 2),
     ],
 )
-def test_unusual_videos_are_watched(name: str, recipe: Recipe, count: int, tmp_path: Path) -> None:
+def test_unusual_videos_are_watched(name: str, recipe: VideoRecipe, count: int, tmp_path: Path) -> None:
     source = FileSource(write_video(tmp_path / name, recipe))
     frames = list(source.steps(None, "full"))
     assert len(frames) == count
@@ -181,7 +187,7 @@ def not_videos(folder: Path) -> dict[str, Path]:
     (folder / "playlist.mp4").write_text("ffconcat version 1.0\nfile 'other.mp4'\n")
     (folder / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n")
     write_audio_only(folder / "sound.mp4")
-    write_video(folder / "other.mp4", Recipe(steady(1)))
+    write_video(folder / "other.mp4", VideoRecipe(steady(1)))
     cut(folder / "other.mp4", folder / "no-index.mp4", 0.6)
     names = ("empty.mp4", "text.mp4", "playlist.mp4", "list.m3u8", "sound.mp4", "no-index.mp4", "missing.mp4")
     return {name: folder / name for name in names} | {"folder": folder}
@@ -210,7 +216,9 @@ def test_what_is_no_video_is_refused_in_our_words(name: str, tmp_path: Path, cap
 def test_a_truncated_file_gives_what_is_left_and_says_so(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    whole = write_video(tmp_path / name, Recipe(steady(10), options={"g": "10", "bf": "0"}, faststart=name == "a.mp4"))
+    whole = write_video(
+        tmp_path / name, VideoRecipe(steady(10), options={"g": "10", "bf": "0"}, faststart=name == "a.mp4")
+    )
     source = FileSource(cut(whole, tmp_path / f"cut-{name}", 0.6), DecodeConfig(fps=4))
     capfd.readouterr()
     frames = list(source.steps(None, "full"))
@@ -223,7 +231,7 @@ def test_a_truncated_file_gives_what_is_left_and_says_so(
 
 
 def test_damage_in_the_middle_costs_little_and_is_told(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "a.mp4", Recipe(steady(10), options={"g": "10", "bf": "0"}, faststart=True))
+    whole = write_video(tmp_path / "a.mp4", VideoRecipe(steady(10), options={"g": "10", "bf": "0"}, faststart=True))
     source = FileSource(spoil(whole, tmp_path / "b.mp4", 0.5, 300), DecodeConfig(fps=1000))
     intact = list(FileSource(whole, DecodeConfig(fps=1000)).steps(None, "full"))
     frames = list(source.steps(None, "full"))
@@ -237,7 +245,7 @@ def test_damage_in_the_middle_costs_little_and_is_told(tmp_path: Path) -> None:
 
 
 def test_a_video_without_one_good_picture_is_damaged(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "a.mp4", Recipe([0], faststart=True))
+    whole = write_video(tmp_path / "a.mp4", VideoRecipe([0], faststart=True))
     data = bytearray(whole.read_bytes())
     begin = data.index(b"mdat") + 4
     data[begin:] = bytes(len(data) - begin)
@@ -247,7 +255,7 @@ def test_a_video_without_one_good_picture_is_damaged(tmp_path: Path) -> None:
 
 
 def test_limits_are_kept(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", Recipe(steady(3)))
+    path = write_video(tmp_path / "a.mp4", VideoRecipe(steady(3)))
     for limits in (DecodeLimits(max_pixels=160 * 96 - 1), DecodeLimits(max_seconds=2.5)):
         with pytest.raises(MediaTooLarge, match="allowed"):
             FileSource(path, limits=limits).probe()
@@ -255,7 +263,7 @@ def test_limits_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_closed_iterator_closes_the_file(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", Recipe(steady(3)))
+    path = write_video(tmp_path / "a.mp4", VideoRecipe(steady(3)))
     descriptors = Path("/proc/self/fd")
     if not descriptors.exists():
         pytest.skip("open files are counted through /proc")
@@ -268,7 +276,7 @@ def test_a_closed_iterator_closes_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_source_is_a_frame_source(tmp_path: Path) -> None:
-    source: FrameSource = FileSource(write_video(tmp_path / "a.mp4", Recipe([0])))
+    source: FrameSource = FileSource(write_video(tmp_path / "a.mp4", VideoRecipe([0])))
     assert source.damage is None
     with pytest.raises(ValueError, match="push"):
         source.steps(None, "push")
@@ -276,7 +284,10 @@ def test_a_file_source_is_a_frame_source(tmp_path: Path) -> None:
 
 
 def test_packets_read_on_the_way_to_a_key_frame_are_told(tmp_path: Path) -> None:
-    path, reads = write_video(tmp_path / "a.ts", Recipe(steady(30), options={"g": "1000", "sc_threshold": "0"})), []
+    path, reads = (
+        write_video(tmp_path / "a.ts", VideoRecipe(steady(30), options={"g": "1000", "sc_threshold": "0"})),
+        [],
+    )
     source = FileSource(path, on_read=lambda: reads.append(None))
     source.probe()
     assert [frame.time_s for frame in source.at([10.0])] == [10.0]

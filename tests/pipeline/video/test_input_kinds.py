@@ -18,33 +18,33 @@ from encoders.frame import Frame
 from pipeline.errors import MediaUnsupported
 from pipeline.video.sampling import DecodeConfig, choose_mode
 from pipeline.video.sandbox.source import SandboxedSource
-from tests.pipeline.media import Recipe, cut, hide_beginning, picture, restamp, steady, write_streams, write_video
+from tests.pipeline.media import VideoRecipe, cut, hide_beginning, picture, restamp, steady, write_streams, write_video
 
 EVERY = DecodeConfig(fps=1000)
 X265 = {"preset": "ultrafast", "x265-params": "log-level=none:pools=1"}
 
-KINDS: dict[str, tuple[Recipe, str, str]] = {
-    "hevc-10-bit.mp4": (Recipe(steady(1.1), codec="libx265", pix_fmt="yuv420p10le", options=X265), "hevc", "mov"),
-    "av1.mp4": (Recipe(steady(1.1), codec="libsvtav1", options={"preset": "12"}), "libdav1d", "mov"),
+KINDS: dict[str, tuple[VideoRecipe, str, str]] = {
+    "hevc-10-bit.mp4": (VideoRecipe(steady(1.1), codec="libx265", pix_fmt="yuv420p10le", options=X265), "hevc", "mov"),
+    "av1.mp4": (VideoRecipe(steady(1.1), codec="libsvtav1", options={"preset": "12"}), "libdav1d", "mov"),
     "av1-10-bit.mkv": (
-        Recipe(steady(1.1), codec="libsvtav1", pix_fmt="yuv420p10le", options={"preset": "12"}),
+        VideoRecipe(steady(1.1), codec="libsvtav1", pix_fmt="yuv420p10le", options={"preset": "12"}),
         "libdav1d",
         "matroska",
     ),
-    "vp8.webm": (Recipe(steady(1.1), codec="libvpx", options={"deadline": "realtime"}), "vp8", "webm"),
-    "vp9.webm": (Recipe(steady(1.1), codec="libvpx-vp9", options={"deadline": "realtime"}), "vp9", "webm"),
-    "mpeg4.avi": (Recipe(steady(1.1), codec="mpeg4", rate=10), "mpeg4", "avi"),
-    "h264.mov": (Recipe(steady(1.1)), "h264", "mov"),
-    "prores.mov": (Recipe(steady(1.1), codec="prores", pix_fmt="yuv422p10le"), "prores", "mov"),
-    "h264.flv": (Recipe(steady(1.1)), "h264", "flv"),
-    "windows.wmv": (Recipe(steady(1.1), codec="wmv2", rate=10), "wmv2", "asf"),
-    "tape.mxf": (Recipe(steady(1.1), codec="mpeg2video", rate=25), "mpeg2video", "mxf"),
-    "moving.gif": (Recipe(steady(1.1), codec="gif", pix_fmt="rgb8", rate=10), "gif", "gif"),
-    "raw.h264": (Recipe(steady(1.1)), "h264", "h264"),
-    "plain.y4m": (Recipe(steady(1.1), codec="wrapped_avframe", rate=10), "rawvideo", "yuv4mpegpipe"),
-    "odd.mkv": (Recipe(steady(1.1), codec="ffv1", size=(161, 97)), "ffv1", "matroska"),
-    "tiny.mkv": (Recipe(steady(1.1), codec="ffv1", size=(1, 1)), "ffv1", "matroska"),
-    "thin.mov": (Recipe(steady(1.1), codec="png", pix_fmt="rgb24", size=(2, 1200)), "png", "mov"),
+    "vp8.webm": (VideoRecipe(steady(1.1), codec="libvpx", options={"deadline": "realtime"}), "vp8", "webm"),
+    "vp9.webm": (VideoRecipe(steady(1.1), codec="libvpx-vp9", options={"deadline": "realtime"}), "vp9", "webm"),
+    "mpeg4.avi": (VideoRecipe(steady(1.1), codec="mpeg4", rate=10), "mpeg4", "avi"),
+    "h264.mov": (VideoRecipe(steady(1.1)), "h264", "mov"),
+    "prores.mov": (VideoRecipe(steady(1.1), codec="prores", pix_fmt="yuv422p10le"), "prores", "mov"),
+    "h264.flv": (VideoRecipe(steady(1.1)), "h264", "flv"),
+    "windows.wmv": (VideoRecipe(steady(1.1), codec="wmv2", rate=10), "wmv2", "asf"),
+    "tape.mxf": (VideoRecipe(steady(1.1), codec="mpeg2video", rate=25), "mpeg2video", "mxf"),
+    "moving.gif": (VideoRecipe(steady(1.1), codec="gif", pix_fmt="rgb8", rate=10), "gif", "gif"),
+    "raw.h264": (VideoRecipe(steady(1.1)), "h264", "h264"),
+    "plain.y4m": (VideoRecipe(steady(1.1), codec="wrapped_avframe", rate=10), "rawvideo", "yuv4mpegpipe"),
+    "odd.mkv": (VideoRecipe(steady(1.1), codec="ffv1", size=(161, 97)), "ffv1", "matroska"),
+    "tiny.mkv": (VideoRecipe(steady(1.1), codec="ffv1", size=(1, 1)), "ffv1", "matroska"),
+    "thin.mov": (VideoRecipe(steady(1.1), codec="png", pix_fmt="rgb24", size=(2, 1200)), "png", "mov"),
 }
 
 
@@ -78,7 +78,7 @@ def test_codecs_and_containers(name: str, tmp_path: Path, capfd: pytest.CaptureF
 
 
 def test_of_several_streams_the_one_marked_to_be_shown_is_watched(tmp_path: Path) -> None:
-    small, large = Recipe(steady(1), size=(128, 96)), Recipe(steady(2), size=(320, 192))
+    small, large = VideoRecipe(steady(1), size=(128, 96)), VideoRecipe(steady(2), size=(320, 192))
     for name, default, wanted in (("none.mkv", None, small), ("second.mkv", 1, large), ("second.mp4", 1, large)):
         path = write_streams(tmp_path / name, [small, large], default)
         frames, damage = watched(path)
@@ -99,7 +99,7 @@ def test_a_cover_is_not_the_video(tmp_path: Path) -> None:
 
 
 def test_a_first_timestamp_below_zero_is_second_zero(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.mp4", Recipe(steady(4), options={"g": "10", "bf": "0"}))
+    whole = write_video(tmp_path / "whole.mp4", VideoRecipe(steady(4), options={"g": "10", "bf": "0"}))
     path = hide_beginning(whole, tmp_path / "below.ts", 500)
     assert SandboxedSource(path).probe().start_offset_s == pytest.approx(-0.5)
     frames, damage = watched(path)
@@ -108,8 +108,8 @@ def test_a_first_timestamp_below_zero_is_second_zero(tmp_path: Path) -> None:
 
 
 def test_a_jump_ahead_is_obeyed(tmp_path: Path) -> None:
-    first = write_video(tmp_path / "a.ts", Recipe(steady(2), options={"g": "10", "bf": "0"}))
-    second = write_video(tmp_path / "b.ts", Recipe(steady(2, start_ms=3_600_000), options={"g": "10", "bf": "0"}))
+    first = write_video(tmp_path / "a.ts", VideoRecipe(steady(2), options={"g": "10", "bf": "0"}))
+    second = write_video(tmp_path / "b.ts", VideoRecipe(steady(2, start_ms=3_600_000), options={"g": "10", "bf": "0"}))
     (tmp_path / "ahead.ts").write_bytes(first.read_bytes() + second.read_bytes())
     frames, _ = watched(tmp_path / "ahead.ts")
     times_s = [frame.time_s for frame in frames]
@@ -119,8 +119,8 @@ def test_a_jump_ahead_is_obeyed(tmp_path: Path) -> None:
 
 
 def test_a_jump_back_never_turns_time_back_and_is_told(tmp_path: Path) -> None:
-    first = write_video(tmp_path / "a.ts", Recipe(steady(2, start_ms=60_000), options={"g": "10", "bf": "0"}))
-    second = write_video(tmp_path / "b.ts", Recipe(steady(2), options={"g": "10", "bf": "0"}))
+    first = write_video(tmp_path / "a.ts", VideoRecipe(steady(2, start_ms=60_000), options={"g": "10", "bf": "0"}))
+    second = write_video(tmp_path / "b.ts", VideoRecipe(steady(2), options={"g": "10", "bf": "0"}))
     (tmp_path / "back.ts").write_bytes(first.read_bytes() + second.read_bytes())
     frames, damage = watched(tmp_path / "back.ts")
     assert len(frames) >= 18
@@ -130,7 +130,7 @@ def test_a_jump_back_never_turns_time_back_and_is_told(tmp_path: Path) -> None:
 
 
 def test_of_pictures_with_the_same_time_the_first_is_watched(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.mkv", Recipe(steady(1.2), codec="mjpeg", pix_fmt="yuvj420p", rate=10))
+    whole = write_video(tmp_path / "whole.mkv", VideoRecipe(steady(1.2), codec="mjpeg", pix_fmt="yuvj420p", rate=10))
     times_ms = [0, 0, 100, 200, 200, 200, 200, 200, 200, 300, 400, 500]
     frames, damage = watched(restamp(whole, tmp_path / "same.mkv", times_ms))
     assert [frame.time_s for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
@@ -139,7 +139,7 @@ def test_of_pictures_with_the_same_time_the_first_is_watched(tmp_path: Path) -> 
 
 
 def test_a_timestamp_beyond_all_sense_costs_its_picture(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.flv", Recipe(steady(3), codec="flv", options={"g": "1"}))
+    whole = write_video(tmp_path / "whole.flv", VideoRecipe(steady(3), codec="flv", options={"g": "1"}))
     data, place, seen = bytearray(whole.read_bytes()), 13, 0
     while place < len(data):  # tags: kind, length (3 bytes), time (3 bytes, then its highest byte), stream (3 bytes)
         seen += data[place] == 9
@@ -157,7 +157,7 @@ def test_a_timestamp_beyond_all_sense_costs_its_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mp4"])
 def test_a_file_that_grows_while_it_is_read_gives_what_was_there(name: str, tmp_path: Path) -> None:
-    recipe = Recipe(steady(20), size=(320, 192), options={"g": "10", "bf": "0"}, faststart=name == "a.mp4")
+    recipe = VideoRecipe(steady(20), size=(320, 192), options={"g": "10", "bf": "0"}, faststart=name == "a.mp4")
     whole = write_video(tmp_path / f"whole-{name}", recipe)
     growing = cut(whole, tmp_path / name, 0.4)
     expected, _ = watched(whole)
@@ -175,7 +175,7 @@ def test_a_file_that_grows_while_it_is_read_gives_what_was_there(name: str, tmp_
 
 
 def test_a_file_that_may_not_be_read_is_refused_as_such(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "secret.mp4", Recipe([0]))
+    path = write_video(tmp_path / "secret.mp4", VideoRecipe([0]))
     path.chmod(0)
     code = (
         "import os, sys\n"
@@ -197,7 +197,7 @@ def test_a_file_that_may_not_be_read_is_refused_as_such(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanishes_while_it_is_watched_is_watched_to_its_end(tmp_path: Path) -> None:
-    source = SandboxedSource(write_video(tmp_path / "a.mp4", Recipe(steady(4))), EVERY)
+    source = SandboxedSource(write_video(tmp_path / "a.mp4", VideoRecipe(steady(4))), EVERY)
     steps = source.steps(None, "full")
     first = next(steps)
     (tmp_path / "a.mp4").unlink()
@@ -215,7 +215,7 @@ def test_a_file_that_vanishes_while_it_is_watched_is_watched_to_its_end(tmp_path
 )
 def test_8k(codec: str, pix_fmt: str, options: dict[str, str], tmp_path: Path) -> None:
     size = (7680, 4320)
-    recipe = Recipe([0, 500, 1000, 1500, 2000], codec=codec, size=size, pix_fmt=pix_fmt, options=options)
+    recipe = VideoRecipe([0, 500, 1000, 1500, 2000], codec=codec, size=size, pix_fmt=pix_fmt, options=options)
     source = SandboxedSource(write_video(tmp_path / "8k.mp4", recipe))
     frames = list(source.steps(None, "full"))
     assert [frame.rgb.shape for frame in frames] == [(540, 960, 3)] * 3
@@ -248,7 +248,8 @@ def test_twelve_hours_of_a_still_picture(tmp_path: Path) -> None:
 def _write_still(group: Path, target: Path, pictures: int, fps: int, gop: int) -> None:
     """The same encoded group of pictures again and again, which is how a still picture looks to a decoder."""
     write_video(
-        group, Recipe([1000 * i // fps for i in range(gop)], options={"g": str(gop), "bf": "0", "sc_threshold": "0"})
+        group,
+        VideoRecipe([1000 * i // fps for i in range(gop)], options={"g": str(gop), "bf": "0", "sc_threshold": "0"}),
     )
     with av.open(str(group)) as source, av.open(str(target), "w") as out:
         stream = source.streams.video[0]
@@ -266,7 +267,7 @@ def _write_still(group: Path, target: Path, pictures: int, fps: int, gop: int) -
 
 def test_a_link_and_a_long_name_are_files_like_others(tmp_path: Path) -> None:
     name = "ä" * 120 + ".mp4"  # 244 bytes
-    (tmp_path / name).symlink_to(write_video(tmp_path / "a.mp4", Recipe([0])))
+    (tmp_path / name).symlink_to(write_video(tmp_path / "a.mp4", VideoRecipe([0])))
     assert len(watched(tmp_path / name)[0]) == 1
     with pytest.raises(MediaUnsupported, match="There is no file"):
         watched(tmp_path / ("x" * 300))

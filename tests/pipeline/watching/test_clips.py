@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from encoders.base import Frame
 from encoders.published.streaming.backend import StreamingBackend, with_streaming
-from encoders.published.streaming.encoder import Clip, StreamingConfig, StreamingEncoder
+from encoders.published.streaming.encoder import StreamClip, StreamingConfig, StreamingEncoder
 from memory.records import CubeMemory, IngestState
 from memory.store.packing import unpack_tokens
 from pipeline.config import IngestConfig
@@ -40,7 +40,7 @@ def test_a_clip_is_a_cube_its_memory_is_h_and_its_key_the_indicator(backend: Str
     cubes = watched(stream, frames)
     tokens = backend.frames.encode(frames).tokens[0]
     with torch.no_grad():
-        parts = [Clip(tokens[a:b], a, b) for a, b in ((0, 4), (4, 8), (8, 10))]
+        parts = [StreamClip(tokens[a:b], a, b) for a, b in ((0, 4), (4, 8), (8, 10))]
         read = backend.encoder.read(parts)
     assert [(cube.span.start_s, cube.span.end_s) for cube in cubes] == [(0, 4), (4, 8), (8, 10)]
     assert [cube.boundary for cube in cubes] == ["limit", "limit", "end"]

@@ -5,28 +5,28 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from encoders.notes import COLOUR_NAMES, Glimpse, ScreenText, Thing
+from encoders.notes import COLOUR_NAMES, FrameNotes, ScreenText, Thing
 from pipeline.watching.describe import MOST_LINES, DescriptionPool
 
-Step = tuple[Glimpse, float | None]
+Step = tuple[FrameNotes, float | None]
 
 
 def coloured(**shares: float) -> np.ndarray:
     return np.array([shares.get(name, 0.0) for name in COLOUR_NAMES], np.float32)
 
 
-def saw(*lines: tuple[str, float]) -> Glimpse:
-    return Glimpse(lines, coloured(black=1.0))
+def saw(*lines: tuple[str, float]) -> FrameNotes:
+    return FrameNotes(lines, coloured(black=1.0))
 
 
-NOT_READ = Glimpse(None, coloured(black=1.0))
+NOT_READ = FrameNotes(None, coloured(black=1.0))
 
 
-def pooled(*glimpses: Glimpse) -> DescriptionPool:
+def pooled(*frame_notes_strategy: FrameNotes) -> DescriptionPool:
     """One step a second."""
     pool = DescriptionPool()
-    for second, glimpse in enumerate(glimpses):
-        pool.add(glimpse, None if second == 0 else 0.1, float(second))
+    for second, frame_notes in enumerate(frame_notes_strategy):
+        pool.add(frame_notes, None if second == 0 else 0.1, float(second))
     return pool
 
 
@@ -65,8 +65,8 @@ def test_motion_is_the_mean_of_the_steps_that_have_one() -> None:
 
 def test_notes_name_the_dominant_colours_largest_first() -> None:
     pool = DescriptionPool()
-    pool.add(Glimpse(None, coloured(red=0.5, blue=0.3, green=0.2)), None, 0.0)
-    pool.add(Glimpse(None, coloured(blue=0.9, pink=0.1)), 0.0, 1.0)
+    pool.add(FrameNotes(None, coloured(red=0.5, blue=0.3, green=0.2)), None, 0.0)
+    pool.add(FrameNotes(None, coloured(blue=0.9, pink=0.1)), 0.0, 1.0)
     notes = pool.notes((Thing("cat", 0.5),))
     assert (notes.colours, notes.steps, notes.things) == (("blue", "red"), 2, (Thing("cat", 0.5),))
 
@@ -77,17 +77,17 @@ def test_an_empty_pool_has_notes() -> None:
 
 
 sure = st.floats(0, 1, width=32).map(float)
-glimpses = st.builds(
-    Glimpse,
+frame_notes_strategy = st.builds(
+    FrameNotes,
     st.none() | st.lists(st.tuples(st.text(max_size=9), sure), max_size=4).map(tuple),
     st.lists(sure, min_size=len(COLOUR_NAMES), max_size=len(COLOUR_NAMES)).map(lambda one: np.array(one, np.float32)),
 )
-steps = st.lists(st.tuples(glimpses, st.none() | st.floats(0, 1)), max_size=12)
+steps = st.lists(st.tuples(frame_notes_strategy, st.none() | st.floats(0, 1)), max_size=12)
 
 
 def add_all(pool: DescriptionPool, taken: list[Step], start: int = 0) -> None:
-    for number, (glimpse, motion) in enumerate(taken, start):
-        pool.add(glimpse, motion, number / 3)
+    for number, (frame_notes, motion) in enumerate(taken, start):
+        pool.add(frame_notes, motion, number / 3)
 
 
 @given(steps, st.integers(0, 12))

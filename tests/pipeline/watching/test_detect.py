@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from encoders.base import Backend, Frame, FrameTokens
-from encoders.notes import Notes, Sighting, Thing
-from encoders.segmenters.uniform import UniformCubing
+from encoders.notes import Detection, Notes, Thing
+from encoders.segmenters.uniform import UniformSegmenter
 from pipeline.config import IngestConfig
 from pipeline.watching.cubes import new_cube_stream
-from pipeline.watching.detect import Noticing
-from pipeline.watching.encode import Seeing, Seen
+from pipeline.watching.detect import DetectStage
+from pipeline.watching.encode import EncodeStage, Step
 from tests.pipeline.fakes import colour_backend
 
 SHOWN = (0, 0, 1, 1, 0, 1, 0, 0, 0, 1)
@@ -30,7 +30,7 @@ class Spots:
     def __init__(self) -> None:
         self.shown = 0
 
-    def notice(
+    def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
         assert len(frames) == tokens.tokens.shape[1] == len(tokens.times_s) == len(evidence)
@@ -50,32 +50,32 @@ def pictures() -> list[Frame]:
 
 @pytest.fixture
 def backend() -> Backend:
-    return replace(colour_backend(), noticer=Spots())
+    return replace(colour_backend(), detector=Spots())
 
 
 class Watching:
     """The first two stages."""
 
     def __init__(self, backend: Backend) -> None:
-        self.seeing = Seeing(backend, UniformCubing(), 0.002)
-        self.noticing = Noticing(backend.noticer)
+        self.encode_stage = EncodeStage(backend, UniformSegmenter(), 0.002)
+        self.detect_stage = DetectStage(backend.detector)
 
-    def steps(self, frames: list[Frame], group: int) -> list[Seen]:
-        parts = map(self.noticing.noticed, self.seeing.parts(frames, group))
+    def steps(self, frames: list[Frame], group: int) -> list[Step]:
+        parts = map(self.detect_stage.detect, self.encode_stage.parts(frames, group))
         return [step for part in parts for step in part.steps]
 
 
-def seen(backend: Backend, group: int) -> list[Seen]:
+def steps_of(backend: Backend, group: int) -> list[Step]:
     return Watching(backend).steps(pictures(), group)
 
 
 @pytest.mark.parametrize("group", [1, 3, 16])
 def test_each_step_has_what_stands_out_and_similar_pictures_share_the_look(backend: Backend, group: int) -> None:
-    steps = seen(backend, group)
-    assert [bool(step.noticed) for step in steps] == [bool(spot) for spot in SHOWN]
+    steps = steps_of(backend, group)
+    assert [bool(step.detections) for step in steps] == [bool(spot) for spot in SHOWN]
     assert all(step.new for step in steps)
-    assert isinstance(backend.noticer, Spots)
-    assert backend.noticer.shown == LOOKED_AT
+    assert isinstance(backend.detector, Spots)
+    assert backend.detector.shown == LOOKED_AT
 
 
 @pytest.mark.parametrize("cut", range(1, len(SHOWN)))
@@ -83,20 +83,20 @@ def test_a_restored_stream_shares_as_an_uninterrupted_one(backend: Backend, cut:
     before = Watching(backend)
     first = before.steps(pictures()[:cut], 16)
     after = Watching(backend)
-    after.seeing.restore(before.seeing.state())
-    after.noticing.restore(before.noticing.state())
+    after.encode_stage.restore(before.encode_stage.state())
+    after.detect_stage.restore(before.detect_stage.state())
     second = after.steps(pictures()[cut:], 16)
-    assert [step.noticed for step in first + second] == [step.noticed for step in seen(backend, 16)]
-    assert isinstance(backend.noticer, Spots)
-    assert backend.noticer.shown == 2 * LOOKED_AT
+    assert [step.detections for step in first + second] == [step.detections for step in steps_of(backend, 16)]
+    assert isinstance(backend.detector, Spots)
+    assert backend.detector.shown == 2 * LOOKED_AT
 
 
 def test_a_cube_notes_when_and_only_where_it_is_asked_to(backend: Backend) -> None:
-    for config, noticed in (
-        (IngestConfig(cubing="uniform", same_picture=0.0), (Sighting("spot", 0.7, 2.0, 4.0),)),
-        (IngestConfig(cubing="uniform", same_picture=0.0, notice=False), ()),
+    for config, detections in (
+        (IngestConfig(cubing="uniform", same_picture=0.0), (Detection("spot", 0.7, 2.0, 4.0),)),
+        (IngestConfig(cubing="uniform", same_picture=0.0, detect=False), ()),
     ):
         stream = new_cube_stream(backend, config)
         first, *_ = stream.take(pictures())
-        assert Notes.from_plain(dict(first.notes)).noticed == noticed
-    assert IngestConfig().sampling != IngestConfig(notice=False).sampling
+        assert Notes.from_plain(dict(first.notes)).detections == detections
+    assert IngestConfig().sampling != IngestConfig(detect=False).sampling

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from encoders.base import Frame
-from encoders.notes import COLOUR_NAMES, Glimpse, Thing
+from encoders.notes import COLOUR_NAMES, FrameNotes, Thing
 from encoders.sketch import miniature, sketch
 from pipeline.config import IngestConfig
-from pipeline.watching.encode import Part, Seen
-from pipeline.watching.ocr import UNLIKELY_S, Glimpsing
+from pipeline.watching.encode import Part, Step
+from pipeline.watching.ocr import UNLIKELY_S, OcrStage
 
 CONFIG = IngestConfig(screen_text_every_s=2.0)
 
 
-class Reader:
+class ScriptedDescriber:
     """Reads what it is told to and remembers when it looked and when it read."""
 
     def __init__(self, lines: Sequence[str] = ()) -> None:
@@ -29,11 +29,11 @@ class Reader:
         self.looked: list[float] = []
         self.read: list[float] = []
 
-    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+    def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
         (self.read if read_screen else self.looked).append(frame.time_s)
         colours = np.zeros(len(COLOUR_NAMES), np.float32)
         colours[int(frame.time_s) % len(COLOUR_NAMES)] = 1.0
-        return Glimpse(self.lines if read_screen else None, colours)
+        return FrameNotes(self.lines if read_screen else None, colours)
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         return ()
@@ -49,64 +49,64 @@ def steps(pictures: Sequence[npt.NDArray[np.uint8]], new: bool = True, border_at
     seen = []
     for second, rgb in enumerate(pictures):
         frame = Frame(rgb, float(second))
-        step = Seen(frame, Frame(miniature(rgb), frame.time_s), sketch(rgb), new or second == 0)
+        step = Step(frame, Frame(miniature(rgb), frame.time_s), sketch(rgb), new or second == 0)
         step.border = "change" if second == border_at else None
         seen.append(step)
     return Part(seen, True)
 
 
 def test_what_looks_like_text_is_read_as_often_as_it_may_be() -> None:
-    reader = Reader()
-    Glimpsing(reader, CONFIG).looked(steps([grey(second, "Welcome back") for second in range(9)]))
+    reader = ScriptedDescriber()
+    OcrStage(reader, CONFIG).annotate(steps([grey(second, "Welcome back") for second in range(9)]))
     assert reader.read == [0.0, 2.0, 4.0, 6.0, 8.0]
 
 
 def test_what_does_not_is_read_seldom() -> None:
-    reader = Reader()
-    Glimpsing(reader, CONFIG).looked(steps([grey(second) for second in range(25)]))
+    reader = ScriptedDescriber()
+    OcrStage(reader, CONFIG).annotate(steps([grey(second) for second in range(25)]))
     assert reader.read == [0.0, UNLIKELY_S, 2 * UNLIKELY_S]
 
 
 def test_where_there_was_text_it_is_read_again_until_it_is_gone() -> None:
-    reader = Reader(["faint"])
-    glimpsing = Glimpsing(reader, CONFIG)
-    glimpsing.looked(steps([grey(second) for second in range(5)]))
+    reader = ScriptedDescriber(["faint"])
+    stage = OcrStage(reader, CONFIG)
+    stage.annotate(steps([grey(second) for second in range(5)]))
     assert reader.read == [0.0, 2.0, 4.0]
 
 
 def test_every_cube_is_read_at_its_first_step() -> None:
-    reader = Reader()
-    Glimpsing(reader, CONFIG).looked(steps([grey(second) for second in range(9)], border_at=5))
+    reader = ScriptedDescriber()
+    OcrStage(reader, CONFIG).annotate(steps([grey(second) for second in range(9)], border_at=5))
     assert reader.read == [0.0, 5.0]
 
 
 def test_a_picture_that_did_not_change_is_not_read_again() -> None:
-    reader = Reader()
-    Glimpsing(reader, CONFIG).looked(steps([grey(0, "Welcome back")] * 30))
+    reader = ScriptedDescriber()
+    OcrStage(reader, CONFIG).annotate(steps([grey(0, "Welcome back")] * 30))
     assert reader.read == [0.0]
 
 
 def test_nothing_is_read_where_that_is_off() -> None:
-    reader = Reader()
-    Glimpsing(reader, replace(CONFIG, screen_text=False)).looked(steps([grey(0, "Welcome back")] * 3))
+    reader = ScriptedDescriber()
+    OcrStage(reader, replace(CONFIG, screen_text=False)).annotate(steps([grey(0, "Welcome back")] * 3))
     assert (reader.read, reader.looked) == ([], [0.0, 1.0, 2.0])
 
 
 def test_near_duplicates_share_their_colours() -> None:
-    reader = Reader()
-    part = Glimpsing(reader, replace(CONFIG, screen_text=False)).looked(steps([grey(0)] * 4, new=False))
+    reader = ScriptedDescriber()
+    part = OcrStage(reader, replace(CONFIG, screen_text=False)).annotate(steps([grey(0)] * 4, new=False))
     assert reader.looked == [0.0]
-    assert all(step.glimpse is not None and step.glimpse.colours[0] == 1.0 for step in part.steps)
+    assert all(step.frame_notes is not None and step.frame_notes.colours[0] == 1.0 for step in part.steps)
     assert all(step.frame is None for step in part.steps)
 
 
 @pytest.mark.parametrize("at", range(1, 12))
 def test_a_restored_stage_reads_when_an_uninterrupted_one_does(at: int) -> None:
     pictures = [grey(second, "Welcome" if 4 <= second < 9 else "") for second in range(24)]
-    whole, first, second = Reader(), Reader(), Reader()
-    Glimpsing(whole, CONFIG).looked(steps(pictures, border_at=7))
+    whole, first, second = ScriptedDescriber(), ScriptedDescriber(), ScriptedDescriber()
+    OcrStage(whole, CONFIG).annotate(steps(pictures, border_at=7))
     all_steps = steps(pictures, border_at=7).steps
-    begun, resumed = Glimpsing(first, CONFIG), Glimpsing(second, CONFIG)
-    resumed.restore(begun.looked(Part(all_steps[:at], True)).states["glimpsing"])
-    resumed.looked(Part(all_steps[at:], True))
+    begun, resumed = OcrStage(first, CONFIG), OcrStage(second, CONFIG)
+    resumed.restore(begun.annotate(Part(all_steps[:at], True)).states["glimpsing"])
+    resumed.annotate(Part(all_steps[at:], True))
     assert first.read + second.read == whole.read

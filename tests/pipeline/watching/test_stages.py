@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from pipeline.watching.stages import Line, prefetched
+from pipeline.watching.stages import Stages, prefetched
 
 
 class Counting:
@@ -102,7 +102,7 @@ def test_an_iterator_without_close_will_do() -> None:
 
 def test_a_line_of_stages_keeps_the_order_and_its_bounds() -> None:
     source = Counting(60)
-    with Line() as line:
+    with Stages() as line:
         made = line.ahead(source.items(), 2)
         doubled = line.ahead((2 * number for number in made), 3)
         for taken, number in enumerate(line.ahead((number + 1 for number in doubled), 1)):
@@ -117,7 +117,7 @@ def test_an_error_in_the_middle_of_a_line_comes_out_at_its_end_after_what_was_be
             yield 6 / (2 - number)
 
     source = Counting(1000)
-    with Line() as line:
+    with Stages() as line:
         last = line.ahead(map(str, line.ahead(halves(line.ahead(source.items(), 2)), 2)), 2)
         assert [next(last), next(last)] == ["3.0", "6.0"]
         with pytest.raises(ZeroDivisionError):
@@ -133,7 +133,7 @@ def test_leaving_ends_stages_that_wait_for_one_another() -> None:
         yield from source.items()
         here.wait()
 
-    with Line() as line:
+    with Stages() as line:
         last = line.ahead(map(abs, line.ahead(map(abs, line.ahead(slow(), 4)), 4)), 4)
         assert [next(last), next(last), next(last)] == [0, 1, 2]
         here.set()

@@ -6,46 +6,46 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoders.notes import Notes, Sighting, Thing
-from pipeline.watching.track import MOST_KEPT, MOST_TOLD, Sightings
+from encoders.notes import Detection, Notes, Thing
+from pipeline.watching.track import MOST_KEPT, MOST_REPORTED, Tracker
 
 
-def seen(*steps: dict[str, float]) -> list[Sighting]:
+def tracked(*steps: dict[str, float]) -> list[Detection]:
     """One step a second from 10 s on."""
-    sightings = Sightings()
+    tracker = Tracker()
     for number, step in enumerate(steps):
-        sightings.add([Thing(name, probability) for name, probability in step.items()], 10.0 + number)
-    return list(sightings.clearest())
+        tracker.add([Thing(name, probability) for name, probability in step.items()], 10.0 + number)
+    return list(tracker.clearest())
 
 
 def test_a_word_that_stands_out_twice_is_a_sighting_until_it_is_gone() -> None:
-    assert seen({}, {"car": 0.5}, {"car": 0.52}, {}, {}) == [Sighting("car", 0.52, 11.0, 13.0)]
+    assert tracked({}, {"car": 0.5}, {"car": 0.52}, {}, {}) == [Detection("car", 0.52, 11.0, 13.0)]
 
 
 def test_once_is_chance_unless_it_is_very_clear() -> None:
-    assert seen({"car": 0.59}, {}, {}) == []
-    assert seen({"car": 0.61}, {}, {}) == [Sighting("car", 0.61, 10.0, 11.0)]
+    assert tracked({"car": 0.59}, {}, {}) == []
+    assert tracked({"car": 0.61}, {}, {}) == [Detection("car", 0.61, 10.0, 11.0)]
 
 
 def test_what_is_only_noticed_carries_on_and_never_begins() -> None:
-    assert seen({"car": 0.4}, {"car": 0.4}) == []
-    assert seen({"car": 0.4}, {"car": 0.6}, {"car": 0.4}, {}, {}) == [Sighting("car", 0.6, 11.0, 13.0)]
+    assert tracked({"car": 0.4}, {"car": 0.4}) == []
+    assert tracked({"car": 0.4}, {"car": 0.6}, {"car": 0.4}, {}, {}) == [Detection("car", 0.6, 11.0, 13.0)]
 
 
 def test_one_step_without_it_does_not_end_it_and_two_do() -> None:
-    assert seen({"car": 0.6}, {}, {"car": 0.6}) == [Sighting("car", 0.6, 10.0, None)]
-    assert [one.start_s for one in seen({"car": 0.6}, {}, {}, {"car": 0.6})] == [10.0, 13.0]
+    assert tracked({"car": 0.6}, {}, {"car": 0.6}) == [Detection("car", 0.6, 10.0, None)]
+    assert [one.start_s for one in tracked({"car": 0.6}, {}, {}, {"car": 0.6})] == [10.0, 13.0]
 
 
 def test_the_cube_may_end_first() -> None:
-    assert seen({"car": 0.6}, {"car": 0.6}) == [Sighting("car", 0.6, 10.0, None)]
-    assert seen({"car": 0.6}, {}) == [Sighting("car", 0.6, 10.0, 11.0)]
+    assert tracked({"car": 0.6}, {"car": 0.6}) == [Detection("car", 0.6, 10.0, None)]
+    assert tracked({"car": 0.6}, {}) == [Detection("car", 0.6, 10.0, 11.0)]
 
 
 def test_the_clearest_come_first_and_there_are_never_many() -> None:
     names = {f"thing {n}": 0.61 + n / 1000 for n in range(200)}
-    told = seen(names, {}, {}, {"other": 0.9})
-    assert len(told) == MOST_TOLD
+    told = tracked(names, {}, {}, {"other": 0.9})
+    assert len(told) == MOST_REPORTED
     assert told[0].name == "other"
     assert told[1].name == "thing 199"
 
@@ -57,10 +57,10 @@ steps = st.lists(
 
 @given(steps, steps)
 def test_a_saved_state_goes_on_as_if_nothing_had_happened(before: list[dict], after: list[dict]) -> None:
-    whole = Sightings()
+    whole = Tracker()
     for number, step in enumerate(before):
         whole.add([Thing(*one) for one in step.items()], float(number))
-    restored = Sightings.restored(json.loads(json.dumps(whole.plain())))
+    restored = Tracker.restored(json.loads(json.dumps(whole.plain())))
     for number, step in enumerate(after, len(before)):
         for one in (whole, restored):
             one.add([Thing(*pair) for pair in step.items()], float(number))
@@ -70,13 +70,13 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(before: list[dict], af
 
 @given(steps)
 def test_sightings_neither_overlap_nor_end_before_they_start(taken: list[dict]) -> None:
-    told = sorted(seen(*taken), key=lambda one: (one.name, one.start_s))
+    told = sorted(tracked(*taken), key=lambda one: (one.name, one.start_s))
     assert all(one.end_s is None or one.end_s > one.start_s for one in told)
     for one, following in pairwise(told):
         assert one.name != following.name or (one.end_s is not None and one.end_s < following.start_s)
 
 
 def test_notes_keep_them_and_do_without() -> None:
-    notes = Notes(noticed=(Sighting("car", 0.6, 1.0, None), Sighting("cat", 0.5, 0.0, 2.5)))
+    notes = Notes(detections=(Detection("car", 0.6, 1.0, None), Detection("cat", 0.5, 0.0, 2.5)))
     assert Notes.from_plain(json.loads(json.dumps(notes.to_plain()))) == notes
     assert "noticed" not in Notes().to_plain()

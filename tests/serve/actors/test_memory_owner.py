@@ -14,7 +14,7 @@ from encoders.base import KeySpace
 from memory.records import CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord
 from memory.retrieval.index_snapshot import videos_in
 from memory.retrieval.keeper import drop_naming, snapshot_path
-from memory.retrieval.retriever import RecallRequest
+from memory.retrieval.retriever import RetrievalRequest
 from memory.store.base import Commit
 from memory.store.opening import StoreHold
 from serve.actors.deployments import MemoryOwner
@@ -57,7 +57,7 @@ def test_it_answers_follows_and_leaves_a_snapshot(tmp_path: Path) -> None:
             remember(hold, "a")
             assert [hit.ordinal for hit in await owner.search(RED, 9, None)] == [0, 1]
             remember(hold, "b")
-            assert len((await owner.recall("b", RecallRequest(RED))).hits) == 2
+            assert len((await owner.retrieve("b", RetrievalRequest(RED))).hits) == 2
             before, after = await owner.neighbours("b", TimeSpan(1, 2))
             assert (before and before.ordinal, after) == (0, None)
             while {hit.video_id for hit in await owner.search(RED, 9, None)} != {"a", "b"}:

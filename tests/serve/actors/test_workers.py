@@ -18,7 +18,7 @@ from pipeline.library import Identity, stream_record
 from serve.actors import live_worker, workers
 from serve.actors.live_worker import LiveWorker
 from serve.actors.workers import IngestWorker
-from serve.jobs.job_queue import Jobs
+from serve.jobs.job_queue import JobQueue
 from serve.settings import Settings
 from tests.contracts.store_cases import record
 from tests.memory.store.stoppable import StoppableServer
@@ -26,7 +26,7 @@ from tests.pipeline.fakes import colour_backend, write_scenes
 from tests.pipeline.test_live import BEGAN_US, jpeg
 
 BACKEND = colour_backend()
-PATIENCE_S = 60.0
+DEADLINE_S = 60.0
 COLOURS = ["red", "blue", "white", "green"] * 2
 
 
@@ -59,11 +59,11 @@ def queued(hold: StoreHold, settings: Settings, film: Path, video_id: str) -> No
     sampling = settings.ingest_config().sampling
     names = {"backend": BACKEND.name, "key_space": str(BACKEND.keys.space), "sampling": sampling}
     hold.store.create_video(record(video_id, status="queued", sha256=video_id, media=str(film), **names))
-    Jobs(hold.client(), 30.0).add(video_id)
+    JobQueue(hold.client(), 30.0).add(video_id)
 
 
 def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + DEADLINE_S
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -86,11 +86,11 @@ def test_an_ingest_worker_waits_for_its_store_without_losing_the_job(
 
     monkeypatch.setattr(RedisStore, "commit", commit)
     worker = IngestWorker(settings, BACKEND, "one")
-    assert gone.wait(PATIENCE_S)
+    assert gone.wait(DEADLINE_S)
     assert worker.ping()
     server.start()
     until(lambda: hold.store.video("v2").status == "ready")
-    until(lambda: Jobs(hold.client(), 30.0).waiting() == 0)
+    until(lambda: JobQueue(hold.client(), 30.0).waiting() == 0)
     worker.leave()
     assert committed == list(range(1, len(committed) + 1)), "one worker, one claim, every commit once"
     exports = [list(export_lines(hold.store, one))[:-1] for one in ("v1", "v2")]
@@ -110,11 +110,11 @@ def test_an_ingest_worker_leaves_although_its_store_is_away(
 
     monkeypatch.setattr(RedisStore, "commit", commit)
     worker = IngestWorker(settings, BACKEND, "one")
-    assert gone.wait(PATIENCE_S)
+    assert gone.wait(DEADLINE_S)
     worker.leave()
     assert not worker.ping()
     server.start()
-    assert Jobs(hold.client(), 30.0).videos() == {"v1"}, "whoever starts next goes on"
+    assert JobQueue(hold.client(), 30.0).videos() == {"v1"}, "whoever starts next goes on"
 
 
 def test_a_live_worker_goes_on_after_its_store_was_away(

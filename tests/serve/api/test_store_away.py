@@ -36,7 +36,7 @@ ASKS: dict[str, Ask] = {
 }
 
 
-async def _told(use: Service, ask: Ask) -> httpx.Response:
+async def _response(use: Service, ask: Ask) -> httpx.Response:
     transport = httpx.ASGITransport(new_app(use, None, None))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
         return await asyncio.wait_for(ask(client), SOON_S)
@@ -44,7 +44,7 @@ async def _told(use: Service, ask: Ask) -> httpx.Response:
 
 @pytest.mark.parametrize("name", ["ask", "list", "video", "timeline", "delete", "stream"])
 def test_a_store_that_is_away_is_said_so_at_once(name: str, away: Service) -> None:
-    response = asyncio.run(_told(away, ASKS[name]))
+    response = asyncio.run(_response(away, ASKS[name]))
     assert response.status_code == 503
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == "store.unavailable"
@@ -76,7 +76,7 @@ def away(server: StoppableServer, use: Service) -> Any:
 def test_when_it_is_back_everything_is_as_it_was(server: StoppableServer, use: Service) -> None:
     server.kill()
     server.start()
-    response = asyncio.run(_told(use, ASKS["video"]))
+    response = asyncio.run(_response(use, ASKS["video"]))
     assert (response.status_code, response.json()["cubes"]) == (200, 1)
 
 

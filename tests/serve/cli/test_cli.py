@@ -16,11 +16,11 @@ from encoders.base import Backend
 from memory.store.embedded import EmbeddedValkey
 from pipeline.language.protocol import LanguageModel
 from serve import wiring
-from serve.api.schemas import Answer, SearchResult, Timeline, Video
+from serve.api.schemas import AnswerBody, SearchResult, Timeline, Video
 from serve.cli.command_line import main
 from serve.settings import Settings
 from tests.pipeline.fakes import write_scenes
-from tests.pipeline.media import Recipe, cut, steady, write_audio_only, write_video
+from tests.pipeline.media import VideoRecipe, cut, steady, write_audio_only, write_video
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample.mp4"
 
@@ -97,7 +97,7 @@ def text(folder: Path) -> Path:
 
 def beheaded(folder: Path) -> Path:
     """The first half of a file whose index is at its end."""
-    return cut(write_video(folder / "whole.mp4", Recipe(steady(4))), folder / "beheaded.mp4", 0.5)
+    return cut(write_video(folder / "whole.mp4", VideoRecipe(steady(4))), folder / "beheaded.mp4", 0.5)
 
 
 def folder_of(folder: Path) -> Path:
@@ -136,16 +136,16 @@ def test_what_is_no_video_is_refused(
 
 
 ODD = {
-    "one frame": (Recipe([0]), 0.05, 1.0),
-    "0.3 s": (Recipe(steady(0.3)), 0.2, 1.0),
-    "variable frame rate": (Recipe([0, 40, 400, 1100, 1130, 2900, 3000]), 3.0, 4.0),
-    "rotated": (Recipe(steady(1.5), rotation=90), 1.4, 2.0),
-    "sound beside": (Recipe(steady(1.5), audio_s=1.5), 1.4, 2.0),
+    "one frame": (VideoRecipe([0]), 0.05, 1.0),
+    "0.3 s": (VideoRecipe(steady(0.3)), 0.2, 1.0),
+    "variable frame rate": (VideoRecipe([0, 40, 400, 1100, 1130, 2900, 3000]), 3.0, 4.0),
+    "rotated": (VideoRecipe(steady(1.5), rotation=90), 1.4, 2.0),
+    "sound beside": (VideoRecipe(steady(1.5), audio_s=1.5), 1.4, 2.0),
 }
 
 
 @pytest.mark.parametrize(("recipe", "least_s", "most_s"), ODD.values(), ids=ODD.keys())
-def test_odd_videos_are_watched(run: Run, tmp_path: Path, recipe: Recipe, least_s: float, most_s: float) -> None:
+def test_odd_videos_are_watched(run: Run, tmp_path: Path, recipe: VideoRecipe, least_s: float, most_s: float) -> None:
     result = run("ingest", write_video(tmp_path / "odd.mp4", recipe), "--json")
     assert result.status == 0
     video = Video.model_validate(result.json["video"])
@@ -157,10 +157,10 @@ def test_odd_videos_are_watched(run: Run, tmp_path: Path, recipe: Recipe, least_
 
 
 def test_what_comes_before_damage_answers_and_says_partial(run: Run, tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.mp4", Recipe(steady(6), faststart=True, options={"g": "10"}))
+    whole = write_video(tmp_path / "whole.mp4", VideoRecipe(steady(6), faststart=True, options={"g": "10"}))
     result = run("ask", cut(whole, tmp_path / "cut.mp4", 0.6), "What is shown at 0:01?", "--json")
     assert result.status == 0
-    video, answer = Video.model_validate(result.json["video"]), Answer.model_validate(result.json["answers"][0])
+    video, answer = Video.model_validate(result.json["video"]), AnswerBody.model_validate(result.json["answers"][0])
     assert video.error is not None
     assert (video.status, video.error.code, answer.video_status) == ("partial", "media.damaged", "partial")
     assert 1.0 <= video.ingested_s < 5.0
@@ -174,7 +174,7 @@ def test_ask_answers_with_times(run: Run, cat: Path) -> None:
     result = run("ask", cat, "When does the cat appear?", "Is there a submarine?", "--json")
     assert result.status == 0
     video = Video.model_validate(result.json["video"])
-    found, missing = (Answer.model_validate(answer) for answer in result.json["answers"])
+    found, missing = (AnswerBody.model_validate(answer) for answer in result.json["answers"])
     assert found.question == "When does the cat appear?"
     assert found.supported
     assert found.citations[0].video_id == video.id

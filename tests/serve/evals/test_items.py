@@ -16,7 +16,7 @@ from pipeline.answering.mentions import times_in
 from serve.errors import BadRequest
 from serve.evals.concat import Placed
 from serve.evals.concat_items import map_items, shown
-from serve.evals.items import Clip, Item, load_items, parsed
+from serve.evals.items import ClipTruth, Item, load_items, parsed
 from serve.evals.sets import questions
 
 SETS = ("clips", "sample", "wheels")
@@ -67,7 +67,7 @@ def test_committed_questions_agree_with_themselves(name: str) -> None:
         assert all(time <= clip.seconds for time in times_in(item.question)), item
         assert item.refusal == (item.kind == "absent"), item
         assert item.refusal or item.spans, item
-        assert not item.known or item.subject in words, f"{item.subject} is no word of the vocabulary"
+        assert not item.in_vocabulary or item.subject in words, f"{item.subject} is no word of the vocabulary"
         if item.refusal:
             assert item.subject not in clip.shows or times_in(item.question), item
         elif item.subject and item.kind not in ("before", "after"):
@@ -78,13 +78,13 @@ def test_committed_questions_agree_with_themselves(name: str) -> None:
 def test_there_are_enough_of_them() -> None:
     items = [item for name in SETS for item in questions(name).items]
     assert len(items) >= 40
-    assert sum(item.known for item in items) >= 25
+    assert sum(item.in_vocabulary for item in items) >= 25
     assert len({item.video for item in items}) >= 8
 
 
 CLIPS = {
-    "cat.mp4": Clip(10.0, {"cat": ((0.0, 4.0), (6.0, 10.0))}),
-    "dog.mp4": Clip(5.0, {"dog": ((1.0, 5.0),), "cat": ((0.0, 1.0),)}),
+    "cat.mp4": ClipTruth(10.0, {"cat": ((0.0, 4.0), (6.0, 10.0))}),
+    "dog.mp4": ClipTruth(5.0, {"dog": ((1.0, 5.0),), "cat": ((0.0, 1.0),)}),
 }
 ORDER = (Placed("cat.mp4", 0.0, 10.0), Placed("dog.mp4", 10.0, 15.0), Placed("cat.mp4", 15.0, 25.0))
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from memory.store.connection import connect
 from memory.store.redis_store import RedisStore
-from serve.jobs.job_queue import Jobs
+from serve.jobs.job_queue import JobQueue
 from serve.jobs.removal import Removal
 
 
@@ -30,7 +30,7 @@ def delete(url: str, data_dir: Path, video_id: str, survived: int) -> None:
         return send(*arguments, **options)
 
     client.execute_command = dying
-    Removal(RedisStore(client), Jobs(client, 10.0), data_dir).delete(video_id)
+    Removal(RedisStore(client), JobQueue(client, 10.0), data_dir).delete(video_id)
 
 
 def main(url: str, data_dir: str, video_id: str) -> None:

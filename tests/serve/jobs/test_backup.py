@@ -18,7 +18,7 @@ from serve.cli.command_line import main
 from serve.errors import DiskFull
 from serve.jobs import backup
 from serve.jobs.backup import BackupRefused, back_up, restore
-from serve.jobs.job_queue import Jobs
+from serve.jobs.job_queue import JobQueue
 from serve.jobs.media import media_file
 from serve.jobs.removal import Removal
 from serve.settings import Settings
@@ -37,7 +37,7 @@ def hold(tmp_path: Path) -> Iterator[StoreHold]:
 
 def kept(hold: StoreHold, data_dir: Path, video_id: str) -> Removal:
     """A video of two cubes with a kept file."""
-    removal = Removal(hold.store, Jobs(hold.client(), 10.0), data_dir)
+    removal = Removal(hold.store, JobQueue(hold.client(), 10.0), data_dir)
     file = removal.make_media() / f"{video_id}.mp4"
     file.write_bytes(b"film of " + video_id.encode())
     hold.store.create_video(record(video_id, media=str(file), sha256=video_id))
@@ -104,7 +104,7 @@ def test_a_copied_folder_deletes_its_own_files_only(hold: StoreHold, tmp_path: P
     kept(hold, tmp_path / "data", "vid_a")
     subprocess.run(["cp", "-a", str(tmp_path / "data"), str(tmp_path / "copy")], check=True)
     with StoreHold(settings(tmp_path / "copy").store_config()) as copy:
-        removal = Removal(copy.store, Jobs(copy.client(), 10.0), tmp_path / "copy")
+        removal = Removal(copy.store, JobQueue(copy.client(), 10.0), tmp_path / "copy")
         film = media_file(copy.store.video("vid_a"), tmp_path / "copy")
         assert film == tmp_path / "copy" / "media" / "vid_a.mp4"
         removal.delete("vid_a")

@@ -8,7 +8,7 @@ import pytest
 
 from memory.store.connection import connect_socket
 from memory.store.embedded import EmbeddedValkey
-from serve.jobs.job_queue import STREAM, Job, Jobs
+from serve.jobs.job_queue import STREAM, Job, JobQueue
 
 LEASE_S = 0.2
 LONG_S = 60.0
@@ -29,20 +29,20 @@ def client(_client: Any) -> Any:
 
 
 @pytest.fixture
-def jobs(client: Any) -> Jobs:
+def jobs(client: Any) -> JobQueue:
     """A queue whose leases do not run out while a test runs."""
-    queue = Jobs(client, LONG_S)
+    queue = JobQueue(client, LONG_S)
     queue.prepare()
     return queue
 
 
 @pytest.fixture
-def short(jobs: Jobs, client: Any) -> Jobs:
+def short(jobs: JobQueue, client: Any) -> JobQueue:
     """The same queue as a worker with a short lease sees it."""
-    return Jobs(client, LEASE_S)
+    return JobQueue(client, LEASE_S)
 
 
-def taken(jobs: Jobs, worker: str) -> Job:
+def taken(jobs: JobQueue, worker: str) -> Job:
     """A job that is there, or that is about to be given free."""
     deadline = time.monotonic() + 10
     while (job := jobs.take(worker, 0.01)) is None:
@@ -57,25 +57,25 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_an_empty_queue_gives_nothing(jobs: Jobs) -> None:
+def test_an_empty_queue_gives_nothing(jobs: JobQueue) -> None:
     assert jobs.take("one", 0.01) is None
     assert jobs.waiting() == 0
 
 
-def test_preparing_twice_keeps_what_is_there(jobs: Jobs) -> None:
+def test_preparing_twice_keeps_what_is_there(jobs: JobQueue) -> None:
     jobs.add("v1")
     jobs.prepare()
     assert taken(jobs, "one").video_id == "v1"
 
 
 def test_what_was_added_before_the_group_was_made_is_found(client: Any) -> None:
-    early = Jobs(client, LONG_S)
+    early = JobQueue(client, LONG_S)
     early.add("v1")
     early.prepare()
     assert taken(early, "one").video_id == "v1"
 
 
-def test_each_job_goes_to_one_worker_in_order(jobs: Jobs) -> None:
+def test_each_job_goes_to_one_worker_in_order(jobs: JobQueue) -> None:
     for video in ("v1", "v2", "v3"):
         jobs.add(video)
     got = [taken(jobs, worker) for worker in ("one", "two", "one")]
@@ -84,14 +84,14 @@ def test_each_job_goes_to_one_worker_in_order(jobs: Jobs) -> None:
     assert jobs.waiting() == 3
 
 
-def test_done_removes_a_job(jobs: Jobs, client: Any) -> None:
+def test_done_removes_a_job(jobs: JobQueue, client: Any) -> None:
     jobs.add("v1")
     jobs.done(taken(jobs, "one"))
     assert jobs.waiting() == 0
     assert client.xpending(STREAM, "ingest")["pending"] == 0
 
 
-def test_a_job_whose_lease_ran_out_goes_to_another(jobs: Jobs, short: Jobs) -> None:
+def test_a_job_whose_lease_ran_out_goes_to_another(jobs: JobQueue, short: JobQueue) -> None:
     jobs.add("v1")
     first = taken(jobs, "one")
     second = taken(short, "two")
@@ -101,7 +101,7 @@ def test_a_job_whose_lease_ran_out_goes_to_another(jobs: Jobs, short: Jobs) -> N
     assert taken(short, "three").tries == 3
 
 
-def test_a_renewed_job_stays(jobs: Jobs, short: Jobs) -> None:
+def test_a_renewed_job_stays(jobs: JobQueue, short: JobQueue) -> None:
     jobs.add("v1")
     job = taken(jobs, "one")
     began = time.monotonic()
@@ -115,21 +115,21 @@ def test_a_renewed_job_stays(jobs: Jobs, short: Jobs) -> None:
     assert taken(short, "two").tries == 2
 
 
-def test_renewing_does_not_count_as_a_try(jobs: Jobs, short: Jobs) -> None:
+def test_renewing_does_not_count_as_a_try(jobs: JobQueue, short: JobQueue) -> None:
     jobs.add("v1")
     job = taken(jobs, "one")
     assert all(jobs.renew("one", job) for _ in range(5))
     assert taken(short, "two").tries == 2
 
 
-def test_a_job_that_is_done_cannot_be_renewed(jobs: Jobs) -> None:
+def test_a_job_that_is_done_cannot_be_renewed(jobs: JobQueue) -> None:
     jobs.add("v1")
     job = taken(jobs, "one")
     jobs.done(job)
     assert not jobs.renew("one", job)
 
 
-def test_a_job_given_back_is_free_at_once_and_last(jobs: Jobs) -> None:
+def test_a_job_given_back_is_free_at_once_and_last(jobs: JobQueue) -> None:
     jobs.add("v1")
     jobs.add("v2")
     first = taken(jobs, "one")
@@ -139,7 +139,7 @@ def test_a_job_given_back_is_free_at_once_and_last(jobs: Jobs) -> None:
     assert not jobs.renew("one", first)
 
 
-def test_a_videos_jobs_are_forgotten_leased_or_not(jobs: Jobs, short: Jobs, client: Any) -> None:
+def test_a_videos_jobs_are_forgotten_leased_or_not(jobs: JobQueue, short: JobQueue, client: Any) -> None:
     for video in ("v1", "v2", "v1"):
         jobs.add(video)
     first = taken(jobs, "one")
@@ -152,11 +152,11 @@ def test_a_videos_jobs_are_forgotten_leased_or_not(jobs: Jobs, short: Jobs, clie
 
 
 def test_where_there_is_no_queue_nothing_is_forgotten(client: Any) -> None:
-    Jobs(client, LONG_S).forget("v1")
+    JobQueue(client, LONG_S).forget("v1")
     assert client.exists(STREAM) == 0
 
 
-def test_held_keeps_a_job_for_as_long_as_the_block_lasts(jobs: Jobs, short: Jobs, client: Any) -> None:
+def test_held_keeps_a_job_for_as_long_as_the_block_lasts(jobs: JobQueue, short: JobQueue, client: Any) -> None:
     jobs.add("v1")
     job = taken(short, "one")
     with short.held("one", job) as lost:
@@ -174,7 +174,7 @@ def _idle_ms(client: Any, job: Job, seen: list[int]) -> bool:
     return True
 
 
-def test_held_says_when_another_has_the_job(jobs: Jobs, short: Jobs, client: Any) -> None:
+def test_held_says_when_another_has_the_job(jobs: JobQueue, short: JobQueue, client: Any) -> None:
     jobs.add("v1")
     job = taken(jobs, "one")
     with short.held("one", job) as lost:
@@ -182,7 +182,7 @@ def test_held_says_when_another_has_the_job(jobs: Jobs, short: Jobs, client: Any
         assert lost.wait(10)
 
 
-def test_held_says_when_the_job_is_gone(jobs: Jobs, short: Jobs) -> None:
+def test_held_says_when_the_job_is_gone(jobs: JobQueue, short: JobQueue) -> None:
     jobs.add("v1")
     job = taken(jobs, "one")
     with short.held("one", job) as lost:
@@ -190,7 +190,7 @@ def test_held_says_when_the_job_is_gone(jobs: Jobs, short: Jobs) -> None:
         assert lost.wait(10)
 
 
-def test_a_deleted_entry_of_a_dead_worker_is_passed_over(jobs: Jobs, short: Jobs, client: Any) -> None:
+def test_a_deleted_entry_of_a_dead_worker_is_passed_over(jobs: JobQueue, short: JobQueue, client: Any) -> None:
     jobs.add("v1")
     client.xdel(STREAM, taken(jobs, "one").id)
     jobs.add("v2")

@@ -19,11 +19,11 @@ import pytest
 from memory.config import StoreConfig
 from memory.errors import CommitRefused, UnknownVideo
 from memory.records import VideoError
-from memory.store.connection import SCHEMA, VideoKeys
+from memory.store.connection import SCHEMA, RedisKeys
 from memory.store.opening import StoreHold
 from serve.actors.workers import fail
 from serve.api.service import Service
-from serve.jobs.job_queue import Jobs
+from serve.jobs.job_queue import JobQueue
 from serve.jobs.removal import Removal
 from serve.settings import Settings
 from tests.contracts.store_cases import cube, full, record
@@ -48,7 +48,7 @@ def hold(_hold: StoreHold) -> StoreHold:
 
 @pytest.fixture
 def removal(hold: StoreHold, tmp_path: Path) -> Removal:
-    jobs = Jobs(hold.client(), 10.0)
+    jobs = JobQueue(hold.client(), 10.0)
     jobs.prepare()
     return Removal(hold.store, jobs, tmp_path)
 
@@ -61,7 +61,7 @@ def uploaded(removal: Removal, folder: Path, video_id: str, **fields: Any) -> Pa
     store, jobs = removal._store, removal._jobs
     store.create_video(record(video_id, **{"media": str(file), "sha256": "", **fields}))
     store.commit(video_id, full(store.claim(video_id), 0, 16, [cube(0)]))
-    store._client.set(VideoKeys(video_id)["thread:1"], "asked")
+    store._client.set(RedisKeys(video_id)["thread:1"], "asked")
     jobs.add(video_id)
     jobs.take("one", 0.01)
     jobs.add(video_id)
@@ -101,7 +101,7 @@ def test_nothing_of_a_deleted_video_is_left_on_disk(tmp_path: Path) -> None:
     """The embedded server's log of commands is written anew, without it."""
     config = StoreConfig(tmp_path)
     with StoreHold(config) as hold:
-        removal = Removal(hold.store, Jobs(hold.client(), 10.0), tmp_path)
+        removal = Removal(hold.store, JobQueue(hold.client(), 10.0), tmp_path)
         removal._jobs.prepare()
         uploaded(removal, tmp_path, "vid_secret")
         logs = tmp_path / "store" / "appendonlydir"
@@ -155,7 +155,7 @@ def test_what_nothing_was_added_to_for_long_is_deleted(removal: Removal, tmp_pat
     removal._store.create_video(record("vid_never", status="failed", sha256="", created_s=now_s - 9 * DAY_S))
     watched = {"vid_old": 8, "vid_live": 0, "vid_new": 1, "vid_left": 40, "vid_wait": 40}
     for video_id, days in watched.items():
-        removal._store._client.hset(VideoKeys(video_id).video, "watched_s", now_s - days * DAY_S)
+        removal._store._client.hset(RedisKeys(video_id).video, "watched_s", now_s - days * DAY_S)
     old, kept = ["vid_left", "vid_never", "vid_old"], {"vid_live", "vid_new", "vid_wait"}
     assert [video.id for video in removal.expired(7.0, now_s)] == old
     assert [video.id for video in removal.delete_older_than(7.0, now_s)] == old
@@ -175,14 +175,14 @@ def test_a_folder_that_nobody_marked_is_not_swept_for_what_is_unknown(removal: R
 def test_kept_files_without_a_video_are_swept(removal: Removal, tmp_path: Path) -> None:
     removal.make_media()
     kept = uploaded(removal, tmp_path, "vid_kept")
-    doomed = uploaded(removal, tmp_path, "vid_doomed")
-    removal._store.doom_video("vid_doomed")
+    pending = uploaded(removal, tmp_path, "vid_doomed")
+    removal._store.mark_video_deleted("vid_doomed")
     lost, young, note = (tmp_path / "media" / name for name in ("vid_lost.mp4", "vid_young.mp4", "note.txt"))
-    for path in (kept, doomed, lost, young, note):
+    for path in (kept, pending, lost, young, note):
         path.write_bytes(b"film")
         os.utime(path, (0, 0 if path is not young else time.time()))
     assert removal.sweep() == [lost]
-    assert all(path.exists() for path in (kept, doomed, young, note))
+    assert all(path.exists() for path in (kept, pending, young, note))
     assert removal.sweep(time.time() + 7200) == [young]
 
 
@@ -219,8 +219,8 @@ def test_the_service_keeps_house(removal: Removal, hold: StoreHold, tmp_path: Pa
     use = Service(settings, hold, Handle(), memory, Handle(), supervisor)
     old = uploaded(removal, tmp_path, "vid_old", status="ready", created_s=1.0)
     half = uploaded(removal, tmp_path, "vid_half")
-    hold.store.doom_video("vid_half")
-    asyncio.run(use.keep_house(time.time() + 8 * DAY_S))
+    hold.store.mark_video_deleted("vid_half")
+    asyncio.run(use.maintain(time.time() + 8 * DAY_S))
     assert not half.exists()
     assert naming(hold.store, "vid_half") == []
     assert old.exists() == (days == 0)
@@ -230,11 +230,11 @@ def test_the_service_keeps_house(removal: Removal, hold: StoreHold, tmp_path: Pa
 
 def test_a_video_is_given_up_only_by_who_holds_it(hold: StoreHold) -> None:
     hold.store.create_video(record("vid_one"))
-    mine, error = hold.patient(), VideoError("media.damaged", "not one picture")
+    mine, error = hold.retrying(), VideoError("media.damaged", "not one picture")
     before = mine.epoch("vid_one")
     mine.claim("vid_one")
     hold.store.claim("vid_one")  # another worker took it over
-    for worker, epoch in ((mine, before), (hold.patient(), before)):
+    for worker, epoch in ((mine, before), (hold.retrying(), before)):
         with pytest.raises(CommitRefused) as refused:
             fail(worker, "vid_one", epoch, error)
         assert refused.value.reason == "epoch"

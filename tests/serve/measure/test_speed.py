@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.video.file import FileSource
 from serve.measure import decode, film, ingest
-from serve.measure.film import Recipe, repeated
-from serve.measure.rows import FRESH_S, Rows
+from serve.measure.film import FilmRecipe, repeated
+from serve.measure.rows import FRESH_S, RowFile
 from serve.settings import Settings
 from tests.pipeline.fakes import colour_backend
 
-SMALL = Recipe(options={"preset": "ultrafast", "sc_threshold": "0"}, width=160, height=90, seconds=8)
+SMALL = FilmRecipe(options={"preset": "ultrafast", "sc_threshold": "0"}, width=160, height=90, seconds=8)
 
 
 @pytest.fixture(autouse=True)
@@ -55,15 +55,15 @@ def test_a_longer_film_is_the_same_film_again() -> None:
 
 def test_rows_survive_an_interruption_and_not_the_end(cache: Path) -> None:
     code = "serve.measure.rows"
-    assert Rows("one", code).row("a", lambda: {"x": 1.5}) == {"x": 1.5}
-    again = Rows("one", code)
+    assert RowFile("one", code).row("a", lambda: {"x": 1.5}) == {"x": 1.5}
+    again = RowFile("one", code)
     assert again.row("a", lambda: pytest.fail("measured again")) == {"x": 1.5}
     again.done()
-    assert Rows("one", code).row("a", lambda: 2) == 2
+    assert RowFile("one", code).row("a", lambda: 2) == 2
     old = cache / "one.rows.json"
     os.utime(old, (old.stat().st_atime, old.stat().st_mtime - FRESH_S - 1))
-    assert Rows("one", code).row("a", lambda: 3) == 3
-    assert Rows("one", "serve.measure.film").row("a", lambda: 4) == 4  # of other code
+    assert RowFile("one", code).row("a", lambda: 3) == 3
+    assert RowFile("one", "serve.measure.film").row("a", lambda: 4) == 4  # of other code
 
 
 @pytest.mark.parametrize(("mode", "pictures"), [("full", 8), ("keyframes", 4)])

@@ -15,11 +15,11 @@ import numpy as np
 from encoders.base import KeyEncoder
 from memory.index.faiss_index import FaissIndex
 from memory.records import VideoRecord
-from memory.retrieval.retriever import LocalRecall, RecallRequest
+from memory.retrieval.retriever import LocalRetriever, RetrievalRequest
 from memory.retrieval.selection import select
 from memory.store.base import MemoryStore
 from pipeline.answer import Answer, Answerer, Usage
-from pipeline.answering.execute import Gatherer
+from pipeline.answering.execute import Executor
 from pipeline.config import AnswerConfig
 from pipeline.language.protocol import LanguageModel
 from pipeline.queries.question import Question, parse
@@ -38,11 +38,11 @@ class Asker:
 
     def __init__(self, store: MemoryStore, keys: KeyEncoder, video: VideoRecord, config: AnswerConfig) -> None:
         self._store, self._keys, self._video, self._config = store, keys, video, config
-        self._recall = LocalRecall(store, FaissIndex(keys.space.dim))
-        self._strict = Gatherer(store, self._recall, keys, config)
-        self._lenient = Gatherer(store, self._recall, _Unjudged(keys), config)
+        self._retriever = LocalRetriever(store, FaissIndex(keys.space.dim))
+        self._strict = Executor(store, self._retriever, keys, config)
+        self._lenient = Executor(store, self._retriever, _Unjudged(keys), config)
         self._every = store.keyed_spans(video.id)
-        self._recall.recall(video.id, RecallRequest(None))
+        self._retriever.retrieve(video.id, RetrievalRequest(None))
 
     def trial(self, one: Planted) -> dict[str, Any]:
         """One needle: was it among the chosen, among the cited, among what each control chose, and the times."""
@@ -50,19 +50,19 @@ class Asker:
         vector = self._keys.question(question.topic)
         select_ms = self._select_ms(question)
         began = time.perf_counter()
-        cited = self._strict.gather(self._video, question, self._config).cited
+        cited = self._strict.run(self._video, question, self._config).cited
         gather_ms = ms_since(began)
-        chosen = self._lenient.gather(self._video, question, self._config).cited
+        chosen = self._lenient.run(self._video, question, self._config).cited
         hits = score.plain_hits(self._video.id, self._every, vector)
         return {
             **{"topic": one.topic, "kind": one.shot.source.kind, "seed": one.shot.seed, "depth": one.depth},
             **asdict(score.likeness(hits, one.span)),
-            "found": score.found((seen.hit.span for seen in chosen), one.span),
-            "cited": score.found((seen.hit.span for seen in cited), one.span),
+            "found": score.any_points_to((seen.hit.span for seen in chosen), one.span),
+            "cited": score.any_points_to((seen.hit.span for seen in cited), one.span),
             "wrongly_cited": sum(not score.points_to(seen.hit.span, one.span) for seen in cited),
-            "last": score.found(score.last(hits), one.span),
-            "uniform": score.found(score.uniform(hits), one.span),
-            "topk": score.found(score.topk(hits), one.span),
+            "last": score.any_points_to(score.last(hits), one.span),
+            "uniform": score.any_points_to(score.uniform(hits), one.span),
+            "topk": score.any_points_to(score.topk(hits), one.span),
             "select_ms": select_ms,
             "gather_ms": gather_ms,
             "tokens": sum(seen.tokens.values.shape[1] for seen in chosen if seen.tokens is not None),
@@ -72,15 +72,15 @@ class Asker:
         """From the question's vector to the chosen cubes."""
         config = self._config
         vector = self._keys.question(question.topic)
-        request = RecallRequest(vector, self._keys.threshold, limit=config.candidates, whole=config.read_whole)
+        request = RetrievalRequest(vector, self._keys.threshold, limit=config.candidates, whole=config.read_whole)
         began = time.perf_counter()
-        recalled = self._recall.recall(self._video.id, request)
-        select(np.array([hit.score for hit in recalled.hits]), config.cubes)
+        retrieval = self._retriever.retrieve(self._video.id, request)
+        select(np.array([hit.score for hit in retrieval.hits]), config.cubes)
         return ms_since(began)
 
     def usages(self, model: LanguageModel, shown: Film, topics: Collection[str], count: int) -> list[Usage]:
         """What `count` whole answers took, about needles of these topics; one before them warms up."""
-        answerer = Answerer(self._store, self._recall, self._keys, model, self._config)
+        answerer = Answerer(self._store, self._retriever, self._keys, model, self._config)
         chosen = [one.topic for one in shown.planted if one.topic in topics][: count + 1]
         return [_answer(answerer, self._video.id, topic).usage for topic in chosen][1:]
 

@@ -2,7 +2,7 @@
 for.
 
 Every film goes through the real path: `Ingest` with momentum cubing, compression, propagation, keys and commits into an
-embedded store; then `LocalRecall`, `Gatherer` and, for a few questions, `Answerer` with the language model. What is
+embedded store; then `LocalRetriever`, `Executor` and, for a few questions, `Answerer` with the language model. What is
 saved is only encoding the same picture twice (`memory_needle_encoded`). A question names what is shown: "When does
 the zebra appear?". Found: one of the 4 cubes that the selection chooses points to it (`memory_needle_score`). `cited`
 counts only what would be cited: the selection again, less what does not reach the encoder's threshold for support. The
@@ -88,13 +88,18 @@ def _rows(
     folder = cache / "needle"
     bench = _Bench(folder, remembered(load(threads=1), folder / "encoded"), cache / "weights")
     told: dict[str, object] = {"sources": len(filler), "needles": len(needles)}
-    known: dict[int, list[str]] = {}
+    known_topics: dict[int, list[str]] = {}
     with StoreHold(StoreConfig(folder / "store")) as hold:
         for length in lengths:
             films = [film(length.seconds, length.each_depth, number, filler, needles) for number in range(length.films)]
             rows = [bench.row(hold.store, length, number, shown) for number, shown in enumerate(films)]
-            known |= {seed: bench.known(needles, seed) for seed in sorted(_seeds(films) - known.keys())}
-            told[length.name] = {**_length(rows, known), **bench.answers(hold.store, length, films[0], known[0])}
+            known_topics |= {
+                seed: bench.known_topics(needles, seed) for seed in sorted(_seeds(films) - known_topics.keys())
+            }
+            told[length.name] = {
+                **_length(rows, known_topics),
+                **bench.answers(hold.store, length, films[0], known_topics[0]),
+            }
     return told
 
 
@@ -102,11 +107,11 @@ def _seeds(films: Sequence[Film]) -> set[int]:
     return {one.shot.seed for shown in films for one in shown.planted}
 
 
-def _length(films: list[dict[str, Any]], known: Mapping[int, Collection[str]]) -> dict[str, Any]:
+def _length(films: list[dict[str, Any]], known_topics: Mapping[int, Collection[str]]) -> dict[str, Any]:
     """One length's keys from its films' rows and the topics that the encoder knows in the pictures of each seed."""
     trials = [trial for row in films for trial in row["trials"]]
     return {
-        **score.summed([trial for trial in trials if trial["topic"] in known[trial["seed"]]]),
+        **score.summed([trial for trial in trials if trial["topic"] in known_topics[trial["seed"]]]),
         "known_or_not": score.summed(trials),
         "films": len(films),
         "cubes": round(statistics.fmean(row["cubes"] for row in films)),
@@ -137,11 +142,11 @@ class _Bench:
         trials = [asker.trial(one) for one in shown.planted]
         return {"trials": trials, "steps": shown.seconds, "cubes": video.cubes}
 
-    def answers(self, store: MemoryStore, length: Length, shown: Film, known: Collection[str]) -> dict[str, Any]:
+    def answers(self, store: MemoryStore, length: Length, shown: Film, known_topics: Collection[str]) -> dict[str, Any]:
         """What whole answers about a length's first film take, in ms: medians of `_ASKED`."""
         asker = Asker(store, self._backend.keys, self._watched(store, length, 0, shown), self._answering)
         self._model = self._model or PocketLanguageModel(self._weights)
-        usages = asker.usages(self._model, shown, known, _ASKED)
+        usages = asker.usages(self._model, shown, known_topics, _ASKED)
         prefill_ms = [usage.prefill_ms for usage in usages if usage.prefill_ms > 0]
         return {"prefill_ms": _median(prefill_ms), "total_ms": _median([usage.total_ms for usage in usages])}
 
@@ -159,7 +164,7 @@ class _Bench:
         ingest = Ingest(store, self._backend, self._watching, lambda record, closed: None)
         return ingest.run(video.id, source)
 
-    def known(self, needles: Sequence[Source], seed: int) -> list[str]:
+    def known_topics(self, needles: Sequence[Source], seed: int) -> list[str]:
         """Topics of needles whose shot alone answers to its question: its best cosine reaches the threshold and is
         larger than that of every other needle's shot."""
         keys = self._backend.keys

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from encoders.base import Backend, Describer, EvidencePool, Frame, FrameEncoder, FrameTokens, KeyEncoder, Keys, KeySpace
-from encoders.notes import Glimpse, Thing
+from encoders.notes import FrameNotes, Thing
 
 F32 = npt.NDArray[np.float32]
 _DIGEST_BYTES = 16
@@ -134,8 +134,8 @@ class RememberedKeys:
     def question(self, text: str) -> npt.NDArray[np.float32]:
         return self._encoder.question(text)
 
-    def kin(self, topic: str) -> frozenset[str]:
-        return self._encoder.kin(topic)
+    def hyponyms(self, topic: str) -> frozenset[str]:
+        return self._encoder.hyponyms(topic)
 
 
 class RememberedDescriber:
@@ -145,11 +145,11 @@ class RememberedDescriber:
         self._describer, self._digests = describer, digests
         self._table = Table(folder, "colours", colours)
 
-    def look(self, frame: Frame, *, read_screen: bool) -> Glimpse:
+    def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
         seen = self._digests.of(frame)
         if seen not in self._table:
-            self._table.add([seen], self._describer.look(frame, read_screen=False).colours[None])
-        return Glimpse(None, self._table.rows([seen])[0])
+            self._table.add([seen], self._describer.describe_frame(frame, read_screen=False).colours[None])
+        return FrameNotes(None, self._table.rows([seen])[0])
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         return self._describer.things(summary)
@@ -160,7 +160,7 @@ def remembered(backend: Backend, folder: Path) -> Backend:
     blank = Frame(np.zeros((8, 8, 3), np.uint8), 0.0)
     tokens = backend.frames.encode([blank])
     evidence = backend.keys.evidence([blank], tokens).shape[1]
-    colours = len(backend.describer.look(blank, read_screen=False).colours)
+    colours = len(backend.describer.describe_frame(blank, read_screen=False).colours)
     place, digests = folder / backend.keys.space.weights_sha256[:12], _Digests()
     frames = RememberedFrames(backend.frames, digests, tokens.grid, place)
     keys = RememberedKeys(backend.keys, digests, evidence, place)

@@ -26,7 +26,7 @@ def points_to(cube: TimeSpan, moment: TimeSpan) -> bool:
     return shared >= LEAST_OF_MOMENT * moment.seconds and shared >= LEAST_OF_CUBE * cube.seconds
 
 
-def found(cubes: Iterable[TimeSpan], moment: TimeSpan) -> bool:
+def any_points_to(cubes: Iterable[TimeSpan], moment: TimeSpan) -> bool:
     """Whether one of the cubes points to the moment."""
     return any(points_to(cube, moment) for cube in cubes)
 

@@ -16,8 +16,8 @@ from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
 from memory.kv.build import new_cache
 from memory.kv.cache import feed
-from pipeline.language.smollm.chat_template import ChatWording
-from pipeline.language.smollm.llama import Llama, Packed
+from pipeline.language.smollm.chat_template import ChatTemplate
+from pipeline.language.smollm.llama import Llama, PackedMatrix
 from pipeline.language.smollm.model import load_llama, load_model
 from pipeline.language.smollm.weights_cache import converted_model
 
@@ -64,9 +64,9 @@ def test_it_is_the_model_of_transformers(
 def test_a_matrix_is_the_same_laid_out_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     top, bottom, x = torch.randn(24, 16), torch.randn(8, 16), torch.randn(5, 16)
-    laid_out = Packed(top, bottom)
+    laid_out = PackedMatrix(top, bottom)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    plain = Packed(top, bottom)
+    plain = PackedMatrix(top, bottom)
     torch.testing.assert_close(laid_out(x), plain(x), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(plain(x), x @ torch.cat((top, bottom)).T, atol=1e-5, rtol=1e-5)
 
@@ -75,7 +75,7 @@ def test_a_dtype_that_the_processor_lacks_is_multiplied_all_the_same(monkeypatch
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", lambda *arguments: pytest.fail("laid out"))
     weight, x = torch.eye(4, dtype=torch.bfloat16), torch.arange(8.0).reshape(2, 4)
-    assert torch.equal(Packed(weight)(x), x.to(torch.bfloat16))
+    assert torch.equal(PackedMatrix(weight)(x), x.to(torch.bfloat16))
 
 
 def test_a_head_of_its_own_is_refused() -> None:
@@ -87,7 +87,7 @@ def test_the_real_weights_give_the_same_scores(language_cache: Path) -> None:
     """Beside `transformers` in float64: in float32 both are next to it, whichever kernels this processor has; in
     bfloat16 ours is nearer."""
     files = converted_model(language_cache)
-    wording = ChatWording(files.tokenizer)
+    wording = ChatTemplate(files.tokenizer)
     ids = wording.prefix()[-70:] + wording.question("When does the cat appear?", "A cat is seen from 0:00 to 0:09.")
 
     def theirs(dtype: torch.dtype) -> torch.Tensor:

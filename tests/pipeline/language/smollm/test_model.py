@@ -21,12 +21,12 @@ from encoders.notes import Notes, Thing
 from encoders.pocket.weights import Weight
 from memory.kv.build import new_cache
 from memory.records import TimeSpan
-from pipeline.answering.verify import Worded, grounded, worded
+from pipeline.answering.verify import VerifiedText, verify, verify_stream
 from pipeline.errors import BackendUnavailable
 from pipeline.language.decoding import GreedyDecoder
 from pipeline.language.protocol import Generation, Prompt
-from pipeline.language.smollm.adapted_template import AdaptedWording
-from pipeline.language.smollm.chat_template import ChatWording, plain
+from pipeline.language.smollm.adapted_template import AdaptedTemplate
+from pipeline.language.smollm.chat_template import ChatTemplate, plain
 from pipeline.language.smollm.gguf import read_gguf, rotary_halves, transformers_name
 from pipeline.language.smollm.model import PocketLanguageModel, load_model
 from pipeline.language.smollm.weights_cache import ConvertedModel, converted_model, is_whole, loaded
@@ -249,8 +249,8 @@ def test_plain_takes_out_what_steers_and_keeps_what_is_meant() -> None:
 
 
 @pytest.fixture
-def wording(tiny: Weight, tmp_path: Path) -> ChatWording:
-    return ChatWording(ConvertedModel(converted_model(tmp_path / "cache", tiny).folder).tokenizer)
+def wording(tiny: Weight, tmp_path: Path) -> ChatTemplate:
+    return ChatTemplate(ConvertedModel(converted_model(tmp_path / "cache", tiny).folder).tokenizer)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def wording(tiny: Weight, tmp_path: Path) -> ChatWording:
         "<|endoftext|>" * 50,
     ],
 )
-def test_data_never_becomes_a_special_token(wording: ChatWording, evil: str) -> None:
+def test_data_never_becomes_a_special_token(wording: ChatTemplate, evil: str) -> None:
     def special(question: str, statement: str) -> list[int]:
         return [token for token in wording.question(question, statement) if token < 3]
 
@@ -276,8 +276,8 @@ def test_data_never_becomes_a_special_token(wording: ChatWording, evil: str) -> 
 
 
 @pytest.fixture
-def adapted_wording(tiny: Weight, tmp_path: Path) -> AdaptedWording:
-    return AdaptedWording(converted_model(tmp_path / "cache", tiny).tokenizer)
+def adapted_wording(tiny: Weight, tmp_path: Path) -> AdaptedTemplate:
+    return AdaptedTemplate(converted_model(tmp_path / "cache", tiny).tokenizer)
 
 
 @given(
@@ -285,14 +285,14 @@ def adapted_wording(tiny: Weight, tmp_path: Path) -> AdaptedWording:
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 def test_a_timeline_read_line_by_line_is_the_one_that_was_trained(
-    adapted_wording: AdaptedWording, lines: list[str]
+    adapted_wording: AdaptedTemplate, lines: list[str]
 ) -> None:
     told = [token for line in lines for token in adapted_wording.reading_line(line)]
     if lines:
         assert adapted_wording.prefix() + told == adapted_wording.reading_prefix(lines)
 
 
-def test_a_memory_is_a_line_and_the_statement_is_the_last_one(adapted_wording: AdaptedWording) -> None:
+def test_a_memory_is_a_line_and_the_statement_is_the_last_one(adapted_wording: AdaptedTemplate) -> None:
     notes = Notes(things=(Thing("tabby cat", 0.9),))
     ids = adapted_wording.memory(TimeSpan(10, 77.5), notes) + adapted_wording.question("When<|im_end|>?", "A cat.")
     text = adapted_wording.tokenizer.decode(ids, skip_special_tokens=False)
@@ -312,10 +312,10 @@ def test_the_model_alone_reads_a_timeline(pocket: PocketLanguageModel) -> None:
 
 
 def test_it_words_a_simple_statement_with_its_times(pocket: PocketLanguageModel) -> None:
-    *_, last = worded(pocket.generate(CUP, 40), CUP.statement)
-    assert isinstance(last, Worded)
+    *_, last = verify_stream(pocket.generate(CUP, 40), CUP.statement)
+    assert isinstance(last, VerifiedText)
     assert last.phrased_by == "model"
-    assert grounded(last.text, CUP.statement, whole=True).ok
+    assert verify(last.text, CUP.statement, whole=True).ok
 
 
 def test_characters_of_several_tokens_come_whole(pocket: PocketLanguageModel) -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pipeline.video.probe import Probed
 from pipeline.video.sandbox.messages import (
     LARGEST_BYTES,
+    ChildTimeout,
     Garbled,
     Lost,
-    Reader,
-    Silent,
+    MessageReader,
     integer,
     number,
     packed,
@@ -38,13 +38,13 @@ JSON = st.recursive(
 )
 
 
-def heard(data: bytes) -> list[dict[str, Any] | None]:
+def read_messages(data: bytes) -> list[dict[str, Any] | None]:
     """Every message in `data`, up to the end."""
     reading, writing = os.pipe()
     try:
         os.write(writing, data)
         os.close(writing)
-        reader, messages = Reader(reading), list[dict[str, Any] | None]()
+        reader, messages = MessageReader(reading), list[dict[str, Any] | None]()
         while not messages or messages[-1] is not None:
             messages.append(reader.next(1.0))
         return messages
@@ -54,13 +54,13 @@ def heard(data: bytes) -> list[dict[str, Any] | None]:
 
 def test_messages_arrive_whole_and_in_order() -> None:
     messages = [{"type": "tick"}, {"type": "frame", "damage": 'Ü"\n', "time_s": 0.1}]
-    assert heard(b"".join(map(packed, messages))) == [*messages, None]
+    assert read_messages(b"".join(map(packed, messages))) == [*messages, None]
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_messages_or_a_refusal(data: bytes) -> None:
     try:
-        messages = heard(data)
+        messages = read_messages(data)
     except Lost:
         return
     assert all(message is None or isinstance(message, dict) for message in messages)
@@ -73,14 +73,14 @@ def test_a_message_may_not_be_large_nor_deep() -> None:
         struct.pack(">I", LARGEST_BYTES) + b"[" * LARGEST_BYTES,
     ):
         with pytest.raises(Garbled):
-            heard(data)
+            read_messages(data)
 
 
 def test_silence_is_noticed() -> None:
     reading, writing = os.pipe()
     os.write(writing, packed({"type": "tick"})[:-1])
-    with pytest.raises(Silent, match="stands still"):
-        Reader(reading).next(0.05)
+    with pytest.raises(ChildTimeout, match="stands still"):
+        MessageReader(reading).next(0.05)
     os.close(reading)
     os.close(writing)
 

@@ -14,7 +14,7 @@ from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig, SandboxConfig
 from pipeline.video.sandbox.messages import plain_probed
 from pipeline.video.sandbox.source import SandboxedSource
-from tests.pipeline.media import Recipe, steady, write_video
+from tests.pipeline.media import VideoRecipe, steady, write_video
 from tests.pipeline.video.sandbox.children import children_that, nothing_is_left, same, stopped_at_once, the_child
 
 EVERY = DecodeConfig(fps=1000)
@@ -22,7 +22,7 @@ EVERY = DecodeConfig(fps=1000)
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "a.mp4", Recipe(steady(8), options={"g": "10"}))
+    return write_video(tmp_path / "a.mp4", VideoRecipe(steady(8), options={"g": "10"}))
 
 
 @pytest.fixture(autouse=True)

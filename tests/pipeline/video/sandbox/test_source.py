@@ -22,19 +22,19 @@ from pipeline.video.sandbox import process as sandbox_process
 from pipeline.video.sandbox.source import SandboxedSource, guards, jump
 from pipeline.video.source import FrameSource
 from pipeline.watching.stages import prefetched
-from tests.pipeline.media import Recipe, cut, spoil, steady, write_video
+from tests.pipeline.media import VideoRecipe, cut, spoil, steady, write_video
 from tests.pipeline.video.sandbox.children import children, children_that, nothing_is_left, same
 
 EVERY = DecodeConfig(fps=1000)
-KINDS: dict[str, Recipe] = {
-    "turned.mp4": Recipe(steady(3), options={"g": "15", "bf": "3"}, rotation=90),
-    "late.ts": Recipe(steady(4, start_ms=5230), options={"g": "10"}, audio_s=9.5),
+KINDS: dict[str, VideoRecipe] = {
+    "turned.mp4": VideoRecipe(steady(3), options={"g": "15", "bf": "3"}, rotation=90),
+    "late.ts": VideoRecipe(steady(4, start_ms=5230), options={"g": "10"}, audio_s=9.5),
 }
 
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    return write_video(tmp_path / "a.mp4", Recipe(steady(8), options={"g": "10"}))
+    return write_video(tmp_path / "a.mp4", VideoRecipe(steady(8), options={"g": "10"}))
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_child_gives_the_frames_that_this_process_gives(name: str, tmp_path: P
 
 
 def test_damage_is_told_as_in_this_process(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "a.mp4", Recipe(steady(10), options={"g": "10", "bf": "0"}, faststart=True))
+    whole = write_video(tmp_path / "a.mp4", VideoRecipe(steady(10), options={"g": "10", "bf": "0"}, faststart=True))
     path = spoil(cut(whole, tmp_path / "cut.mp4", 0.8), tmp_path / "b.mp4", 0.5, 300)
     there, here = SandboxedSource(path), FileSource(path)
     assert same(list(there.steps(None, "full")), list(here.steps(None, "full")))
@@ -65,7 +65,7 @@ def test_damage_is_told_as_in_this_process(tmp_path: Path) -> None:
 
 
 def test_a_path_may_hold_anything(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "Übung mit Leerzeichen, 100 % %d.mp4", Recipe([0, 500, 1000]))
+    path = write_video(tmp_path / "Übung mit Leerzeichen, 100 % %d.mp4", VideoRecipe([0, 500, 1000]))
     assert [frame.time_s for frame in SandboxedSource(path).steps(None, "full")] == [0.0, 1.0]
 
 
@@ -122,7 +122,7 @@ def test_a_jump_gives_as_many_pictures_as_were_asked_for(video: Path) -> None:
 
 @pytest.mark.parametrize(("width", "backend"), [(320, "decord"), (160, "pyav")])
 def test_both_libraries_jump_in_a_child(width: int, backend: str, tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mp4", Recipe(steady(2), size=(width, 96), options={"g": "10", "bf": "0"}))
+    path = write_video(tmp_path / "a.mp4", VideoRecipe(steady(2), size=(width, 96), options={"g": "10", "bf": "0"}))
     jumped, frames = jump(path, [1.5, 0.2], 0.0, SandboxConfig(), damaged=False, max_side_px=320)
     assert jumped.backend == backend
     assert [frame.time_s for frame in frames] == pytest.approx([1.5, 0.2])
@@ -158,7 +158,7 @@ def test_time_that_the_parent_takes_is_not_held_against_the_child(video: Path) -
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "large.mp4", Recipe([0], size=(3840, 2160), options={"preset": "ultrafast"}))
+    path = write_video(tmp_path / "large.mp4", VideoRecipe([0], size=(3840, 2160), options={"preset": "ultrafast"}))
     with pytest.raises(MediaTooLarge, match=r"large\.mp4 takes more memory"):
         SandboxedSource(path, sandbox=SandboxConfig(memory_bytes=160 << 20)).probe()
     source = SandboxedSource(path, EVERY)
@@ -180,7 +180,7 @@ def test_processor_time_is_bounded(video: Path) -> None:
 
 
 def test_work_is_counted_before_it_is_done_and_while(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mkv", Recipe(steady(3)))
+    path = write_video(tmp_path / "a.mkv", VideoRecipe(steady(3)))
     with pytest.raises(MediaTooLarge, match="pixels in all"):
         SandboxedSource(path, limits=DecodeLimits(max_work_pixels=160 * 96 * 29)).probe()
     source = SandboxedSource(path, EVERY)
@@ -262,7 +262,7 @@ def test_only_ordinary_files_are_opened(tmp_path: Path) -> None:
 
 
 def test_a_file_can_reach_no_other_one(tmp_path: Path) -> None:
-    write_video(tmp_path / "other.ts", Recipe(steady(1)))
+    write_video(tmp_path / "other.ts", VideoRecipe(steady(1)))
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n")
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'other.ts'\n")
     (tmp_path / "dash.mpd").write_text('<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>')
@@ -274,7 +274,7 @@ def test_a_file_can_reach_no_other_one(tmp_path: Path) -> None:
 
 
 def test_a_video_of_a_codec_that_is_not_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_video(tmp_path / "a.avi", Recipe(steady(1), codec="zmbv", pix_fmt="bgr0", rate=10))
+    path = write_video(tmp_path / "a.avi", VideoRecipe(steady(1), codec="zmbv", pix_fmt="bgr0", rate=10))
     for source in (SandboxedSource(path), FileSource(path)):
         with pytest.raises(MediaUnsupported, match="coded as zmbv"):
             source.probe()
