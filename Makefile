@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := tests/data/sample.mp4
 
-.PHONY: install demo serve map check test test-long bench-sources bench-kv clean
+.PHONY: install demo serve docs check test test-long bench-sources bench-kv clean
 
 install: $(VENV)/.installed
 
@@ -26,16 +26,18 @@ demo: install
 serve: install
 	$(BIN)/longwatch serve
 
-# docs/map.md, from the files' own first lines.
-map: install
-	$(BIN)/python deploy/make_map.py
+# The generated documents (map, settings, routes), then the site in build/site.
+docs: install
+	$(BIN)/python deploy/make_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python deploy/make_map.py --check
+	$(BIN)/python deploy/make_docs.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	$(BIN)/python deploy/check_wheel.py
 
 test: install

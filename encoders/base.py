@@ -1,7 +1,6 @@
-"""The protocols between pixels and memory, and the tensor shapes that cross them.
+"""The protocols that every encoder, segmenter and compressor follows, and the tensor shapes that cross them.
 
-What it is: every type an encoder backend, a cubing or a compressor takes or returns. What it is not: an implementation,
-or anything about storage (`memory.records`) or time outside one video.
+Implementations are in the folders beside this file. What is stored of their results is in `memory.records`.
 
 Letters used for shapes everywhere in Longwatch:
 
@@ -12,10 +11,10 @@ Letters used for shapes everywhere in Longwatch:
 
 Time is seconds since the stream's first frame, from presentation timestamps.
 
-Two kinds of object: *models* are stateless, heavy, shared by all videos and may live in another process
-(`FrameEncoder`, `KeyEncoder`, `Describer`); *per-stream objects* are light, belong to one video, and can be saved and
-restored between any two steps (`Segmenter`, `Compressor`, `EvidencePool`): `state()` is bounded bytes, and
-`restore(state())` followed by the same steps gives the same result to the bit.
+There are two kinds of objects. *Models* (`FrameEncoder`, `KeyEncoder`, `Describer`, `Detector`) are stateless and
+heavy, are shared by all videos, and may live in another process. *Per-stream objects* (`Segmenter`, `Compressor`,
+`EvidencePool`) are light, belong to one video, and can be saved and restored between any two steps: `state()` is
+bounded bytes, and `restore(state())` followed by the same steps gives the same result to the bit.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Text read off the screen: PP-OCRv6 (small) from the rapidocr wheel, on ONNX Runtime, tuned for single video frames.
+"""OCR of single video frames: PP-OCRv6 (small) from the rapidocr wheel, on ONNX Runtime.
 
-What it is: a reader for captions, scoreboards, signs and slides. What it is not: a document reader (upright lines
-only: the orientation classifier is off), and nothing it reads is ever an instruction. Nothing is downloaded: the
-models are taken from the wheel by path.
+`OcrReader.read` returns the lines of captions, scoreboards, signs and slides with their confidences. Only upright lines
+are read: the orientation classifier is off. The text is data and is never followed as an instruction. The models are
+taken from the wheel by path, so nothing is downloaded.
 
-rapidocr's default blows every picture up until its shorter side has 736 pixels, which costs a second a frame. Here the
+rapidocr's default enlarges every picture until its shorter side has 736 pixels, which costs a second a frame. Here the
 longer side decides, and small pictures are left small.
 """
 
@@ -68,12 +68,12 @@ class OcrReader:
 
     def read(self, rgb: npt.NDArray[np.uint8]) -> tuple[tuple[str, float], ...]:
         """Lines on a picture uint8 [H, W, 3], top to bottom: (words, confidence 0 to 1)."""
-        found: Any = self._engine(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), use_cls=False)
-        if found.txts is None or found.boxes is None:
+        result: Any = self._engine(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), use_cls=False)
+        if result.txts is None or result.boxes is None:
             return ()
         lines = [
             (float(box[:, 1].mean()), float(box[:, 0].min()), text.strip(), float(score))
-            for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
+            for box, text, score in zip(result.boxes, result.txts, result.scores, strict=True)
         ]
         kept = [line for line in lines if len(line[2]) >= MIN_CHARACTERS and line[3] >= self._min_confidence]
         return tuple((text, score) for _, _, text, score in sorted(kept))
@@ -83,8 +83,8 @@ def text_likely(rgb: npt.NDArray[np.uint8]) -> bool:
     """Whether a picture uint8 [H, W, 3] has a place that looks like lettering: a millisecond against a reader's 200.
 
     Strokes have an edge up and an edge down close by; a line of text is a place of 36 x 8 pixels, at one of three
-    sizes, of which 70 % lies near both. Ours. Short, faint or tiny lettering is not noticed, so a place to save
-    readings, not to do without them (measured in docs/LOG.md).
+    sizes, of which 70 % lies near both. Ours. Short, faint or tiny lettering is missed, so this saves
+    readings but does not replace them (docs/adr/0009).
     """
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     scale = min(1.0, LONGEST_SIDE_PX / max(grey.shape))

@@ -1,7 +1,7 @@
-"""Names -> implementations: backends, cubings, compressors, each kind in a registry of its own.
+"""Registries of backends, cubings and compressors: one dictionary of implementations by name for each kind.
 
-What it is: a dictionary that refuses to be overwritten and says what it knows when asked for something else. What it is
-not: a plug-in system; whoever wants an implementation known registers it by name.
+A registry refuses to overwrite a name, and lists the names it has when it is asked for another. Implementations are
+registered by a call, for example ``registry.register("one-token", OneToken)``; nothing is discovered.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The implementation of that name. Raises `UnknownName`."""
         if name not in self._entries:
-            known = ", ".join(sorted(self._entries)) or "none"
-            raise UnknownName(f"no {self._kind} is called {name!r}; known: {known}")
+            names = ", ".join(sorted(self._entries)) or "none"
+            raise UnknownName(f"no {self._kind} is called {name!r}; known: {names}")
         return self._entries[name]
 
     def names(self) -> tuple[str, ...]:

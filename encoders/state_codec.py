@@ -1,8 +1,9 @@
 """Saved state of per-stream objects as bytes: small JSON values plus tensors, exact to the bit.
 
-What it is not: a file format. The bytes live in Redis between two commits and are read back by the same version.
-Layout: 4 bytes little-endian length of the header, the header (JSON), then the tensors' raw bytes in header order.
-float32 values that all fit bfloat16, as those of a network that computes in it do, are written in half the bytes.
+The bytes live in the store between two commits and are read back by the same version; they are not meant as a file
+format. Layout: 4 bytes little-endian length of the header, the header (JSON), then the tensors' raw bytes in header
+order. float32 values that all fit bfloat16, as those of a network that computes in it do, are written in half the
+bytes.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """READ SECOND: how a question becomes an answer. Question -> select -> prompt -> generate -> cite.
 
-    parse()      the question's own time, kind and topic      pipeline/queries/question.py
-    gather()     candidates from the memory, notes read       pipeline/answering/execute.py
-    find         what was found, with times, as a statement   pipeline/answering/findings.py
-    of()         what the model reads besides, if many cubes  pipeline/answering/context.py
-    generate()   the model words the statement                pipeline/language/
-    worded()     words that are not in the memory are dropped pipeline/answering/verify.py
+    parse()          the question's own time, kind and topic    pipeline/queries/question.py
+    Executor.run()   candidates from memory, their notes read   pipeline/answering/execute.py
+    findings         the facts as a statement with times        pipeline/answering/findings.py
+    ContextSelector  other memories for the model to read       pipeline/answering/context.py
+    generate()       the model words the statement              pipeline/language/
+    verify_stream()  checks the words against the statement     pipeline/answering/verify.py
 
-Frames are never touched: what is answered rests on what was remembered while watching.
+Frames are never read: an answer rests on what was remembered while watching.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Answerer:
         if video.ingested_s <= 0:
             raise NotWatchedYet("nothing of this video was watched yet")
         gathered = self._executor.run(video, parse(text), config)
-        citations = tuple(_citation(one, video.start_utc_s) for one in gathered.cited)
+        citations = tuple(_citation(match, video.start_utc_s) for match in gathered.cited)
         select_ms = ms_since(began)
         yield citations
         statement = gathered.finding.statement
@@ -129,7 +129,7 @@ class Answerer:
         made = final.generation
         usage = Usage(
             memory_cubes=len(memories) + len(reading.held if reading else ()),
-            memory_tokens=sum(one.tokens.values.shape[1] for one in memories if one.tokens is not None),
+            memory_tokens=sum(memory.tokens.values.shape[1] for memory in memories if memory.tokens is not None),
             prompt_tokens=made.prompt_tokens,
             answer_tokens=made.answer_tokens,
             cache_slots=made.cache_slots,
@@ -151,11 +151,11 @@ class Answerer:
         )
 
     def _words(self, prompt: Prompt, most_tokens: int) -> Iterator[str | VerifiedText]:
-        """The model's words where they agree with the statement. A statement that lists several things is said as it
+        """The model's words where they agree with the statement. A statement that lists several things is given as it
         is: small models drop its parts."""
         if _LIST.search(prompt.statement):
-            said = Generation(prompt.statement, 0, 0, 0.0, 0.0, 0, 0)
-            return iter([prompt.statement, VerifiedText(prompt.statement, "memory", "a list", said)])
+            generation = Generation(prompt.statement, 0, 0, 0.0, 0.0, 0, 0)
+            return iter([prompt.statement, VerifiedText(prompt.statement, "memory", "a list", generation)])
         written = self._model.generate(prompt, most_tokens)
         return verify_stream(written, prompt.statement, question=prompt.question)
 
@@ -164,7 +164,7 @@ _LIST = re.compile(r'[.;] \S|\d\)?: (?!\d)|"[^"]*"[^"]*"')
 """Several sentences, a heading of times, or several quotations."""
 
 
-def _citation(seen: Match, start_utc_s: float | None) -> Citation:
-    hit = seen.hit
-    start_utc = None if start_utc_s is None else start_utc_s + seen.span.start_s
-    return Citation(hit.video_id, hit.ordinal, seen.span, start_utc, round(seen.score, 4), notes_phrase(seen.notes))
+def _citation(match: Match, start_utc_s: float | None) -> Citation:
+    hit = match.hit
+    start_utc = None if start_utc_s is None else start_utc_s + match.span.start_s
+    return Citation(hit.video_id, hit.ordinal, match.span, start_utc, round(match.score, 4), notes_phrase(match.notes))

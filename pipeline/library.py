@@ -1,6 +1,6 @@
-"""Files becoming videos of the store: looked at, identified by content, and created once.
+"""Registers video files in the store: probed, identified by their content, created once.
 
-The same content, watched by the same backend in the same way, finds its memory again.
+The same content, watched by the same backend in the same way, gets the memory that is there already.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def register_file(
     """
     info = source.probe()
     replaced = None
-    found = store.find_content(LOCAL_OWNER, identity.sha256, identity.key_space, identity.sampling)
-    if found is not None:
-        video = store.video(found)
+    existing_id = store.find_content(LOCAL_OWNER, identity.sha256, identity.key_space, identity.sampling)
+    if existing_id is not None:
+        video = store.video(existing_id)
         if video.status != "failed":
             return Registered(video, True)
-        replaced = store.delete_video(found)
+        replaced = store.delete_video(existing_id)
     record = VideoRecord(
         id=video_id or new_video_id(),
         number=0,

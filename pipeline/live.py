@@ -52,7 +52,7 @@ class LiveConfig:
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """Something a client hears: `kind` is ``credit``, ``cube`` or ``error``."""
+    """An event for the stream's clients: `kind` is ``credit``, ``cube`` or ``error``."""
 
     number: int
     kind: str
@@ -229,5 +229,5 @@ class LiveStream:
 
 
 def _cube_event(start_s: float, end_s: float, notes: Any, ordinal: int | None) -> dict[str, Any]:
-    said = notes_phrase(Notes.from_plain(dict(notes)))
-    return {"span": {"start_s": start_s, "end_s": end_s}, "notes": said, "ordinal": ordinal, "open": ordinal is None}
+    phrase = notes_phrase(Notes.from_plain(dict(notes)))
+    return {"span": {"start_s": start_s, "end_s": end_s}, "notes": phrase, "ordinal": ordinal, "open": ordinal is None}

@@ -1,7 +1,7 @@
 """Python client of the service; the page is one of its users.
 
-What it is: each call one HTTP request, answers as the wire's own types. What it is not: asynchronous, retrying, or
-acquainted with websockets. Times are seconds since a video's first frame.
+Each call is one HTTP request, and answers are the wire's own types. The client is synchronous, does not retry and does
+not speak websockets. Times are seconds since a video's first frame.
 
     with Client("http://127.0.0.1:8000") as client:
         video = client.upload(Path("holiday.mp4"))
@@ -130,15 +130,15 @@ class Client:
 
     def videos(self) -> list[Video]:
         """All videos, page after page."""
-        found: list[Video] = []
+        videos: list[Video] = []
         cursor: str | None = None
         while True:
             params = {} if cursor is None else {"cursor": cursor}
             page = self._document(VideoList, "GET", "/v1/videos", params=params)
-            found += page.videos
+            videos += page.videos
             cursor = page.next_cursor
             if cursor is None:
-                return found
+                return videos
 
     def video(self, video_id: str) -> Video:
         """One video as it is now."""
@@ -181,7 +181,7 @@ class Client:
             for name, data in stream:
                 match name:
                     case "citations":
-                        yield "citations", [CitationBody.model_validate(one) for one in json.loads(data)]
+                        yield "citations", [CitationBody.model_validate(citation) for citation in json.loads(data)]
                     case "delta":
                         yield "delta", str(json.loads(data)["text"])
                     case "done":
@@ -220,7 +220,7 @@ class Client:
 
 
 class _Counted(io.FileIO):
-    """A file that tells how much of it has been read."""
+    """A file that reports how much of it has been read."""
 
     def __init__(self, path: Path, on_progress: OnProgress | None) -> None:
         super().__init__(path)

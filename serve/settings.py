@@ -1,13 +1,16 @@
-"""The only reader of the environment. Every setting is `LONGWATCH_…`; unknown ones are refused by `check_environment`.
+"""Reads all settings from the environment. Each is `LONGWATCH_…`; `check_environment` finds unknown ones.
 
-Composes the packages' small config dataclasses; nothing below `serve` knows of environments or files of settings.
+Nothing else reads the environment. Composes the packages' small config dataclasses; nothing below `serve` knows of
+environments or files of settings.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,51 +37,59 @@ def _runtime_dir() -> Path:
     return Path(root) / "longwatch" if root else Path(tempfile.gettempdir()) / f"longwatch-{os.getuid()}"
 
 
-class Settings(BaseSettings):
-    """Everything a person can set.
+def _setting(default: Callable[[], Path], description: str, *, shown: str) -> Any:
+    """A folder whose default depends on the environment; `shown` in documents in its place."""
+    return Field(default_factory=default, description=description, json_schema_extra={"shown": shown})
 
-    Attributes:
-        data_dir: memories (the embedded store's files) and kept media.
-        cache_dir: converted weights; may be deleted at any time.
-        runtime_dir: sockets.
-        redis_url: a Redis or Valkey elsewhere; empty starts the embedded one.
-        backend: registry name of the encoder backend.
-        threads: compute threads a process may use; 0: half the cores for the encoders, one for the language model.
-        sandbox: whether media is decoded in a child process without network and files; off only for trusted media.
-        sandbox_memory_mb: address space of that child; 8K pictures of ten bits fit.
-        host, port: where `longwatch serve` listens; loopback only as long as there are no keys.
-        max_upload_bytes: largest file taken.
-        ingest_workers: videos watched at once.
-        lease_s: a worker that has not been heard of for so long has lost its job.
-        token_type: as what new cubes' tokens are stored: int8, bfloat16 or float32.
-        store_patience_s: how long watching waits for a store that is away; questions never wait.
-        retention_days: the service deletes videos that nothing was added to for so long; 0 keeps them for ever.
-        cache_slots: slots of the language model's key-value cache; more memories are read through it than it holds.
-    """
+
+class Settings(BaseSettings):
+    """Everything a person can set; each field is the variable `LONGWATCH_` and its name in capitals."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    data_dir: Path = Field(default_factory=_data_dir)
-    cache_dir: Path = Field(default_factory=_cache_dir)
-    runtime_dir: Path = Field(default_factory=_runtime_dir)
-    redis_url: str = ""
-    backend: str = "pocket"
-    threads: int = Field(default=0, ge=0)
-    fps: float = Field(default=1.0, gt=0, le=60)
-    screen_text: bool = True
-    cubing: str = "momentum"
-    compressor: str = "progressive"
-    sandbox: bool = True
-    sandbox_memory_mb: int = Field(default=3072, ge=512)
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-    max_upload_bytes: int = Field(default=20 * 2**30, gt=0)
-    ingest_workers: int = Field(default=1, ge=1)
-    lease_s: float = Field(default=10.0, gt=0)
-    token_type: TokenType = "int8"
-    store_patience_s: float = Field(default=600.0, ge=0)
-    retention_days: float = Field(default=0.0, ge=0)
-    cache_slots: int = Field(default=768, ge=768)
+    data_dir: Path = _setting(_data_dir, "memories and kept files", shown="`~/.local/share/longwatch`")
+    cache_dir: Path = _setting(_cache_dir, "converted weights; may be deleted", shown="`~/.cache/longwatch`")
+    runtime_dir: Path = _setting(
+        _runtime_dir,
+        "sockets and the start secret; without the variable, a folder of yours among the temporary ones",
+        shown="`$XDG_RUNTIME_DIR/longwatch`",
+    )
+    redis_url: str = Field(
+        "",
+        description="a Redis or Valkey elsewhere, 7.0 or later, `noeviction`, a cluster is recognised; "
+        "empty starts the embedded one",
+    )
+    backend: str = Field("pocket", description="encoder backend")
+    threads: int = Field(
+        0,
+        ge=0,
+        description="compute threads of a process; 0: half the cores for the encoders, one for the language model",
+    )
+    sandbox: bool = Field(
+        True,
+        description="whether media is decoded in a child process, on Linux without network and files; off only for "
+        "trusted media",
+    )
+    sandbox_memory_mb: int = Field(3072, ge=512, description="address space of that child; 8K pictures of ten bits fit")
+    fps: float = Field(1.0, gt=0, le=60, description="pictures watched a second")
+    screen_text: bool = Field(True, description="whether the screen is read")
+    cubing: str = Field("momentum", description="or `uniform`")
+    compressor: str = Field("progressive", description="or `average`, `cosine`, `tome`")
+    cache_slots: int = Field(768, ge=768, description="slots of the language model's cache; at least 768")
+    token_type: TokenType = Field(
+        "int8", description="as what tokens are stored: or `bfloat16`, `float32`; another type is another memory"
+    )
+    store_patience_s: float = Field(
+        600.0, ge=0, description="how long watching waits for a store that is away; questions never wait"
+    )
+    retention_days: float = Field(
+        0.0, ge=0, description="the service deletes videos to which nothing was added for so long; 0 keeps them"
+    )
+    host: str = Field("127.0.0.1", description="where the service listens; loopback only")
+    port: int = Field(8000, ge=0, le=65535, description="0 takes any free one")
+    max_upload_bytes: int = Field(20 * 2**30, gt=0, description="largest file taken")
+    ingest_workers: int = Field(1, ge=1, description="videos watched at once")
+    lease_s: float = Field(10.0, gt=0, description="a worker silent for so long loses its job")
 
     def store_config(self) -> StoreConfig:
         """Where memories are kept."""
@@ -106,12 +117,12 @@ class Settings(BaseSettings):
 
 def settings_message(error: ValidationError) -> str:
     """What is wrong with the environment, one clause a variable."""
-    said = (f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
-    return "; ".join(said)
+    clauses = (f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors())
+    return "; ".join(clauses)
 
 
 def check_environment(environment: dict[str, str] | None = None) -> list[str]:
     """Names of set variables that begin with the prefix and mean nothing: most likely misspelt."""
     names = os.environ if environment is None else environment
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(name for name in names if name.startswith(PREFIX) and name.upper() not in known)
+    valid = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in names if name.startswith(PREFIX) and name.upper() not in valid)

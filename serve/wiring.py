@@ -1,15 +1,9 @@
-"""Settings -> objects, in one process: what `longwatch ask` runs on, and what the service's processes build parts of.
-
-Everything heavy is made on first use, so `longwatch videos` never loads a model.
-"""
+"""Settings -> the objects they name: models, index, sources. `serve.embedded.Longwatch` puts them together."""
 
 from __future__ import annotations
 
-import functools
 import os
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import torch
 
@@ -17,15 +11,10 @@ from encoders.base import Backend, KeySpace
 from encoders.errors import WeightsUnavailable
 from encoders.registry import default_backends
 from memory.config import IndexConfig
-from memory.errors import StoreError
 from memory.index.faiss_index import FaissIndex
 from memory.retrieval.index_snapshot import Snapshot
 from memory.retrieval.keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
-from memory.retrieval.retriever import LocalRetriever
-from memory.store.opening import StoreHold
 from memory.store.redis_store import RedisStore
-from memory.store.retrying import RetryingStore
-from pipeline.answer import Answerer
 from pipeline.errors import BackendUnavailable
 from pipeline.language.protocol import LanguageModel
 from pipeline.video.file import FileSource
@@ -33,8 +22,6 @@ from pipeline.video.sampling import DecodeConfig
 from pipeline.video.sandbox.source import SandboxedSource
 from pipeline.video.source import FrameSource
 
-from .jobs.job_queue import JobQueue
-from .jobs.removal import Removal
 from .settings import Settings
 
 _WORTH_SAVING_CUBES = 2000
@@ -89,70 +76,3 @@ def file_source(settings: Settings, path: Path) -> FrameSource:
     config = DecodeConfig(fps=settings.fps, max_side_px=_SIDE_WITHOUT_TEXT_PX if small else DecodeConfig().max_side_px)
     sandbox = settings.sandbox_config()
     return FileSource(path, config) if sandbox is None else SandboxedSource(path, config, sandbox=sandbox)
-
-
-class Longwatch:
-    """The whole of Longwatch in this process. A context manager: leaving it lets go of the embedded store."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._hold = StoreHold(settings.store_config())
-
-    @property
-    def hold(self) -> StoreHold:
-        """The hold on the store, for what works on its server."""
-        return self._hold
-
-    def __enter__(self) -> Longwatch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._hold.close()
-
-    @functools.cached_property
-    def store(self) -> RedisStore:
-        """The truth, with what a crash left half-done mended."""
-        self.removal.resume()
-        return self._hold.store
-
-    @functools.cached_property
-    def removal(self) -> Removal:
-        """Forgets videos, with their jobs and kept files."""
-        jobs = JobQueue(self._hold.client(), self.settings.lease_s)
-        return Removal(self._hold.store, jobs, self.settings.data_dir)
-
-    def retrying_store(self) -> RetryingStore:
-        """The store for watching: it waits while the server is away."""
-        return self._hold.retrying()
-
-    @functools.cached_property
-    def backend(self) -> Backend:
-        """The encoders."""
-        return load_backend(self.settings)
-
-    @functools.cached_property
-    def model(self) -> LanguageModel:
-        """The language model."""
-        return load_language_model(self.settings)
-
-    @functools.cached_property
-    def retriever(self) -> LocalRetriever:
-        """Exact in one video, the index across videos. What is asked of one video reads only that one."""
-        space = self.backend.keys.space
-        return LocalRetriever(self.store, new_index(space.dim), key_space=str(space))
-
-    @functools.cached_property
-    def retriever_everywhere(self) -> LocalRetriever:
-        """Recall over all videos, from a snapshot where there is one; saved anew where much had to be read."""
-        keeper, began = kept_retriever(self.settings, self.store, self.backend.keys.space, owner=False)
-        if began.replayed >= _WORTH_SAVING_CUBES:
-            with suppress(OSError, StoreError):  # it only saves the next search some reading
-                keeper.save()
-        return keeper.retriever
-
-    @functools.cached_property
-    def answerer(self) -> Answerer:
-        """Questions."""
-        return Answerer(self.store, self.retriever, self.backend.keys, self.model, self.settings.answer_config())

@@ -1,7 +1,4 @@
-"""The documents' claims, held against the code: tree, settings, commands, links, examples, and the answer shown.
-
-What it is not: a check of prose.
-"""
+"""Checks the documents' claims against the code: tree, settings, commands, links, examples, and the answer shown."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +27,20 @@ MACHINE_WORDS = re.compile(r"/(?:work|tmp|root|home/\w+)/|https?://(?:\S+\.)?(?:
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 
-def block(name: str) -> str:
-    """The README's code block after the comment `<!-- name -->`."""
-    found = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)\n```", README, re.DOTALL)
-    assert found is not None, f"the README has no block {name}"
-    return found.group(1)
+def block(name: str, text: str = README) -> str:
+    """A document's code block after the comment `<!-- name -->`."""
+    match = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)\n```", text, re.DOTALL)
+    assert match is not None, f"there is no block {name}"
+    return match.group(1)
 
 
-def test_the_map_is_what_is_on_the_disk() -> None:
-    done = subprocess.run([sys.executable, "deploy/make_map.py", "--check"], cwd=ROOT, text=True, capture_output=True)
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 160
+
+
+def test_generated_documents_are_what_the_code_says() -> None:
+    command = [sys.executable, "deploy/make_docs.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -46,30 +49,19 @@ def test_every_file_says_what_it_does() -> None:
     assert [line for line in lines if re.fullmatch(r"- `[^`]+\.(py|lua|js|css)`", line)] == []
 
 
-def test_settings_are_told_whole_and_right() -> None:
-    rows = re.findall(rf"^\| `{PREFIX}(\w+)` \| (.+?) \| .+ \|$", README, re.MULTILINE)
-    fields = Settings.model_fields
-    assert sorted(name.lower() for name, _ in rows) == sorted(fields)
-    for name, default in rows:
-        wanted = fields[name.lower()].default
-        if fields[name.lower()].default_factory is None:
-            shown = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
-            assert default == (f"`{shown}`" if shown else "empty"), name
-
-
 def test_folders_default_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith((PREFIX, "XDG_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", "/somebody")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/somebody")
-    settings = Settings()
+    settings, table = Settings(), (ROOT / "docs" / "settings.md").read_text("utf-8")
     for path, name in ((settings.data_dir, "DATA_DIR"), (settings.cache_dir, "CACHE_DIR")):
-        assert f"| `{PREFIX}{name}` | `~/{path.relative_to('/somebody')}` |" in README
+        assert f"| `{PREFIX}{name}` | `~/{path.relative_to('/somebody')}` |" in table
     assert str(settings.runtime_dir) == "/run/somebody/longwatch"
 
 
 def subcommands() -> set[str]:
-    action: Any = next(one for one in parser()._actions if one.dest == "command")
+    action: Any = next(candidate for candidate in parser()._actions if candidate.dest == "command")
     return set(action.choices)
 
 
@@ -87,7 +79,8 @@ def test_commands_exist(path: Path) -> None:
 
 
 def test_every_subcommand_is_told() -> None:
-    assert set(re.findall(r"^ {4}longwatch ([a-z]+) ", README, re.MULTILINE)) == subcommands()
+    guide = (ROOT / "docs" / "guides" / "command.md").read_text("utf-8")
+    assert set(re.findall(r"^ {4}longwatch ([a-z]+) ", guide, re.MULTILINE)) == subcommands()
 
 
 @document
@@ -100,7 +93,7 @@ def test_relative_links_resolve(path: Path) -> None:
         assert linked.exists(), target
         if anchor:
             headings = re.findall(r"^#+ (.+)$", linked.read_text("utf-8"), re.MULTILINE)
-            assert anchor in [re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings], target
+            assert anchor in [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings], target
 
 
 @document
@@ -122,7 +115,7 @@ def test_python_blocks_compile(path: Path) -> None:
 
 def test_the_websocket_example_is_the_file() -> None:
     file = (ROOT / "docs/examples/push_frames.py").read_text("utf-8")
-    assert block("push_frames") == file.strip()
+    assert block("push_frames", (ROOT / "docs/guides/cameras.md").read_text("utf-8")) == file.strip()
     assert len(file.splitlines()) < 33
 
 
@@ -139,7 +132,7 @@ def shown_answers(text: str) -> list[tuple[str, set[str], list[str]]]:
     read = []
     for part in re.split(r"^Q: ", text, flags=re.MULTILINE)[1:]:
         question, answer, *below = part.splitlines()
-        cited = [found[1] for line in below if (found := re.match(r" +(\d+:\d\d to \d+:\d\d) ", line))]
+        cited = [match[1] for line in below if (match := re.match(r" +(\d+:\d\d to \d+:\d\d) ", line))]
         read.append((question, set(re.findall(r"\d+:\d\d", answer)), cited))
     return read
 
@@ -186,3 +179,29 @@ def test_the_compressor_of_contributing_keeps_the_contract() -> None:
     assert float(cube.weights.sum()) == 36.0
     made.reset()
     assert made.cube().tokens.shape[1] == 0
+
+
+@pytest.mark.timeout(300)
+def test_the_door_opens_outside_the_checkout(tmp_path: Path) -> None:
+    """The README's lines of Python, on the wheel's own files, in a folder that has nothing of this repository."""
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code = block("door")
+    assert len(code.splitlines()) <= 6, "an import, a blank line, and what is done"
+    code = code.replace("tests/data/sample.mp4", str(ROOT / "tests" / "data" / "sample.mp4"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    folders = {f"{PREFIX}{name}_DIR": str(tmp_path / name.lower()) for name in ("DATA", "CACHE")}
+    environment |= folders | {"PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-c", f"{code}\nimport pipeline; print(pipeline.__file__)"]
+    run = subprocess.run(
+        command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    answer, place = run.stdout.splitlines()
+    assert "0:00" in answer
+    assert "0:59" in answer
+    assert Path(place).is_relative_to(tmp_path / "installed")

@@ -1,7 +1,7 @@
-"""The page: what is where, and which event calls what.
+"""Builds the page as an ASGI app: what is where, and which event calls what.
 
-What it is: a builder of an ASGI app. What it is not: a server, or a way past the service's API. The Python side calls
-that at `api_url`, the browser at `/v1/…` of the page's own address, so the page is served behind the service's port.
+The Python side calls the service's API at `api_url`, the browser calls `/v1/…` of the page's own address. So the page
+is served behind the service's port, and it uses only what that API offers.
 """
 
 from __future__ import annotations

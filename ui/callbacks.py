@@ -1,7 +1,7 @@
-"""What happens when a person chooses, uploads or asks: generators of HTML that call the service.
+"""Handles the page's events (choose, upload, ask): generators of HTML that call the service.
 
-What it is not: layout (ui/app.py) or wording (ui/parts.py). A refusal of the service is shown where its result would
-have been; anything else is a fault and surfaces as one.
+Layout is in ui/app.py, wording in ui/parts.py. A refusal of the service is shown where its result would have been;
+anything else is a fault and surfaces as one.
 """
 
 from __future__ import annotations
@@ -123,8 +123,8 @@ class Callbacks:
         words, cited = "", list[CitationBody]()
         for event in self._client.ask_stream(video_id, asked):
             match event:
-                case ("citations", list(found)):
-                    cited = found
+                case ("citations", list(citations)):
+                    cited = citations
                 case ("delta", str(text)):
                     words += text
                 case ("done", whole):

@@ -1,7 +1,7 @@
-"""Fragments of the page's HTML: pure functions from wire types to text.
+"""Fragments of the page's HTML: pure functions from wire types to text, without Gradio.
 
-Whatever comes from outside (names, notes, words read off the screen, answers, errors) passes `escape`. What it is not:
-Gradio. Anything that moves the player is a `<button data-seek>`; ui/seek.js does the rest.
+Whatever comes from outside (names, notes, words read off the screen, answers, errors) passes `escape`. Anything that
+moves the player is a `<button data-seek>`; ui/seek.js does the rest.
 """
 
 from __future__ import annotations
@@ -107,10 +107,10 @@ def answer(video_id: str, whole: AnswerBody) -> str:
     so_far = f"as of {clock(whole.as_of_s)}, the video is still being watched; " if still else ""
     read = "1 memory" if whole.usage.memory_cubes == 1 else f"{whole.usage.memory_cubes} memories"
     basis = f"{so_far}{read} read, {whole.timing_ms.total / 1000:.1f} s".capitalize()
-    seen = "" if whole.evidence is None else _evidence(video_id, whole.evidence)
+    evidence = "" if whole.evidence is None else _evidence(video_id, whole.evidence)
     return (
         f'<p class="asked">{escape(whole.question)}</p><p class="{kind}" data-done="true">{escape(whole.answer)}</p>'
-        f'{seen}<p class="hint">{basis}</p>'
+        f'{evidence}<p class="hint">{basis}</p>'
     )
 
 
@@ -118,7 +118,8 @@ def _evidence(video_id: str, evidence: Evidence) -> str:
     if not evidence.spans:
         return ""
     times = (
-        _seek_button("seen", video_id, one.start_s, one.end_s, _time(one.start_s, one.end_s)) for one in evidence.spans
+        _seek_button("seen", video_id, interval.start_s, interval.end_s, _time(interval.start_s, interval.end_s))
+        for interval in evidence.spans
     )
     shown = len(evidence.spans)
     some = f" (the first {shown} of {evidence.count})" if shown < evidence.count else ""
@@ -127,7 +128,7 @@ def _evidence(video_id: str, evidence: Evidence) -> str:
 
 def citations(cited: Iterable[CitationBody]) -> str:
     """What the answer rests on, as cards that move the player."""
-    cards = "".join(f"<li>{_citation(one)}</li>" for one in cited)
+    cards = "".join(f"<li>{_citation(citation)}</li>" for citation in cited)
     return f'<ul class="citations" aria-label="Where the answer comes from">{cards}</ul>' if cards else ""
 
 

@@ -11,9 +11,8 @@ from memory.records import CubeMemory
 from pipeline.answering.findings import notes_phrase
 from pipeline.times import format_span
 from pipeline.video.seek import frames_at
-from serve.embedded import watch
+from serve.embedded import Longwatch, watch
 from serve.settings import Settings
-from serve.wiring import Longwatch
 
 WIDTH, HEIGHT, LEFT = 256, 144, 360
 
@@ -24,10 +23,10 @@ def row(path: Path, cube: CubeMemory) -> np.ndarray:
     moments = [cube.span.start_s, (cube.span.start_s + cube.span.end_s) / 2, last_s]
     pictures = [cv2.resize(frame.rgb, (WIDTH, HEIGHT)) for frame in frames_at(path, moments, 0.0)]
     words = np.full((HEIGHT, LEFT, 3), 255, np.uint8)
-    said = notes_phrase(Notes.from_plain(dict(cube.notes)))
+    notes = notes_phrase(Notes.from_plain(dict(cube.notes)))
     lines = [
         f"{format_span(cube.span)}  ({cube.boundary})",
-        *(said[i : i + 36] for i in range(0, min(len(said), 108), 36)),
+        *(notes[i : i + 36] for i in range(0, min(len(notes), 108), 36)),
     ]
     for number, line in enumerate(lines):
         cv2.putText(words, line, (8, 28 + 26 * number), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, cv2.LINE_AA)

@@ -26,7 +26,7 @@ with av.open(path) as video, connect(socket, additional_headers=headers, subprot
             while json.loads(live.recv(timeout=60))["type"] not in ("credit", "error"):
                 pass  # a camera cannot wait; a file can, so that no picture is dropped
     live.send(json.dumps({"type": "ask", "id": 1, "question": question}))
-    told = next(one for one in map(json.loads, live) if one["type"] in ("done", "error"))
-    print(told.get("answer") or told["detail"])  # noqa: T201
+    reply = next(message for message in map(json.loads, live) if message["type"] in ("done", "error"))
+    print(reply.get("answer") or reply["detail"])  # noqa: T201
     live.send(json.dumps({"type": "bye"}))
     list(live)  # until the server has ended the stream

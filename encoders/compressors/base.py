@@ -1,10 +1,12 @@
-"""What every compressor shares: checking one step's tokens, the empty cube, averaging groups of tokens.
+"""What compressors share: `GroupCompressor`, a base with one method to write, and the group of weighted tokens.
 
-Not a compressor. Letters S, T, N, M, D as in `encoders.base`.
+A compressor that keeps another state (running sums, runs) follows the protocol `encoders.base.Compressor` by itself and
+uses `checked`, `nothing` and `Group` from here. Letters S, T, N, M, D as in `encoders.base`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +14,7 @@ from functools import lru_cache
 import torch
 
 from encoders.base import CubeTokens
+from encoders.state_codec import pack, unpack
 
 
 def checked(tokens: torch.Tensor, grid: tuple[int, int], like: tuple[int, ...] | None) -> torch.Tensor:
@@ -117,3 +120,53 @@ class Group:
         if "tokens" not in tensors:
             return None
         return cls(tensors["tokens"], tensors["weights"], tensors["positions"])
+
+
+class GroupCompressor(ABC):
+    """A compressor that gathers steps in one weighted group and reduces it; one method to write, `reduced`. Space is
+    constant: the group is reduced after every `chunk_steps` steps, and whenever it is read.
+
+    Args:
+        budget: M.
+        chunk_steps: steps that are reduced together.
+    """
+
+    def __init__(self, budget: int = 64, chunk_steps: int = 4) -> None:
+        if chunk_steps < 1:
+            raise ValueError(f"a chunk needs at least one step, not {chunk_steps}")
+        self.budget, self.chunk_steps = checked_budget(budget), chunk_steps
+        self.reset()
+
+    @abstractmethod
+    def reduced(self, group: Group, count: int) -> Group:
+        """At most `count` tokens in the place of a group of more; weights add up (`Group.merged` sees to it).
+        Deterministic."""
+
+    def reset(self) -> None:
+        self._kept: Group | None = None
+        self._pending = 0
+        self._shape: tuple[int, ...] | None = None
+
+    def add(self, tokens: torch.Tensor, grid: tuple[int, int], time_s: float) -> None:
+        tokens = checked(tokens, grid, self._shape)
+        self._shape = tuple(tokens.shape)
+        step = Group.of_step(tokens, grid, time_s)
+        self._kept = step if self._kept is None else Group.joined([self._kept, step])
+        self._pending += 1
+        if self._pending == self.chunk_steps:
+            self._kept, self._pending = self._within(self._kept), 0
+
+    def cube(self) -> CubeTokens:
+        return nothing() if self._kept is None else self._within(self._kept).cube()
+
+    def state(self) -> bytes:
+        shape = list(self._shape) if self._shape else None
+        return pack({"pending": self._pending, "shape": shape}, self._kept.tensors() if self._kept else {})
+
+    def restore(self, state: bytes) -> None:
+        values, tensors = unpack(state)
+        self._pending, self._kept = values["pending"], Group.from_tensors(tensors)
+        self._shape = tuple(values["shape"]) if values["shape"] else None
+
+    def _within(self, group: Group) -> Group:
+        return group if len(group) <= self.budget else self.reduced(group, self.budget)

@@ -1,7 +1,7 @@
-"""Shares of named colours in a picture, by plain rules on hue, saturation and value.
+"""The share of each named colour in a picture, by fixed rules on hue, saturation and value.
 
-What it is: an approximation of the eleven basic colour terms (Berlin & Kay, 1969), for saying "mostly blue". What it
-is not: colour science; thresholds were set on plain patches and looked at on real pictures.
+An approximation of the eleven basic colour terms (Berlin & Kay, 1969), for saying "mostly blue". The thresholds were
+set on plain patches and checked by eye on real pictures.
 """
 
 from __future__ import annotations

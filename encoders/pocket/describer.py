@@ -1,7 +1,7 @@
-"""The pocket backend's words: what is recognised, the colours, the text on the screen.
+"""The pocket backend's words for a cube: recognised things, colours, and the text on the screen.
 
-What it is: names of classes and kinds that are probable enough, plain colour shares, and lines of text; no sentences.
-What it is not: a captioner; "two men shake hands" is beyond it.
+It gives names of classes and kinds that are probable enough, shares of colours, and lines of text. It writes no
+sentences and no captions: "two men shake hands" is beyond it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from encoders.pocket.keys import sureness
 from encoders.pocket.vocabulary import Vocabulary
 
 LEAST_CLASS, LEAST_KIND = 0.4, 0.33
-"""The smallest sureness at which a class, and a narrow kind, is named; measured, see docs/LOG.md."""
+"""The smallest sureness at which a class, and a narrow kind, is named; set on trial scenes, see docs/adr/0008."""
 _LIMIT = 5
 
 

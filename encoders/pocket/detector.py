@@ -1,11 +1,12 @@
-"""What a step may show besides its most probable names: words that stand out against chance, also in a closer look.
+"""The pocket backend's detector: words that stand out against chance in a step, in a whole view and a closer look.
 
-What it is: two views of a picture, the whole and one square cut out around the place that differs most from the rest of
-it; for each view the log-odds of every word of the vocabulary, against their mean and deviation over unrelated pictures
-(`chance.npy`, made by `tests/data/make_chance.py`). A small car from above has a probability of 0.05 in the whole
-picture; that is ten times chance, and a hundred times in the cut-out. Ours, training-free. What it is not: naming. A
-word that stands out is an answer to a question for it and no reason to say it unasked: of 1257 words, a handful stand
-out of any picture.
+A step is viewed twice: the whole picture, and one square cut out around the place that differs most from the rest. For
+each view, the log-odds of every word of the vocabulary are compared with their mean and deviation over unrelated
+pictures (`chance.npy`, made by `tests/data/make_chance.py`). A small car from above has a probability of 0.05 in the
+whole picture: that is ten times chance, and a hundred times in the cut-out. Ours, training-free.
+
+A detection answers a question about that word. It is too weak to name the thing unasked: of 1257 words, a handful stand
+out in any picture.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ WINDOW = 3
 PLAIN = 0.9
 """A class as probable as this in the whole picture needs no closer look."""
 LEAST, MOST = 2.7, 40
-"""Deviations above chance from which a word is noticed, and how many words a step at most."""
+"""Deviations above chance from which a word is detected, and how many words a step at most."""
 EVEN = 3.6
 """Deviations that count as 0.5: 4 of 1000 words reach them on the pictures that `chance.npy` is made from."""
 _LEAST_ODDS = 1e-7
@@ -50,8 +51,8 @@ class PocketDetector:
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
         """See `Detector.detect`; a probability is d / (d + `EVEN`) for d deviations above chance."""
-        found = self.deviations(frames, tokens, evidence)
-        return tuple(self._named(row) for row in found)
+        rows = self.deviations(frames, tokens, evidence)
+        return tuple(self._named(row) for row in rows)
 
     def deviations(self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor) -> torch.Tensor:
         """Each word's deviations above chance in the better of both views, float32 [T, E]."""
@@ -59,8 +60,10 @@ class PocketDetector:
         rest = [i for i in range(len(frames)) if float(evidence[i, : self._classes].max()) < PLAIN]
         if rest:
             cuts = [closer(frames[i], tokens.tokens[0, i], tokens.grid) for i in rest]
-            seen = self._vocabulary.evidence(self._vision.class_probabilities(self._vision.encode(cuts).tokens[0]))
-            near = (log_odds(seen) - self._chance[1, 0]) / self._chance[1, 1]
+            cut_evidence = self._vocabulary.evidence(
+                self._vision.class_probabilities(self._vision.encode(cuts).tokens[0])
+            )
+            near = (log_odds(cut_evidence) - self._chance[1, 0]) / self._chance[1, 1]
             whole[rest] = torch.maximum(whole[rest], near)
         return whole
 

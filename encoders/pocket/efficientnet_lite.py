@@ -1,9 +1,9 @@
 """EfficientNet-Lite2 for inference, its batch norms folded into the convolutions.
 
-What it is: the network of Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML
-2019, Table 1), in its Lite variant 2 (TensorFlow team, 2020): ReLU6 for Swish, no squeeze-and-excite, stem, head and
-the first and last stage not deepened, width 1.1, depth 1.2. As published; the weights are TensorFlow's, so
-convolutions pad as TensorFlow's ``SAME`` does. What it is not: trainable (folding and missing dropout rule that out).
+The network of Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019, Table
+1), in its Lite variant 2 (TensorFlow team, 2020): ReLU6 for Swish, no squeeze-and-excite, stem, head and the first and
+last stage not deepened, width 1.1, depth 1.2. As published; the weights are TensorFlow's, so convolutions pad as
+TensorFlow's ``SAME`` does. It cannot be trained, since its norms are folded and it has no dropout.
 
 Three parts, so that tokens can be taken out between them: `stem` (to stride 16, 120 channels), `tail` (to stride 32,
 352 channels) and `head` (channels to class logits).

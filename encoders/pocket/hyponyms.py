@@ -1,8 +1,8 @@
-"""Which of the vocabulary's names a word may be said for: "dog" for "golden retriever", "automobile" for "sports car".
+"""The hyponyms of a word in the vocabulary: "dog" covers "golden retriever", "automobile" covers "sports car".
 
-What it is: a table lookup over the names and kinds of `encoders.pocket.vocabulary` and over further words of WordNet's,
-made by `tests/data/make_called_words.py`. What it is not: a likeness; what a thing resembles, is worn by or is a part
-of is not its kin (a suit is no person, a car mirror no car).
+A table lookup over the names and kinds of `encoders.pocket.vocabulary` and over further words from WordNet, made by
+`tests/data/make_called_words.py`. Likeness does not count: what a thing resembles, is worn by or is a part of is no
+hyponym (a suit is no person, a car mirror no car).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ENDINGS = (("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""))
 
 
 class Hyponyms:
-    """Words people use -> names of the vocabulary."""
+    """Words people use -> names of the vocabulary that they cover."""
 
     def __init__(self, vocabulary: Vocabulary, path: Path = CALLED_FILE) -> None:
         table = json.loads(path.read_text("utf-8"))
@@ -37,7 +37,7 @@ class Hyponyms:
         self._kinds = {_plain(vocabulary.words[number]): number for number in self._hyponyms}
 
     def of(self, topic: str) -> frozenset[str]:
-        """All names that `topic`, one name in the singular or plural, may be said for; empty where there is none."""
+        """All names that `topic`, a word in the singular or plural, covers; empty where it covers none."""
         for word in _forms(_plain(topic), self._plurals):
             if numbers := self._called(self._kind_names.get(word, word)):
                 return frozenset(self._words[number] for number in numbers)
@@ -59,9 +59,9 @@ def _plain(text: str) -> str:
 
 
 def _forms(word: str, plurals: dict[str, str]) -> Iterator[str]:
-    """As said, then what it may be the plural of."""
+    """The word itself, then what it may be the plural of."""
     yield word
     *before, last = word.split(" ")
     singular = [plurals[last]] if last in plurals else []
     singular += [last[: -len(end)] + new for end, new in _ENDINGS if last.endswith(end) and len(last) > len(end) + 1]
-    yield from (" ".join([*before, one]) for one in singular)
+    yield from (" ".join([*before, form]) for form in singular)

@@ -1,11 +1,12 @@
-"""The pocket backend's search keys: what is seen, carried into the space of sentences.
+"""The pocket backend's search keys: recognised classes, carried into the space of sentence embeddings.
 
-What it is: ConSE (Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings", ICLR 2014, eq. 3
-with T = 10): the embeddings of the most probable class names, weighted by their probabilities. A question's topic is
-embedded by the same sentence model, so "a hound" finds a beagle. As published for single pictures; pooling over a
-cube, the keys for kinds and for screen text, and centring are ours. Training-free. Centring: all vectors have the mean
-of the 1000 class names' embeddings taken away, since single words otherwise all look alike (cosine 0.3 to 0.5).
-What it is not: a text-image model. What ImageNet has no class for, only the screen text and the kinds can find.
+ConSE (Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings", ICLR 2014, eq. 3 with T = 10):
+the embeddings of the most probable class names, weighted by their probabilities. A question's topic is embedded by the
+same sentence model, so "a hound" finds a beagle. As published for single pictures. Pooling over a cube, the keys for
+kinds and for screen text, and centring are ours. Training-free. Centring: all vectors have the mean of the 1000 class
+names' embeddings subtracted, since single words otherwise all look alike (cosine 0.3 to 0.5).
+
+This is no text-image model: what ImageNet has no class for is found only by the screen text and the kinds.
 
 A cube has at most 8 keys: ``seen`` (the mean step), ``peak`` (each word at its best step, where that says something
 else), up to two ``kind``, ``text`` (all lines together) and up to three ``line``.
@@ -83,7 +84,7 @@ class PocketKeyEncoder:
 
     threshold = 0.5
     """About a third of right topics reach it and one in 200 wrong ones; at 0.4 a cat (0.48) would count as a dog. How
-    it was measured is in docs/LOG.md."""
+    it was measured is in docs/adr/0010."""
 
     def __init__(
         self, vision: PocketFrameEncoder, sentences: SentenceEncoder, vocabulary: Vocabulary | None = None
@@ -106,7 +107,7 @@ class PocketKeyEncoder:
         return PocketEvidencePool(len(self.vocabulary.words))
 
     def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
-        """At most 8 keys from a pool's summary [2, E] and the lines read, the most telling lines first."""
+        """At most 8 keys from a pool's summary [2, E] and the lines read, the most informative lines first."""
         rows = [*self._picture_keys(summary), *self._kinds(summary), *self._texts(texts)]
         vectors = np.stack([vector for _, vector in rows]) if rows else np.zeros((0, DIM), np.float32)
         return Keys(vectors, tuple(kind for kind, _ in rows))
@@ -122,8 +123,8 @@ class PocketKeyEncoder:
     def _picture_keys(self, summary: torch.Tensor) -> list[tuple[str, npt.NDArray[np.float32]]]:
         if not summary.any():
             return []
-        seen, peak = self._conse(summary[_MEAN]), self._conse(summary[_PEAK])
-        return [("seen", seen)] if float(seen @ peak) > _SAME_COSINE else [("seen", seen), ("peak", peak)]
+        mean, peak = self._conse(summary[_MEAN]), self._conse(summary[_PEAK])
+        return [("seen", mean)] if float(mean @ peak) > _SAME_COSINE else [("seen", mean), ("peak", peak)]
 
     def _conse(self, evidence: torch.Tensor) -> npt.NDArray[np.float32]:
         """The convex combination of the `_TOP` most probable class names' embeddings, scaled to unit length."""
@@ -131,7 +132,7 @@ class PocketKeyEncoder:
         return _unit(top.values.numpy() @ self._vectors[top.indices.numpy()])
 
     def _kinds(self, summary: torch.Tensor) -> list[tuple[str, npt.NDArray[np.float32]]]:
-        kinds = self.vocabulary.telling(sureness(summary), _KIND_LEAST, _KINDS)
+        kinds = self.vocabulary.most_informative(sureness(summary), _KIND_LEAST, _KINDS)
         return [("kind", self._vectors[kind]) for kind in kinds]
 
     def _texts(self, texts: Sequence[str]) -> list[tuple[str, npt.NDArray[np.float32]]]:

@@ -1,12 +1,11 @@
-"""Sentences -> vectors: all-MiniLM-L6-v2, run by a small BERT of our own.
+"""Sentence embeddings: all-MiniLM-L6-v2 on a small BERT of our own.
 
-What it is: the sentence embedding of Reimers & Gurevych, "Sentence-BERT" (EMNLP 2019), with the published weights of
-all-MiniLM-L6-v2 (6 layers, 384 channels): token embeddings averaged, then scaled to unit length. As published; a test
-holds it against the reference implementation. Written out here because importing that one takes 3.4 s, which is
-more than the rest of the backend.
-What it is not: a text model for anything else: English, at most 128 tokens, what is beyond is cut off.
+The method of Reimers & Gurevych, "Sentence-BERT" (EMNLP 2019), with the published weights of all-MiniLM-L6-v2 (6
+layers, 384 channels): token embeddings are averaged, then scaled to unit length. As published; a test compares it with
+the reference implementation. It is written out here because importing that one takes 3.4 s, more than the rest of the
+backend. English only; text beyond 128 tokens is cut off.
 
-Texts are embedded one at a time, without padding, so a vector does not depend on what else was asked for.
+Texts are embedded one at a time, without padding, so a vector does not depend on the other texts of a call.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A step's tokens are the [9, 9] cells of the network's output at stride 32, 352 channels, before the head. The head is a
 function of tokens alone (`PocketFrameEncoder.class_probabilities`), so what a step shows is read from its tokens, with
-no second look at the frame. Frames are squeezed into the network's square: nothing at the border is lost
-(measured against cropping and padding in docs/LOG.md). Batches have one fixed shape, so a frame's tokens do not depend,
-to the bit, on the frames it came with.
+no second look at the frame. Frames are squeezed into the network's square: nothing at the border is lost (docs/adr/0008
+compares with cropping and padding). Batches have one fixed shape, so a frame's tokens do not depend, to the bit, on the
+other frames of its batch.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class PocketFrameEncoder:
         self._network = network
         for part in (network.conv, network.early, network.late):
             part.to(device=self._device, dtype=self.precision.dtype)
-            for weight in (one for one in part.parameters() if one.dim() == 4):
+            for weight in (parameter for parameter in part.parameters() if parameter.dim() == 4):
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         network.use(self.kernels)
 

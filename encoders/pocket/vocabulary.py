@@ -1,8 +1,9 @@
-"""The words the pocket backend knows things by: 1000 class names and the kinds above them.
+"""The words the pocket backend recognises: 1000 class names and the kinds above them.
 
-A word is a class ("espresso") or a kind ("coffee", "drink"); a kind's probability is the sum over its classes, so what
-is spread over forty breeds is still a dog. Evidence is a probability for each word: [..., W], classes first.
-The table of the words' sentence embeddings is kept beside this file, made by `tests/data/make_word_vectors.py`.
+A word is a class ("espresso") or a kind ("coffee", "drink"). A kind's probability is the sum over its classes, so a
+probability that is spread over forty breeds still makes a dog. Evidence is a probability for each word: [..., W],
+classes first. The table of the words' sentence embeddings is kept beside this file, made by
+`tests/data/make_word_vectors.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Vocabulary:
         words: W names, the 1000 classes first, then the kinds, narrow to broad.
         members: float32 [W, 1000], 1 where a picture of the class shows the word: the class is of that kind, or its
             pictures nearly always have one in them (a worn coat shows a person, an espresso a cup).
-        kin: float32 [W, 1000], 1 only where the class is of that kind.
+        hyponyms: float32 [W, 1000], 1 only where the class is of that kind.
         sha256: digest of the names.
         also: for each class, other names of the same thing.
     """
@@ -50,8 +51,8 @@ class Vocabulary:
         kinds = probabilities @ self.members[CLASSES:].T
         return torch.cat([probabilities, kinds], -1)
 
-    def telling(self, probabilities: torch.Tensor, least: float, limit: int) -> list[int]:
-        """The kinds that say most: probability times the information of the word, log(1000 / classes).
+    def most_informative(self, probabilities: torch.Tensor, least: float, limit: int) -> list[int]:
+        """The most informative kinds: probability times the information of the word, log(1000 / classes).
 
         Args:
             probabilities: float32 [W].
@@ -59,7 +60,7 @@ class Vocabulary:
         """
         information = probabilities * (CLASSES / self.members.sum(1)).log()
         kinds = [word for word in self._sure(probabilities, least) if word >= CLASSES]
-        return sorted(kinds, key=lambda one: (-float(information[one]), one))[:limit]
+        return sorted(kinds, key=lambda index: (-float(information[index]), index))[:limit]
 
     def narrowest(
         self, probabilities: torch.Tensor, least: float, least_class: float, limit: int, explained: float = 0.6
@@ -75,18 +76,20 @@ class Vocabulary:
             word for word in self._sure(probabilities, least) if word >= CLASSES or probabilities[word] >= least_class
         ]
         chosen: list[int] = []
-        for word in sorted(sure, key=lambda one: (float(self.members[one].sum()), -float(probabilities[one]), one)):
-            inside = [one for one in chosen if bool((self.hyponyms[one] <= self.hyponyms[word]).all())]
-            if sum(float(probabilities[one]) for one in inside) < explained * float(probabilities[word]):
-                chosen = [one for one in chosen if one not in inside or one < CLASSES]
+        for word in sorted(
+            sure, key=lambda index: (float(self.members[index].sum()), -float(probabilities[index]), index)
+        ):
+            inside = [other for other in chosen if bool((self.hyponyms[other] <= self.hyponyms[word]).all())]
+            if sum(float(probabilities[other]) for other in inside) < explained * float(probabilities[word]):
+                chosen = [other for other in chosen if other not in inside or other < CLASSES]
                 chosen.append(word)
-        return sorted(chosen, key=lambda one: (-float(probabilities[one]), one))[:limit]
+        return sorted(chosen, key=lambda index: (-float(probabilities[index]), index))[:limit]
 
     def _sure(self, probabilities: torch.Tensor, least: float) -> list[int]:
         """Words above `least` plus half of what chance alone would give them (an animal: 398 classes of 1000)."""
         bar = least + 0.5 * self.members.sum(1) / CLASSES
-        found: list[int] = (probabilities >= bar).nonzero().flatten().tolist()
-        return found
+        sure: list[int] = (probabilities >= bar).nonzero().flatten().tolist()
+        return sure
 
 
 def load_vocabulary(path: Path = NAMES_FILE) -> Vocabulary:
@@ -94,17 +97,17 @@ def load_vocabulary(path: Path = NAMES_FILE) -> Vocabulary:
     classes = json.loads(path.read_text("utf-8"))
     hyponyms, shown = _members(classes, ("kinds",)), _members(classes, ("kinds", "shows"))
     kinds = sorted(shown, key=lambda kind: (len(shown[kind]), kind))
-    words = tuple([one["name"] for one in classes] + kinds)
-    also = tuple(tuple(one["also"]) for one in classes)
+    words = tuple([entry["name"] for entry in classes] + kinds)
+    also = tuple(tuple(entry["also"]) for entry in classes)
     return Vocabulary(words, _rows(kinds, shown), _rows(kinds, hyponyms), file_sha256(path), also)
 
 
 def _members(classes: Sequence[Mapping[str, Any]], fields: tuple[str, ...]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for number, one in enumerate(classes):
-        for word in (word for field in fields for word in one[field]):
-            found.setdefault(word, []).append(number)
-    return found
+    members: dict[str, list[int]] = {}
+    for number, entry in enumerate(classes):
+        for word in (word for field in fields for word in entry[field]):
+            members.setdefault(word, []).append(number)
+    return members
 
 
 def _rows(kinds: Sequence[str], members: Mapping[str, list[int]]) -> torch.Tensor:

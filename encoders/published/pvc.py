@@ -1,16 +1,16 @@
-"""PVC's progressive encoder, as far as it could be read (arXiv 2412.09613): for users who train or bring weights.
+"""PVC's progressive encoder (arXiv 2412.09613), as far as it could be read: for users who train or bring weights.
 
-Takes the hidden states of an image transformer before its last L layers and does those layers, with attention over time
-in each, then the compressor. The training-free surrogate is `encoders.compressors.progressive`.
+It takes the hidden states of an image transformer before its last L layers and computes those layers, with attention
+over time in each, then the compressor. The training-free surrogate is `encoders.compressors.progressive`.
 
 As published (paper and secondary readings): in the last L layers a token also attends to the tokens at the same place
-of this and earlier frames; frames are told apart by an embedding of their relative time (sine-cosine, 256 channels,
-MLP) through adaptive layer norms, (1 + scale(e)) * LN(x) + shift(e); pixel-unshuffle by 4 takes a grid of 32 x 32 x
+of this and earlier frames; an embedding of a frame's relative time (sine-cosine, 256 channels, MLP) distinguishes
+frames, through adaptive layer norms, (1 + scale(e)) * LN(x) + shift(e); pixel-unshuffle by 4 takes a grid of 32 x 32 x
 1024 to 64 tokens of 16384; an image is a still video of 4 frames.
 
 Not readable, and therefore named options of `ProgressiveConfig` with a usual value: L, the order of the sub-layers,
 whether temporal attention starts as the identity, what the projector is made of. The published checkpoint's parameter
-names were not seen either: nothing here claims to load it.
+names were not available either, so it is not claimed that this loads it.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ class TemporalAttention(nn.Module):
             key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
         earlier = key.shape[2] - steps
         mask = torch.ones(steps, key.shape[2], dtype=torch.bool, device=x.device).tril(earlier)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(seen.permute(2, 0, 1, 3).reshape(steps, places, dim)), (key, value)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.out(attended.permute(2, 0, 1, 3).reshape(steps, places, dim)), (key, value)
 
 
 class _TemporalLayer(nn.Module):

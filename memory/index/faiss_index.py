@@ -1,14 +1,14 @@
 """The key index on FAISS: flat up to some tens of thousands of keys, then IVF-Flat, trained in the background.
 
 FAISS only finds candidates; `exact_scores` ranks them. Flat asks for all that could be among the best within float32's
-rounding, and equals `numpy_index` to the bit. IVF-Flat (`memory.index.ivf`) may miss some; what it finds has the same
-scores. HNSW would not do: it cannot remove.
+rounding, and equals `numpy_index` to the bit. IVF-Flat (`memory.index.ivf`) may miss some; its hits have the same
+scores. HNSW is no alternative, since it cannot remove.
 
-While an IVF-Flat is made, what is there is left as it is and goes on answering; new keys go into a small flat index
-beside it, and removed videos are struck from its answers. When the new one has caught up, it takes their place. So
-searches wait for additions and for the exchange (milliseconds), never for a training.
+While an IVF-Flat is trained, the present index stays and goes on answering. New keys go into a small flat index beside
+it, and removed videos are struck from its answers. When the new index has caught up, it replaces both. So searches wait
+for additions and for the exchange (milliseconds), never for a training.
 
-A cache: it can always be rebuilt from the store. FAISS is optional, imported here.
+The index is a cache: it can always be rebuilt from the store. FAISS is optional and imported here.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class FaissIndex:
 
     def __len__(self) -> int:
         with self._lock.shared():
-            return sum(one.count(self._faiss) for one in (*self._frozen, IndexPart(self._active)))
+            return sum(part.count(self._faiss) for part in (*self._frozen, IndexPart(self._active)))
 
     def add(self, video_number: int, ordinal: int, keys: npt.NDArray[np.floating]) -> None:
         rows = checked_keys(keys, self._dim)
@@ -131,10 +131,10 @@ class FaissIndex:
             removed = faiss_parts.remove(self._faiss, self._active, video_number)
             if removed and self._replica is not None and not self._frozen:
                 self._replica.replace(faiss_parts.stored(self._faiss, self._active)[1])
-            for one in self._frozen:
-                before = one.count(self._faiss)
-                one.struck.add(video_number)
-                removed += before - one.count(self._faiss)
+            for part in self._frozen:
+                before = part.count(self._faiss)
+                part.struck.add(video_number)
+                removed += before - part.count(self._faiss)
                 self._to_remove.add(video_number)
             return removed
 
@@ -146,15 +146,15 @@ class FaissIndex:
             return []
         self._faiss.omp_set_num_threads(1)  # of this thread only: where cores are shared, two wait for each other
         with self._lock.shared():
-            found = [self._near(one, vector, limit, videos) for one in (*self._frozen, IndexPart(self._active))]
-            ids, rows = (np.concatenate(some) for some in zip(*found, strict=True))
+            candidates = [self._near(part, vector, limit, videos) for part in (*self._frozen, IndexPart(self._active))]
+            ids, rows = (np.concatenate(some) for some in zip(*candidates, strict=True))
         return ranked(ids, rows, vector, limit)
 
-    def _near(self, one: IndexPart, vector: F32, limit: int, videos: Sequence[int] | None) -> tuple[Ids, F32]:
+    def _near(self, part: IndexPart, vector: F32, limit: int, videos: Sequence[int] | None) -> tuple[Ids, F32]:
         slack = self._slack(vector)
         if videos is not None:
-            return one.near_in(self._faiss, vector, limit, videos, slack)
-        return one.near(self._faiss, self._replica if one.part is self._first() else None, vector, limit, slack)
+            return part.near_in(self._faiss, vector, limit, videos, slack)
+        return part.near(self._faiss, self._replica if part.part is self._first() else None, vector, limit, slack)
 
     def alone(self, query: F32, limit: int) -> Any:
         """FAISS's own search, its distances and ids [1, limit]: what `search` is measured against."""
@@ -233,9 +233,9 @@ class FaissIndex:
         chosen = first.part if made is None else made
         for number in first.struck if made is None else self._to_remove:
             faiss_parts.remove(self._faiss, chosen, number)
-        for one in [*rest, IndexPart(self._active)]:
-            ids, rows = faiss_parts.stored(self._faiss, one.part)
-            kept = ~faiss_parts.of_videos(ids, one.struck)
+        for part in [*rest, IndexPart(self._active)]:
+            ids, rows = faiss_parts.stored(self._faiss, part.part)
+            kept = ~faiss_parts.of_videos(ids, part.struck)
             if kept.any():
                 chosen.add_with_ids(np.ascontiguousarray(rows[kept]), np.ascontiguousarray(ids[kept]))
         self._active, self._frozen, self._to_remove, self._lists = chosen, [], set(), None

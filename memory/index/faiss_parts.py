@@ -1,7 +1,7 @@
-"""What `FaissIndex` is made of: a flat index with ids, or an IVF-Flat, read in the same way. Not a `KeyIndex`.
+"""The parts of `FaissIndex`: a flat index with ids, or an IVF-Flat, read by the same functions.
 
-All arrays out of here are copies, except those of `stored` and `pieces`: views on FAISS's own memory, void after the
-next change.
+Parts do not follow the `KeyIndex` protocol themselves. All arrays that these functions return are copies, except those
+of `stored` and `pieces`: views on FAISS's own memory, invalid after the next change.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def best(faiss: Any, part: Any, replica: GpuReplica | None, vector: F32, count: 
         searched = part.index if replica is None or count > MOST_NEIGHBOURS else replica
         scores, places = searched.search(vector[None], count)
         return ids[places[0]], rows[places[0]], scores[0], count == len(ids)
-    scores, found, codes = part.search_and_return_codes(vector[None], count)
-    here = found[0] >= 0
+    scores, candidates, codes = part.search_and_return_codes(vector[None], count)
+    here = candidates[0] >= 0
     rows = codes[0][here].view(np.float32).reshape(-1, part.d)
-    return found[0][here], rows, scores[0][here], count == int(part.ntotal) or not here.all()
+    return candidates[0][here], rows, scores[0][here], count == int(part.ntotal) or not here.all()
 
 
 def within(faiss: Any, part: Any, videos: set[int], vector: F32, limit: int, slack: float) -> tuple[Ids, F32]:

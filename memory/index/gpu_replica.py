@@ -1,8 +1,8 @@
-"""A flat index's keys on a GPU as well, to be read from there: with one, a million keys need no IVF-Flat.
+"""A copy of a flat index's keys on a GPU, for searching: with it, a million keys need no IVF-Flat.
 
-What it is: FAISS's `GpuIndexFlatIP`, kept place by place as the flat index on the CPU, which stays the one that is
-changed and saved. What it is not: a store of anything. Scores are float32 sums in another order, within the slack that
-`FaissIndex` allows for; candidates are ranked by the same exact scores, so answers are the same as without.
+It is FAISS's `GpuIndexFlatIP`, kept place by place like the flat index on the CPU, which remains the one that is
+changed and saved. Scores are float32 sums in another order, within the slack that `FaissIndex` allows for. Candidates
+are ranked by the same exact scores, so answers are the same with and without the copy.
 """
 
 from __future__ import annotations

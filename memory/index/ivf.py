@@ -1,9 +1,9 @@
-"""FAISS's IVF-Flat for keys: how many lists, their training, and how many of them a search must look into.
+"""FAISS's IVF-Flat for keys: how many lists it has, their training, and how many lists a search reads.
 
-An inverted file splits the keys among lists by the nearest of `nlist` centroids and looks into `nprobe` of them. What
-recall that gives depends on the keys, so `nprobe` is measured on the keys at hand against looking everywhere: few lists
-where keys form clusters, and none few enough where they are spread evenly over the sphere. Then `train` says so with
-None, and everything is looked at.
+An inverted file splits the keys among lists by the nearest of `nlist` centroids, and a search reads `nprobe` of them.
+Which recall that gives depends on the keys, so `nprobe` is measured on the keys at hand against an exhaustive search.
+Few lists suffice where keys form clusters; where keys are spread evenly over the sphere, no small number does. Then
+`train` returns None and every key is searched.
 
 Trained centroids and each key's list can be taken out (`Lists`) and put back without training. Not thread-safe; FAISS
 computes on the calling thread.
@@ -147,11 +147,11 @@ def restore(faiss: Any, lists: Lists) -> Any:
 def put_back(faiss: Any, index: Any, lists: Lists, ids: npt.NDArray[np.int64], rows: F32) -> None:
     """Adds keys to the lists they were in, by copying; those that `lists` does not know are assigned as new ones."""
     places = np.searchsorted(lists.ids, ids)
-    known = lists.ids[np.minimum(places, len(lists.ids) - 1)] == ids if len(lists.ids) else np.zeros(len(ids), bool)
-    if not known.all():
-        index.add_with_ids(np.ascontiguousarray(rows[~known]), np.ascontiguousarray(ids[~known]))
-    if known.any():
-        some, whose = np.ascontiguousarray(rows[known], np.float32), np.ascontiguousarray(ids[known])
-        numbers = lists.list_of[places[known]].astype(np.int64)
-        pointers = (faiss.swig_ptr(one) for one in (some, whose, numbers))
+    listed = lists.ids[np.minimum(places, len(lists.ids) - 1)] == ids if len(lists.ids) else np.zeros(len(ids), bool)
+    if not listed.all():
+        index.add_with_ids(np.ascontiguousarray(rows[~listed]), np.ascontiguousarray(ids[~listed]))
+    if listed.any():
+        some, whose = np.ascontiguousarray(rows[listed], np.float32), np.ascontiguousarray(ids[listed])
+        numbers = lists.list_of[places[listed]].astype(np.int64)
+        pointers = (faiss.swig_ptr(array) for array in (some, whose, numbers))
         index.add_core(len(some), *pointers)

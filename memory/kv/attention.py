@@ -1,9 +1,8 @@
-"""How a cache hears a model's queries: an attention function of our own, registered with `transformers`.
+"""An attention function for `transformers` that shows a model's queries to its cache.
 
-What it is: scaled dot-product attention as `transformers` computes it, followed by a word to the cache. Its mask
-function is registered under the same name: without one, `transformers` hands no mask over and chunks of several tokens
-see their own future. What it is not: another kernel; with any other cache, or none, the result is that of ``sdpa`` to
-the bit.
+`attach` makes a model use it. It computes scaled dot-product attention as `transformers` does, then hands the queries
+to the cache. With any other cache, or none, the result is that of ``sdpa`` to the bit. Its mask function is registered
+under the same name: without one, `transformers` passes no mask and chunks of several tokens see their own future.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ NAME = "longwatch_kv"
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """What a cache needs to know of a model.
+    """The facts about a model that a cache needs.
 
     Attributes:
         layers: how many there are.
@@ -35,13 +34,15 @@ class Decoder:
 
 
 def attach(model: Any) -> Decoder:
-    """Makes a causal language model of `transformers` tell caches its queries; harmless when done twice.
+    """Makes a causal language model of `transformers` show its queries to its caches; harmless when done twice.
 
     Raises:
         CacheMisuse: no decoder is found in it, some layers see only a window of the past, or its rotary embedding is
             of a kind that cannot be moved.
     """
-    decoder = next((one for one in model.modules() if hasattr(one, "rotary_emb") and hasattr(one, "layers")), None)
+    decoder = next(
+        (module for module in model.modules() if hasattr(module, "rotary_emb") and hasattr(module, "layers")), None
+    )
     if decoder is None:
         raise CacheMisuse(f"{type(model).__name__} holds no decoder with layers and one rotary embedding")
     kinds = set(getattr(decoder.config, "layer_types", None) or ["full_attention"])
@@ -70,7 +71,7 @@ def attention(
     attention_mask: torch.Tensor | None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """``sdpa``, then the cache that `key` came from (if it is one of ours) hears the queries [B, Hq, q, d]."""
+    """``sdpa``, then the cache that `key` came from (if it is one of ours) observes the queries [B, Hq, q, d]."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)

@@ -1,10 +1,10 @@
-"""A language model's key-value cache with a hard budget: what streams through it for ever costs the same for ever.
+"""A language model's key-value cache with a hard budget: its cost stays constant however long the stream is.
 
-    attach(model)                     once; makes the model tell its caches the queries (memory/kv/attention.py)
+    attach(model)                     once; makes the model show its queries to its caches (memory/kv/attention.py)
     cache = new_cache(model, "participative", slots=1024)
-    feed(model, cache, tokens)        ids or embeddings, chunk after chunk; position ids are the cache's business
+    feed(model, cache, tokens)        ids or embeddings, chunk after chunk; the cache sets the position ids
     cache.slots, cache.compactions, cache.bytes_held, cache.held(layer), cache.groups
-    cache.fork()                      reads what is here; whatever it does, this one stays as it is
+    cache.fork()                      a copy that reads the same slots; what it does leaves the original unchanged
 
 After every forward pass that left more than `slots` (M) slots, the policy (`memory.kv.policies`) chooses `keep` (N) of
 them in every layer. During the pass there are M and the chunk. The same number of slots stays in every layer; which
@@ -13,9 +13,9 @@ ones may differ, unless `whole_groups` asks for one choice everywhere.
 Positions: `transformers` takes them from `get_seq_length`, so a caller that passes none is right. After a compaction
 the sink has 0 ... S-1 and all else follows without gaps; `positions="kept"` leaves every slot where it was computed
 (and positions grow for ever). Pictures in three-dimensional models are announced (`announce`) and their ids read
-(`position_ids`). A caller that passes other ids is refused where they can be seen.
+(`position_ids`). A caller that passes other ids is refused where they are visible to the cache.
 
-What it is not: a cache for beam search, cropping, padded batches, sliding windows or training.
+Beam search, cropping, padded batches, sliding windows and training are not supported.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ class PrunedCache:
         if not self.slots:
             return frozenset()
         layers = self.layers[:1] if self.budget.whole_groups else self.layers
-        found = (set(layer.all_metadata(self._rows())[GROUP].flatten().tolist()) for layer in layers)
-        return frozenset().union(*found) - {-1}
+        groups = (set(layer.all_metadata(self._rows())[GROUP].flatten().tolist()) for layer in layers)
+        return frozenset().union(*groups) - {-1}
 
     def held(self, layer: int) -> Held:
         """What one layer holds."""

@@ -1,7 +1,7 @@
-"""One compaction of a cache: every layer is judged by the policy, slots are chosen, the rest is dropped.
+"""One compaction of a cache: the policy scores every layer's slots, the best stay, the rest are dropped.
 
-What it is: the order of these steps. Scores are the policy's (`memory.kv.policies`), precedence and groups are
-`memory.kv.selection`'s, moving is the layer's.
+This file holds the order of these steps. Scores are the policy's (`memory.kv.policies`), precedence and groups are
+`memory.kv.selection`'s, and the layer (`memory.kv.layer`) moves its slots.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Compaction:
     Attributes:
         keep: slots that stay in every layer.
         room: slots that memory is taken for.
-        tail: what is known of the tokens since the last compaction, the same in all layers.
+        tail: metadata of the tokens since the last compaction, the same in all layers.
         news: the novelty of the last tokens that came, int64 [B, n]; None where the policy asks for none.
     """
 
@@ -89,12 +89,12 @@ class Compaction:
         judged = [self._judged(layers, place) for place in range(len(layers))]
         together = _together(judged, self.keep) if self.budget.whole_groups else None
         free = 0
-        for layer, one in zip(layers, judged, strict=True):
-            index = best(one.scores, one.rank, self.keep) if together is None else together
+        for layer, judgement in zip(layers, judged, strict=True):
+            index = best(judgement.scores, judgement.rank, self.keep) if together is None else together
             if self.policy.most_picks is not None:
-                one.count(index)
+                judgement.count(index)
             move = self.budget.positions == "contiguous"
-            free = max(free, layer.keep(index, one.metadata, self.room, move=move))
+            free = max(free, layer.keep(index, judgement.metadata, self.room, move=move))
         return free
 
     def _judged(self, layers: Sequence[SlotLayer], place: int) -> _Judged:
@@ -122,14 +122,14 @@ class Compaction:
         return _Judged(metadata if most is None else metadata.clone(), self.policy.scores(view), rank)
 
     def _slot_metadata(self, layer: SlotLayer) -> torch.Tensor:
-        """What is known of a layer's slots, int64 [rows, B, H, T], with the news."""
+        """A layer's slot metadata, int64 [rows, B, H, T], with the news."""
         metadata = layer.all_metadata(self.tail)
         if self.news is None:
             return metadata
         metadata = metadata.clone()
         place = metadata[ORDER] - (metadata[ORDER, ..., -1:] + 1 - self.news.shape[1])
-        told = self.news[:, None].expand(-1, metadata.shape[2], -1).gather(-1, place.clamp_min(0))
-        metadata[NOVELTY] = torch.where(place >= 0, told, metadata[NOVELTY])
+        novelty = self.news[:, None].expand(-1, metadata.shape[2], -1).gather(-1, place.clamp_min(0))
+        metadata[NOVELTY] = torch.where(place >= 0, novelty, metadata[NOVELTY])
         return metadata
 
     def _queries(self, layer: SlotLayer) -> torch.Tensor:
@@ -148,7 +148,7 @@ class Compaction:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """One layer's slots: what is known of them [rows, B, H, T], scores [B, H', T] and firmness [B, H, T]."""
+    """One layer's slots: metadata [rows, B, H, T], scores [B, H', T] and ranks [B, H, T]."""
 
     metadata: torch.Tensor
     scores: torch.Tensor
@@ -163,8 +163,8 @@ class _Judged:
 def _together(judged: Sequence[_Judged], keep: int) -> torch.Tensor:
     """One choice for all layers, heads and rows of the batch: each layer's scores brought to 0 ... 1, then averaged."""
     parts = []
-    for one in judged:
-        scores = torch.nan_to_num(one.scores.float(), nan=0.0, neginf=0.0).mean((0, 1))
+    for judgement in judged:
+        scores = torch.nan_to_num(judgement.scores.float(), nan=0.0, neginf=0.0).mean((0, 1))
         low, high = scores.min(), scores.max()
         parts.append((scores - low) / (high - low).clamp_min(1e-12))
     first = judged[0]

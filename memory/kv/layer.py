@@ -1,12 +1,11 @@
-"""One layer of a pruned cache: keys, values, the last queries, and what is known of each slot.
+"""One layer of a pruned cache: keys, values, the last queries, and each slot's metadata.
 
-What it is: storage and its compaction. What it is not: a choice of what stays (`memory.kv.selection`), or of when
-(`memory.kv.cache`).
+The layer stores slots and compacts them. `memory.kv.selection` chooses which slots stay, `memory.kv.cache` when.
 
-Keys lie here twice once they were moved: as attention uses them, and as the model computed them (the master) with the
-position it computed them for. A compaction turns masters, never turned keys, so that ten thousand of them leave no
-drift whatever the dtype. What is known of a slot is in one int64 tensor of rows; tokens since the last compaction are
-the same in all layers and are kept once, in the cache.
+Keys that were moved are held twice: as attention uses them, and as the model computed them (the master) with the
+position it computed them for. A compaction rotates masters, never rotated keys, so ten thousand compactions leave no
+drift whatever the dtype. A slot's metadata is a column of one int64 tensor; that of tokens since the last compaction is
+the same in all layers and is kept once, in the cache.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from memory.kv.positions import Rotary, contiguous
 from memory.kv.rows import SlotRows
 
 ORDER, UNIT, GROUP, LEVEL, PICKS, NOVELTY, PLACES = range(7)
-"""Rows of what is known of a slot: when it came, its unit, its group, its protection, how often it was chosen, how new
+"""Rows of a slot's metadata: when it came, its unit, its group, its protection, how often it was chosen, how new
 its passage was (`memory.kv.novelty`); then A offsets within the unit, A positions it was computed for and A positions
 it holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one layer holds, each int64 [B, H, T], H being 1 where all heads hold the same.
+    """The metadata of one layer's slots, each int64 [B, H, T], H being 1 where all heads hold the same.
 
     Attributes:
         order: number of the token in the stream, from 0.
@@ -62,10 +61,10 @@ class SlotLayer:
         return self.rows_k.append(keys, room), self.rows_v.append(values, room)
 
     def observe_queries(self, queries: torch.Tensor, window: int) -> None:
-        """Keeps the last `window` of all queries heard so far; [B, Hq, q, d]."""
+        """Keeps the last `window` of all queries observed so far; [B, Hq, q, d]."""
         last = queries[:, :, -window:]
         self.queries.append(last.clone() if last.shape[2] < queries.shape[2] else last)
-        while sum(one.shape[2] for one in self.queries) - self.queries[0].shape[2] >= window:
+        while sum(chunk.shape[2] for chunk in self.queries) - self.queries[0].shape[2] >= window:
             self.queries.popleft()
 
     def all_metadata(self, tail: torch.Tensor) -> torch.Tensor:
@@ -107,7 +106,11 @@ class SlotLayer:
     def bytes_held(self) -> int:
         """Bytes of its tensors; keys and values that it only shares with the cache it was forked from left out."""
         extra = [self.master, self.metadata, *self.queries]
-        return self.rows_k.bytes_held + self.rows_v.bytes_held + sum(one.nbytes for one in extra if one is not None)
+        return (
+            self.rows_k.bytes_held
+            + self.rows_v.bytes_held
+            + sum(tensor.nbytes for tensor in extra if tensor is not None)
+        )
 
 
 def _taken(rows: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

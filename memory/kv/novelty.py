@@ -1,14 +1,13 @@
-"""What is new about a passage: how unlike all before it its values are, noted once, when it comes.
+"""The novelty of a passage: how unlike everything before it its values are, computed once, when it arrives.
 
 A token's values in all layers are compared with the mean of all values that came before and with it; the distance is
 one minus the cosine, averaged over layers and heads. A passage's novelty is the mean over its w tokens, and a token's
 that of the newest passage it is in, so that passages stay or go whole. What is unlike the rest of a stream cannot be
-made up from the rest. Nothing is asked and no query is needed. Our own; near relatives are KeyDiff (arXiv 2504.15364),
-which compares each key alone with those that are held, layer by layer and head by head, and InfiniPot-V's redundancy
-(arXiv 2506.15745).
+made up from the rest. No query is needed. Our own; near relatives are KeyDiff (arXiv 2504.15364), which compares each
+key alone with those that are held, layer by layer and head by head, and InfiniPot-V's redundancy (arXiv 2506.15745).
 
-What it is: a running mean and a number for each new token, the same in all layers and heads. What it is not: a measure
-of importance. An odd passage is kept, whatever it says.
+The state is a running mean; the result is a number for each new token, the same in all layers and heads. Novelty is not
+importance: an odd passage is kept, whatever it says.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ _OUTLIERS = 4
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """What has to be remembered of a stream to judge its next tokens; constant in size.
+    """The state of a stream from which its next tokens are judged; constant in size.
 
     Attributes:
         passage: w, odd.
-        seen: tokens noted so far.
+        arrived: tokens noted so far.
         total: sum of unit values, float32 [layers, B, Hkv, d]; None before the first.
         last: distances of the last 2 (w - 1) tokens at most, float32 [B, n]; their passages may go on.
     """
@@ -46,7 +45,7 @@ class Novelty:
         """The next n tokens, of which `values` has [B, Hkv, n, d] for each layer.
 
         Returns:
-            What to remember, and int64 [B, m + n]: the novelty, times `SCALE`, of up to m = w - 1 tokens before, whose
+            The new state, and int64 [B, m + n]: the novelty, times `SCALE`, of up to m = w - 1 tokens before, whose
             passages go on, and of the new ones.
         """
         unit = functional.normalize(torch.stack(tuple(values)).float(), dim=-1)
@@ -59,10 +58,10 @@ class Novelty:
         means = functional.avg_pool1d(every[:, None], self.passage, 1, half, count_include_pad=False)
         newest = functional.max_pool1d(means, self.passage, 1, half)[:, 0]
         after = Novelty(self.passage, self.arrived + fresh.shape[1], total, every[:, -2 * more or every.shape[1] :])
-        told = newest[:, -min(fresh.shape[1] + more, every.shape[1]) :]
-        return after, (told.clamp(0.0, 2.0).double() * SCALE).long()
+        news = newest[:, -min(fresh.shape[1] + more, every.shape[1]) :]
+        return after, (news.clamp(0.0, 2.0).double() * SCALE).long()
 
     @property
     def bytes_held(self) -> int:
         """Of its tensors."""
-        return sum(one.nbytes for one in (self.total, self.last) if one is not None)
+        return sum(tensor.nbytes for tensor in (self.total, self.last) if tensor is not None)

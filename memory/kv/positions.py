@@ -1,14 +1,13 @@
-"""Where a cache's slots stand: rotary positions, one- and three-dimensional, and how a key is moved to another one.
+"""Positions of a cache's slots: rotary positions in one or three dimensions, and moving a key to another position.
 
-What it is: arithmetic on positions. A slot belongs to a *unit*: a text token is a unit of its own, the tokens of one
-picture or cube are one unit. Inside a unit a slot has a fixed offset per axis (0 for text; time, row, column for
-pictures); units stand one behind the other, so positions are bounded by what the cache holds, however long the stream
-was. In three-dimensional models (Qwen's M-RoPE) rows and columns count from the unit's own beginning, so a unit moves
-on all three axes at once, and a text token keeps its three positions equal.
+A slot belongs to a *unit*: a text token is a unit of its own, the tokens of one picture or cube are one unit. Inside a
+unit a slot has a fixed offset per axis (0 for text; time, row, column for pictures). Units stand one behind the other,
+so positions are bounded by what the cache holds, however long the stream was. In three-dimensional models (Qwen's
+M-RoPE) rows and columns count from the unit's own beginning, so a unit moves on all three axes at once, and a text
+token keeps its three positions equal.
 
-What it is not: another implementation of rotary embeddings. Angles come from the model's own module, so that contiguous
-(Qwen2.5-VL) and interleaved (Qwen3-VL) sections and scaled frequencies are the model's; a layout of channels that is
-not two halves is refused (`Rotary.of`).
+Angles come from the model's own rotary module, so contiguous (Qwen2.5-VL) and interleaved (Qwen3-VL) sections and
+scaled frequencies are the model's. A layout of channels that is not two halves is refused (`Rotary.of`).
 """
 
 from __future__ import annotations
@@ -107,7 +106,7 @@ class Rotary:
         both = torch.cat((before, after), dim=-1).reshape(axes, batch * heads, 2 * slots)
         cos, sin = self.module(like[:1, 0, :1], both if axes > 1 else both[0])
         shape = (batch, heads, 2, slots, cos.shape[-1])
-        (cos0, cos1), (sin0, sin1) = (one.to(wide).reshape(shape).unbind(2) for one in (cos, sin))
+        (cos0, cos1), (sin0, sin1) = (table.to(wide).reshape(shape).unbind(2) for table in (cos, sin))
         norm = cos0 * cos0 + sin0 * sin0
         return (cos1 * cos0 + sin1 * sin0) / norm, (sin1 * cos0 - cos1 * sin0) / norm
 
@@ -129,13 +128,13 @@ class Rotary:
 
 
 class Arrivals:
-    """What comes into a cache next: order, unit, group, protection and position of tokens still to be seen.
+    """What comes into a cache next: order, unit, group, protection and position of tokens still to come.
 
     One object a cache; the same for all layers and rows of the batch. Tokens nobody announced are text, in no group,
     evictable.
 
     Attributes:
-        seen: tokens taken so far, the next one's ordinal.
+        arrived: tokens taken so far, the next one's ordinal.
         next_position: of the next token on all axes.
     """
 

@@ -1,8 +1,8 @@
-"""Rows that grow at their end: where one layer's keys or values lie.
+"""A tensor that grows at its end without copying: storage for one layer's keys or values.
 
-What it is: a preallocated tensor, so that a token costs one write and not a copy of everything before it. A fork reads
-the same memory and copies it at its own first write; the one forked from may go on writing behind what the fork sees.
-What it is not: thread-safe against two writers of the same object.
+Memory is allocated ahead, so that a token costs one write and not a copy of everything before it. A fork reads the same
+memory and copies it at its own first write; the original may go on writing behind what the fork sees. Two threads must
+not write to the same object.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""The pruned cache as models of `transformers` take it: their `Cache`, with what they ask of one.
+"""The pruned cache as a `Cache` of `transformers`, for its mask functions and its `generate`.
 
-What it is: a class of theirs around ours, so that their masks and their `generate` know it. What it is not: a cache of
-another kind; everything it does is `memory.kv.cache`'s, and models that do not come from `transformers` use that.
+A thin class around `memory.kv.cache.PrunedCache`, which does all the work and which models from elsewhere use directly.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class TransformersCache(PrunedCache, Cache):  # type: ignore[misc]  # the base i
         return self.layers[layer_idx].slots + query_length, 0
 
     def get_max_length(self, layer_idx: int | None = None) -> int:
-        """Not told."""
+        """No limit that `transformers` could use."""
         return -1
 
     def crop(self, tokens_to_remove: int) -> None:

@@ -1,9 +1,9 @@
-"""Fewer tokens out of more, in order of time: Ward's merging with a price on lost rarity and on lost time.
+"""Merges tokens down to a given number, in order of time: Ward's method with a price on lost rarity and lost time.
 
-The two tokens that are cheapest to lose to each other become one, again and again, until few enough are left. Ours; the
-published relatives are Ward's method (1963), whose price this is at ``rarity`` 1 and ``time`` 0, and Flash-VStream's
-ordered weighted k-means, which restarts all clusters at every step. Here a token that is not merged stays as it is, to
-the bit, so nothing vanishes at once; docs/LOG.md compares the two, and merging only neighbours in time.
+The two tokens that are cheapest to merge become one, again and again, until few enough are left. Ours; the published
+relatives are Ward's method (1963), whose price this is at ``rarity`` 1 and ``time`` 0, and Flash-VStream's ordered
+weighted k-means, which restarts all clusters at every step. Here a token that is not merged stays as it is, to the bit,
+so nothing vanishes at once; docs/adr/0015 compares the two, and merging only neighbours in time.
 
 Deterministic whatever the number of threads: sums go through `numpy.einsum`, which calls no threaded library, and equal
 prices go to the pair that stands first.
@@ -77,8 +77,8 @@ def merged(tokens: Weighted, size: int, prices: Prices) -> Weighted:
     return Weighted.in_order(rows[alive], mass[alive], places[alive])
 
 
-def _exposed(one: F64 | np.float64, other: F64, rarity: float) -> F64:
-    return np.asarray((one * other / (one + other)) ** rarity, dtype=np.float64)
+def _exposed(mass: F64 | np.float64, other: F64, rarity: float) -> F64:
+    return np.asarray((mass * other / (mass + other)) ** rarity, dtype=np.float64)
 
 
 def _apart(tokens: Weighted, time: float) -> F64:

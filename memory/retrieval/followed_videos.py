@@ -1,7 +1,7 @@
-"""Every video's keys and spans as arrays beside the truth, and in the key index: taken in, compared, let go.
+"""Keeps every video's keys and spans in arrays and in the key index, in step with the store.
 
-What it is: the part of recall that follows the store. What it is not: answers (`memory.retrieval.retriever`), or when
-to look and when to save (`memory.retrieval.keeper`).
+Base class of the retriever: it takes in new cubes, compares with the store, and forgets deleted videos. Questions are
+answered in `memory.retrieval.retriever`; `memory.retrieval.keeper` decides when to compare and when to save.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class FollowedVideos:
     def _moment(self, video_id: str) -> VideoView:
         """The video as it is now, its open cube included, after taking in what closed."""
         with self._locked(video_id) as followed:
-            found = self._store.searchable(video_id, start=len(followed.keys.view()))
-            self._take_in(followed, found.closed)
+            searchable = self._store.searchable(video_id, start=len(followed.keys.view()))
+            self._take_in(followed, searchable.closed)
             views = [(followed.keys.view(), followed.scanner)]
-            if found.opened is not None:
-                views.append((as_view(found.opened, self._index.dim), KeyScanner(self._index.dim)))
-            followed.last = VideoView(tuple(views), found.version)
+            if searchable.opened is not None:
+                views.append((as_view(searchable.opened, self._index.dim), KeyScanner(self._index.dim)))
+            followed.last = VideoView(tuple(views), searchable.version)
             return followed.last
 
     @contextmanager
@@ -111,11 +111,11 @@ class FollowedVideos:
         """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
         many videos went."""
         before = [(name, followed, len(followed.keys.view())) for name, followed in list(self._videos.items())]
-        listed = {one.id: one for one in self._store.videos() if self._key_space in (None, one.key_space)}
+        listed = {record.id: record for record in self._store.videos() if self._key_space in (None, record.key_space)}
         gone = [name for name, followed, n in before if name not in listed or not followed.is_of(listed[name], n)]
         went = sum(self.forget(video_id) for video_id in gone)
         came = sum(self._catch_up(record) for record in listed.values())
-        self._growing = frozenset(one.id for one in listed.values() if one.status not in FINAL_STATUSES)
+        self._growing = frozenset(record.id for record in listed.values() if record.status not in FINAL_STATUSES)
         self._compared_at = self._now()
         return came, went
 
@@ -142,7 +142,7 @@ class FollowedVideos:
 
     def held(self) -> dict[str, HeldVideo]:
         """Every video as it is held now, for a snapshot."""
-        found: dict[str, HeldVideo] = {}
+        videos: dict[str, HeldVideo] = {}
         for video_id, followed in list(self._videos.items()):
             try:
                 applied = self._store.applied(video_id)
@@ -151,8 +151,8 @@ class FollowedVideos:
                 continue  # deleted meanwhile
             except CorruptRecord:
                 applied = 0  # whatever could be read is kept
-            found[video_id] = HeldVideo(followed.number, followed.created_s, applied, followed.keys.view())
-        return found
+            videos[video_id] = HeldVideo(followed.number, followed.created_s, applied, followed.keys.view())
+        return videos
 
     def adopt(self, video_id: str, held: HeldVideo, record: VideoRecord) -> bool:
         """Takes a video over from a snapshot, where the truth's record is of the same video and not behind it."""

@@ -1,12 +1,12 @@
-"""A snapshot of recall: every video's keys, spans and last commit number, and the index's training; one checked file.
+"""A snapshot of the retriever in one checked file: videos' keys, spans and commit numbers, and the index's training.
 
-What it is: a way not to read everything from the store again. What it is not: the truth; whoever cannot use a snapshot
-rebuilds. It is written to a temporary file, synced and renamed: old or new, never half. Layout, little-endian:
+It saves reading everything from the store again at the next start. A snapshot that cannot be used is rebuilt from the
+store. It is written to a temporary file, synced and renamed: old or new, never half. Layout, little-endian:
 
     magic (5) | header length (uint32) | SHA-256 of the header (32) | header (JSON) | arrays, one after the other
 
-The header names the key space, the store and each video, and lists each array with its type, shape and SHA-256, so that
-a flipped byte anywhere is noticed and said to be where it is. Keys are kept as float16, as the store keeps them.
+The header names the key space, the store and each video, and lists each array with its type, shape and SHA-256, so a
+flipped byte anywhere is detected and its place reported. Keys are kept as float16, as the store keeps them.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def load(path: Path, key_space: str, store: str) -> Snapshot:
         if about["store"] != store:
             raise CorruptRecord(f"{path.name} is of another store")
         arrays = _checked(file, about["arrays"], path.name)
-    videos = {video_id: _video(one, video_id, arrays) for video_id, one in about["videos"].items()}
+    videos = {video_id: _video(entry, video_id, arrays) for video_id, entry in about["videos"].items()}
     if about["nprobe"] is None:
         return Snapshot(videos, None)
     return Snapshot(videos, Lists(arrays["centroids"], about["nprobe"], arrays["ids"], arrays["list_of"]))
@@ -148,12 +148,12 @@ def _header(file: BinaryIO, name: str) -> dict[str, Any]:
 def _checked(file: BinaryIO, listed: list[dict[str, Any]], name: str) -> dict[str, Array]:
     """The arrays behind the header, read-only."""
     arrays: dict[str, Array] = {}
-    for one in listed:
-        kind, shape = np.dtype(one["type"]), tuple(one["shape"])
+    for entry in listed:
+        kind, shape = np.dtype(entry["type"]), tuple(entry["shape"])
         blob = file.read(kind.itemsize * math.prod(shape))
-        if hashlib.sha256(blob).hexdigest() != one["sha256"]:
-            raise CorruptRecord(f"{one['name']} in {name} is torn or damaged")
-        arrays[one["name"]] = np.frombuffer(blob, kind).reshape(shape)
+        if hashlib.sha256(blob).hexdigest() != entry["sha256"]:
+            raise CorruptRecord(f"{entry['name']} in {name} is torn or damaged")
+        arrays[entry["name"]] = np.frombuffer(blob, kind).reshape(shape)
     if file.read(1):
         raise CorruptRecord(f"{name} is longer than what was written")
     return arrays

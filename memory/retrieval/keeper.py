@@ -1,13 +1,13 @@
-"""Keeps recall true to the store over time: begins from a snapshot, follows what changes, saves snapshots.
+"""Keeps the retriever in step with the store: starts from a snapshot, follows changes, saves snapshots.
 
-The ladder at the start, each step with its reason kept:
+The steps at the start, each with its reason kept:
 
     snapshot   videos whose record still matches are taken over
     replay     what was committed since is read from the store; what was deleted is left out
     rebuild    everything is read from the store: no snapshot, one of another key space or store, or a damaged one
 
 While it runs, a thread compares with the store whenever a commit is announced and every `COMPARE_S` at the latest,
-since announcements get lost; it saves when enough has changed, when a video went, and at the end.
+since announcements get lost. It saves when enough has changed, when a video was deleted, and at the end.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Announcements(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """How recall began.
+    """How the retriever started.
 
     Attributes:
         kept: videos taken over from the snapshot.
@@ -85,13 +85,14 @@ def begin(
     make_index: Callable[[Snapshot | None], FaissIndex],
     compare_s: float = 0.0,
 ) -> tuple[LocalRetriever, FaissIndex, Began]:
-    """Recall by the ladder. `identity` is the store's; `make_index` an empty index that knows a snapshot's lists."""
+    """A retriever, by the steps above. `identity` is the store's; `make_index` makes an empty index with the lists of a
+    snapshot."""
     snapshot, reason = _read(path, key_space, identity)
     index = make_index(snapshot)
     retriever = LocalRetriever(store, index, key_space=key_space, compare_s=compare_s)
     kept = 0
     if snapshot is not None:
-        records = {one.id: one for one in store.videos() if one.key_space == key_space}
+        records = {record.id: record for record in store.videos() if record.key_space == key_space}
         for video_id, held in snapshot.videos.items():
             record = records.get(video_id)
             kept += record is not None and retriever.adopt(video_id, held, record)

@@ -1,9 +1,9 @@
-"""From a question's vector to the few cubes that answer to it: what the memory owner does, in one process.
+"""Retrieval: from a question's vector to the few cubes that match it, in the memory owner's process.
 
-`LocalRetriever` has every video's keys and spans in arrays beside the truth (`memory.retrieval.followed_videos`): what
-is asked of one video is exact and up to date (`memory.retrieval.scored_cubes`). Across videos the key index answers,
-over all closed cubes taken in so far: `sync` compares with the truth, at every search or as often as `compare_s` says.
-A key has the same score either way.
+`LocalRetriever` has every video's keys and spans in arrays beside the store (`memory.retrieval.followed_videos`).
+A search in one video is exact and up to date (`memory.retrieval.scored_cubes`). A search across videos goes through the
+key index, over all closed cubes taken in so far; `sync` compares with the store, at every search or as often as
+`compare_s` says. A key has the same score either way.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _FEW = 8
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRequest:
-    """What to recall of one video.
+    """What to retrieve from one video.
 
     Attributes:
-        vector: float32 [K], unit length; None recalls by time or kind alone, with score 0.
+        vector: float32 [K], unit length; None retrieves by time or kind alone, with score 0.
         threshold: smallest cosine that counts as support.
         span: only cubes that share time with it.
         kinds: only keys of these kinds, for example ``("text",)``.
@@ -84,11 +84,11 @@ class Retriever(Protocol):
 
 
 class LocalRetriever(FollowedVideos):
-    """Recall over a store and an index in this process; a search across videos compares with the truth when the last
+    """Retrieval over a store and an index in this process; a search across videos compares with the store when the last
     comparison is older than `compare_s`."""
 
     def retrieve(self, video_id: str, request: RetrievalRequest) -> Retrieval:
-        """See `Retriever.recall`."""
+        """See `Retriever.retrieve`."""
         followed = self._videos.get(video_id)
         if followed is not None and (last := followed.last) is not None:
             with self._store.version_asked(video_id) as version:  # asked first, and read when the rest is done
@@ -100,13 +100,13 @@ class LocalRetriever(FollowedVideos):
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Retriever.search`."""
         if video_ids is not None:
-            found = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
+            hits = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
         else:
             if not self.compared_lately():
                 self.sync()
-            found = [hit for video_id in sorted(self._growing) for hit in self._open_hits(video_id, vector)]
-            found += self._closed_hits(vector, limit)
-        return sorted(found, key=lambda hit: (-hit.score, hit.video_id, hit.span))[: max(limit, 0)]
+            hits = [hit for video_id in sorted(self._growing) for hit in self._open_hits(video_id, vector)]
+            hits += self._closed_hits(vector, limit)
+        return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.span))[: max(limit, 0)]
 
     def _best_of(self, video_id: str, vector: F32, limit: int) -> Iterable[Hit]:
         """The best of one named video, exact; nothing of an unknown one or of another key space."""
@@ -132,14 +132,14 @@ class LocalRetriever(FollowedVideos):
         return [replace(hit, ordinal=None) for hit in part.hits_at(np.arange(len(part.cubes)))[0]]
 
     def _closed_hits(self, vector: F32, limit: int) -> Iterable[Hit]:
-        for one in best_cubes(self._index, vector, limit):
-            video_id = self._names.get(one.number)
+        for match in best_cubes(self._index, vector, limit):
+            video_id = self._names.get(match.number)
             followed = None if video_id is None else self._videos.get(video_id)
             if video_id is None or followed is None:
                 continue  # forgotten since it was found
             keys = followed.keys.view()
-            cube = np.array([one.ordinal])
-            yield from keys.hits(video_id, cube, np.array([one.score]), keys.first_row[cube] + one.slot)
+            cube = np.array([match.ordinal])
+            yield from keys.hits(video_id, cube, np.array([match.score]), keys.first_row[cube] + match.slot)
 
     def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
         """See `Retriever.neighbours`."""
@@ -164,15 +164,15 @@ def _retrieved(video_id: str, moment: VideoView, request: RetrievalRequest) -> R
     order: Order = "time" if request.vector is None else request.order
     places = candidates(scores, order, request.limit, request.threshold)
     spans = _joined([part.keys.spans[part.cubes[part.scores >= request.threshold]] for part in parts])
-    found = [parts[0].hits_at(places[places < len(parts[0].cubes)])]
+    chosen = [parts[0].hits_at(places[places < len(parts[0].cubes)])]
     if places.size and places[-1] >= len(parts[0].cubes):
         (hit,), keys, which = parts[1].hits_at(np.zeros(1, np.intp))
-        found.append(([replace(hit, ordinal=None)], keys, which + len(found[0][1])))
+        chosen.append(([replace(hit, ordinal=None)], keys, which + len(chosen[0][1])))
     alike = None
     if request.vector is not None:
-        which = np.concatenate([which for *_, which in found])
-        alike = _cosines(np.concatenate([keys for _, keys, _ in found]))[which][:, which]
-    hits = tuple(hit for some, *_ in found for hit in some)
+        which = np.concatenate([which for *_, which in chosen])
+        alike = _cosines(np.concatenate([keys for _, keys, _ in chosen]))[which][:, which]
+    hits = tuple(hit for some, *_ in chosen for hit in some)
     return Retrieval(hits, appearances(spans, request.join_gap_s), cubes, alike)
 
 

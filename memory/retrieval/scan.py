@@ -1,12 +1,14 @@
-"""A first look at all keys of one video: every inner product, wrong by at most a margin that is told with it.
+"""A fast scan of all keys of one video: every inner product, with a bound on its error.
 
-A long video's keys are tens of megabytes, and a product is as fast as they are read. So of equal rows one is
-multiplied, as a kind of thing has one key wherever it is seen (of ten hours' 21,766 rows 2,570 differ), and from
-`CODED_FROM` rows on they are kept once more, as int8, a quarter of the bytes. row = scale x codes, the query as two
-columns of codes, the second for what the first rounded off. The integers' product is exact; what is lost is the rows'
+A long video's keys are tens of megabytes, and a product takes as long as reading them. So of equal rows only one is
+multiplied, since a kind of thing has the same key wherever it is seen (of ten hours' 21,766 rows 2,570 differ). From
+`CODED_FROM` rows on they are also kept as int8, a quarter of the bytes: row = scale x codes, and the query as two
+columns of codes, the second for the rounding of the first. The integers' product is exact. The error is the rows'
 rounding, bounded by Cauchy-Schwarz with the measured length of the largest loss. Fewer rows are multiplied as they are,
-within float32's rounding. What it is not: a score. Whoever needs one asks `memory.index.numpy_index.exact_scores` for
-the rows that may matter (`memory.retrieval.scored_cubes`).
+within float32's rounding.
+
+Exact scores come from `memory.index.numpy_index.exact_scores`, for the rows that may matter
+(`memory.retrieval.scored_cubes`).
 """
 
 from __future__ import annotations
@@ -158,8 +160,8 @@ def _products(codes: I8, query: I8) -> npt.NDArray[np.int32]:
     """int8 [n, K] times int8 [K, 2], int32 [n, 2]: PyTorch's integer product, on one thread where PyTorch has one."""
     import torch  # only long videos need it
 
-    found: npt.NDArray[np.int32] = torch._int_mm(torch.from_numpy(codes), torch.from_numpy(query)).numpy()
-    return found
+    products: npt.NDArray[np.int32] = torch._int_mm(torch.from_numpy(codes), torch.from_numpy(query)).numpy()
+    return products
 
 
 @functools.cache

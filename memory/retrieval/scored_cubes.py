@@ -1,8 +1,8 @@
-"""A video's cubes with a score each, and hits made of some of them: the arrays' side of `memory.retrieval.retriever`.
+"""A score for each cube of a video, and hits made from chosen cubes: the array side of `memory.retrieval.retriever`.
 
-Scores come in two steps: a first pass over all keys with a margin (`memory.retrieval.scan`), then the exact score
-(`memory.index.numpy_index.exact_scores`) of every key near the threshold or near the best, so that whatever is chosen,
-counted or handed back is as if every key had been scored exactly. Of equal keys one is scored.
+Scores come in two steps: a scan of all keys with an error margin (`memory.retrieval.scan`), then the exact score
+(`memory.index.numpy_index.exact_scores`) of every key near the threshold or near the best. So whatever is chosen,
+counted or returned is as if every key had been scored exactly. Of equal keys one is scored.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class ScoredCubes:
         cubes: which, ascending [c]: all that the request names and that have a score, save some that are neither among
             the best nor reach the threshold.
         scores: float64 [c]. Exact for the `best` best, and on the right side of the threshold for all; the others are
-            within the first pass's margin until `found` hands them out.
+            within the scan's margin until `hits_at` returns them.
     """
 
-    # What was taken of the first pass: rows, ascending; the key that each has, and its product as it is known now; and
+    # What was taken of the scan: rows, ascending; the key that each has, and its product as it is known now; and
     # where the rows of each of `cubes` start among them, and how many there are.
     _rows: Places
     _which: I32
@@ -70,7 +70,7 @@ class ScoredCubes:
 
     def _took_best(self, scan: ScanResult, wanted: npt.NDArray[np.bool_] | None, threshold: float, best: int) -> bool:
         """Takes every row that reaches the threshold or is the best of one of the `best` best cubes; False where they
-        were not told from the others, and all are to be taken."""
+        could not be separated from the others, and all are to be taken."""
         different = len(scan.products)
         count, rows = min(best, different), 2 * best
         while count > 0:
@@ -111,8 +111,8 @@ class ScoredCubes:
 
     def _score(self, scan: ScanResult) -> None:
         self._products = scan.products[self._which]
-        found = np.maximum.reduceat(self._products, self._starts) if len(self._starts) else self._products
-        self.scores = found.astype(np.float64)
+        best = np.maximum.reduceat(self._products, self._starts) if len(self._starts) else self._products
+        self.scores = best.astype(np.float64)
 
     def _settle(self, scan: ScanResult, keys: npt.NDArray[np.bool_]) -> None:
         """Exact scores for some keys, in `scan`."""

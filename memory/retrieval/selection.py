@@ -1,9 +1,9 @@
-"""From scores to a constant number of memories in order of time, and to a count. Pure functions on arrays.
+"""Selects a bounded number of cubes by their scores, in order of time, and counts appearances.
 
-What it is not: a store or an index; `memory.retrieval.retriever` brings the keys, `pipeline.answering.execute` the
-words. Scores that are not numbers (a damaged key) never count as support. After VideoStreaming's adaptive selection
-(arXiv 2405.16009: the V best by cosine, V = 4, put back in order of time); diversity is Maximal Marginal Relevance
-(Carbonell and Goldstein, SIGIR 1998), training-free, and 0 gives the plain V best.
+Pure functions on arrays. `memory.retrieval.retriever` brings the keys, `pipeline.answering.execute` makes the words.
+Scores that are not numbers (a damaged key) never count as support. After VideoStreaming's adaptive selection (arXiv
+2405.16009: the V best by cosine, V = 4, put back in order of time). Diversity is Maximal Marginal Relevance (Carbonell
+and Goldstein, SIGIR 1998), training-free; 0 gives the plain V best.
 """
 
 from __future__ import annotations

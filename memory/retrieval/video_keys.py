@@ -1,7 +1,8 @@
-"""One video's closed cubes as arrays that only grow: keys, kinds, spans. Recall multiplies them, snapshots save them.
+"""One video's closed cubes as arrays that only grow: keys, kinds and spans.
 
-Closed cubes never change, so a view taken once stays true for ever, whoever appends meanwhile: rows behind its end are
-new, and an array that is full is left as it is for a larger copy (capacity doubles).
+The retriever multiplies them, snapshots save them. Closed cubes never change, so a view that was taken once stays
+valid, whoever appends meanwhile: rows behind its end are new, and an array that is full is left as it is for a larger
+copy (capacity doubles).
 """
 
 from __future__ import annotations
@@ -101,24 +102,24 @@ class VideoKeys:
         another, or there are more than 256 kinds; then nothing is taken in."""
         if not fresh:
             return
-        for one in fresh:
-            if one.keys.shape != (len(one.key_kinds), self.dim):
-                raise ValueError(f"cube {one.ordinal} has keys {one.keys.shape} of {len(one.key_kinds)} kinds")
-        names = tuple(dict.fromkeys((*self._names, *(kind for one in fresh for kind in one.key_kinds))))
+        for cube in fresh:
+            if cube.keys.shape != (len(cube.key_kinds), self.dim):
+                raise ValueError(f"cube {cube.ordinal} has keys {cube.keys.shape} of {len(cube.key_kinds)} kinds")
+        names = tuple(dict.fromkeys((*self._names, *(kind for cube in fresh for kind in cube.key_kinds))))
         if len(names) > _MOST_KINDS:
             raise ValueError(f"a video has at most {_MOST_KINDS} kinds of keys")
         code = {name: place for place, name in enumerate(names)}
         cubes, rows = len(self._view), len(self._view.rows)
-        counts = np.array([len(one.key_kinds) for one in fresh], np.int64)
+        counts = np.array([len(cube.key_kinds) for cube in fresh], np.int64)
         all_rows, all_cubes = rows + int(counts.sum()), cubes + len(fresh)
         self._rows = with_room(self._rows, rows, all_rows)
         self._kinds = with_room(self._kinds, rows, all_rows)
         self._spans = with_room(self._spans, cubes, all_cubes)
         self._first = with_room(self._first, cubes + 1, all_cubes + 1)
         if all_rows > rows:  # else the arrays may still be a snapshot's, which are read-only
-            self._rows[rows:all_rows] = np.concatenate([one.keys for one in fresh])
-            self._kinds[rows:all_rows] = [code[kind] for one in fresh for kind in one.key_kinds]
-        self._spans[cubes:all_cubes] = [(one.span.start_s, one.span.end_s) for one in fresh]
+            self._rows[rows:all_rows] = np.concatenate([cube.keys for cube in fresh])
+            self._kinds[rows:all_rows] = [code[kind] for cube in fresh for kind in cube.key_kinds]
+        self._spans[cubes:all_cubes] = [(cube.span.start_s, cube.span.end_s) for cube in fresh]
         self._first[cubes + 1 : all_cubes + 1] = rows + np.cumsum(counts)
         self._names = names
         self._view = self._now(all_cubes, all_rows)

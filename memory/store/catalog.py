@@ -1,7 +1,7 @@
-"""What spans videos: the list of videos, their numbers, and which content is already remembered. Part of `RedisStore`.
+"""The part of `RedisStore` that spans videos: their list, their numbers, and which content is already stored.
 
 All of it can be derived from the videos' own records: a record is written before and removed after its entries here, so
-after a crash `repair` finds what is missing or left over. Entries without a record are passed over by every reader.
+after a crash `repair` adds what is missing and removes what is left over. Readers skip entries without a record.
 """
 
 from __future__ import annotations
@@ -99,10 +99,10 @@ class Catalog:
         """Newest first, one owner's or all."""
         with translated():
             ids = [value.decode() for value in self._client.zrevrange(VIDEOS, 0, -1)]
-        found: list[VideoRecord] = []
+        records: list[VideoRecord] = []
         for start in range(0, len(ids), _BATCH):
-            found += [r for r in self._records(ids[start : start + _BATCH]) if r is not None]
-        wanted = [r for r in found if owner is None or r.owner == owner]
+            records += [r for r in self._records(ids[start : start + _BATCH]) if r is not None]
+        wanted = [r for r in records if owner is None or r.owner == owner]
         return sorted(wanted, key=lambda r: (-r.created_s, -r.number))
 
     def find_content(self, identity: str) -> str | None:

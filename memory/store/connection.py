@@ -1,6 +1,6 @@
-"""The one place that touches redis-py: clients, scripts, key names, and its errors turned into ours.
+"""The one place that uses redis-py: clients, scripts, key names, and its errors translated into ours.
 
-Not the store: `memory.store.redis_store` and `memory.store.catalog` say what is written.
+`memory.store.redis_store` and `memory.store.catalog` decide what is written.
 
 Keys of one video (they share a hash tag, so on a cluster they live together; ids may not hold braces):
 
@@ -131,7 +131,7 @@ def connect_socket(path: Path, *, timeout_s: float = 10.0) -> Any:
 @contextmanager
 def sent(client: Any, *command: Any) -> Iterator[Callable[[], Any]]:
     """Sends a command at once; the call, made once and inside this context, waits for the answer as the server writes
-    it. A cluster is asked with the call, and so is, patiently, a server whose connection broke."""
+    it. A cluster is asked with the call, and so is, with retries, a server whose connection broke."""
     if isinstance(client, RedisCluster):
         yield lambda: _answer(client, command)
         return
@@ -143,13 +143,13 @@ def sent(client: Any, *command: Any) -> Iterator[Callable[[], Any]]:
         nonlocal waiting
         if waiting:
             with translated(), suppress(redis.ConnectionError):
-                found = connection.read_response()
+                reply = connection.read_response()
                 waiting = False
-                return found
+                return reply
         return _answer(client, command)
 
     try:
-        with translated(), suppress(redis.ConnectionError):  # told by the call, which tries again
+        with translated(), suppress(redis.ConnectionError):  # the call reports it, and tries again
             connection.send_command(*command)
             waiting = True
         yield answer

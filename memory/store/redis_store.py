@@ -1,8 +1,8 @@
-"""The store on Redis or Valkey (7.0 or later), alone or as a cluster: the truth about every video.
+"""The store on Redis or Valkey (7.0 or later), alone or as a cluster: the source of truth about every video.
 
 Implements `memory.store.base.MemoryStore`. One Lua script makes a commit all-or-nothing; it refuses unless the worker's
-epoch, its step and its cubes' ordinals are the ones that follow, and knows a commit that is sent again. Key names and
-errors: `memory.store.connection`. What spans videos: `memory.store.catalog`. Thread-safe; a client may be shared.
+epoch, its step and its cubes' ordinals are the ones that follow, and recognises a commit that is sent again. Key names
+and errors: `memory.store.connection`. What spans videos: `memory.store.catalog`. Thread-safe; a client may be shared.
 
 Every commit and every change of a record publishes the video's commit number on `commits_channel(id)`; notifications
 may get lost, so a listener also compares `applied`.
@@ -183,7 +183,7 @@ class RedisStore:
 
     def cubes_at(self, video_id: str, ordinals: Sequence[int]) -> list[CubeMemory]:
         """Some closed cubes, in the order asked for. Raises UnknownCube."""
-        found: list[CubeMemory] = []
+        cubes: list[CubeMemory] = []
         for first in range(0, len(ordinals), _CUBES_A_READ):
             wanted = list(ordinals[first : first + _CUBES_A_READ])
             head, payloads = self._read(video_id, "hmget", "cubes", wanted)
@@ -192,8 +192,8 @@ class RedisStore:
             keyed = self._blobs(video_id, "keys", wanted)
             if None in payloads:
                 raise CorruptRecord(f"video {video_id!r} has lost cube {wanted[payloads.index(None)]}")
-            found += map(codec.decode_cube, payloads, keyed)
-        return found
+            cubes += map(codec.decode_cube, payloads, keyed)
+        return cubes
 
     def keyed_spans(self, video_id: str, start: int = 0) -> list[KeyedSpan]:
         head, _ = self._read(video_id, "hlen", "keys")
@@ -211,11 +211,11 @@ class RedisStore:
             yield lambda: _head(video_id, answer()).version
 
     def _keyed_spans(self, video_id: str, start: int, count: int) -> list[KeyedSpan]:
-        found: list[KeyedSpan] = []
+        spans: list[KeyedSpan] = []
         for first in range(max(start, 0), count, _SPANS_A_READ):
             wanted = range(first, min(first + _SPANS_A_READ, count))
-            found += map(codec.decode_keyed_span, self._blobs(video_id, "keys", wanted))
-        return found
+            spans += map(codec.decode_keyed_span, self._blobs(video_id, "keys", wanted))
+        return spans
 
     def _blobs(self, video_id: str, part: str, ordinals: Sequence[int]) -> list[bytes]:
         """Blobs of closed cubes. Raises UnknownVideo where the video was deleted meanwhile, else CorruptRecord."""

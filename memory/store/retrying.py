@@ -1,7 +1,7 @@
-"""The store as a worker sees it: while the store is away, calls wait with growing pauses and go on when it is back.
+"""A store for workers: while the store is away, calls wait with growing pauses and are tried again.
 
-What it is for: watching, recorded or live. What it is not for: questions, which are told at once that the store is
-away. A commit whose answer was lost is sent again as it is; the store knows it by its mark and applies it once
+Workers use it for watching, recorded or live. Questions use the plain store and fail at once while it is away. A commit
+whose answer was lost is sent again as it is; the store recognises it by its mark and applies it once
 (`scripts/commit.lua`), whatever became of the first sending.
 """
 
@@ -28,7 +28,7 @@ class RetryingStore:
 
     Args:
         store: what answers, when it is there.
-        patience_s: a call that has waited for so long raises its `StoreUnavailable`.
+        retry_s: a call that has waited for so long raises its `StoreUnavailable`.
         stop: once true no call waits any more; asked after each pause.
         revive: called after each pause; may start a server, and may raise `StoreUnavailable`.
         sleep, clock: of `time`, or of a test.

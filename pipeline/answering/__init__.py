@@ -1,1 +1,1 @@
-"""What memories say to a question: found, gathered, stated, and checked against what they hold."""
+"""Answers a parsed question from a video's memory: retrieves, states, and verifies the words against what is held."""

@@ -1,7 +1,8 @@
-"""What of the found fits the budget: so many cubes, so many memory tokens.
+"""Chooses which matches fit the answer's budget of cubes and memory tokens.
 
-What it is: the choice among cubes that answer, by a question's kind, by worth, and by how little they repeat. What it
-is not: a judgement of what answers (`pipeline.answering.retrieve`); the statement counts everything found.
+`within_budget` prefers matches by the question's kind and by score, and avoids near duplicates where the config asks
+for diversity. What answers the question is decided before, in `pipeline.answering.retrieve`; the statement counts every
+match, also those that are left out here.
 """
 
 from __future__ import annotations
@@ -17,26 +18,30 @@ from pipeline.config import AnswerConfig
 from pipeline.queries.question import Kind
 
 ORDERS: dict[Kind, Order] = {"first": "first", "last": "last", "at": "time", "summary": "time"}
-"""Which memories a kind of question prefers when the budget binds; the others prefer what answers best."""
+"""Which cubes a kind of question prefers when the budget is too small for all; other kinds prefer the best score."""
 
 
-def tokens_of(found: Sequence[Match]) -> int:
-    """Memory tokens of these cubes."""
-    return sum(one.tokens.values.shape[1] for one in found if one.tokens is not None)
+def tokens_of(matches: Sequence[Match]) -> int:
+    """Number of memory tokens of these cubes; an open cube has none."""
+    return sum(match.tokens.values.shape[1] for match in matches if match.tokens is not None)
 
 
 def within_budget(
-    found: Sequence[Match], config: AnswerConfig, order: Order = "score", answering: Answering | None = None
+    matches: Sequence[Match], config: AnswerConfig, order: Order = "score", answering: Answering | None = None
 ) -> tuple[Match, ...]:
-    """The preferred of what was found, as many as both budgets allow, in order of time; by score, less alike ones where
-    the config asks for diversity."""
-    ordered = sorted(found, key=lambda one: one.hit.span)
-    dearest = max((one.tokens.values.shape[1] for one in ordered if one.tokens is not None), default=1)
+    """The preferred matches, as many as both budgets allow, in time order.
+
+    Args:
+        order: which matches are preferred; a re-ranker's worth replaces the score where there is one.
+        answering: the result that `matches` come from; its similarities are used where `config.diversity` is above 0.
+    """
+    ordered = sorted(matches, key=lambda match: match.hit.span)
+    dearest = max((match.tokens.values.shape[1] for match in ordered if match.tokens is not None), default=1)
     room = min(config.cubes, config.tokens // max(dearest, 1))
-    scores = np.array([one.score if one.worth is None else one.worth for one in ordered], np.float64)
+    scores = np.array([match.score if match.worth is None else match.worth for match in ordered], np.float64)
     alike = None
     if answering is not None and answering.alike is not None and config.diversity > 0:
-        place = {one.hit: number for number, one in enumerate(answering.matches)}
-        places = [place[one.hit] for one in ordered]
+        place = {match.hit: number for number, match in enumerate(answering.matches)}
+        places = [place[match.hit] for match in ordered]
         alike = answering.alike[np.ix_(places, places)]
     return tuple(ordered[i] for i in select(scores, room, order, alike, config.diversity))

@@ -1,9 +1,9 @@
-"""What a language model reads besides what answers: other memories, spread over the video, as many as were asked for.
+"""Selects the memories that a language model reads for an answer: the matches, and other cubes spread over the video.
 
-A question may select up to 64 cubes. What answers to it is found by code and cited; where that is fewer, the rest of
-the selection is the video's course, so that the model has seen what it speaks of. A live stream's course is in its
-rolling cache already, and what is still there is not selected again. What it is not: support. Nothing read here is
-cited, and the answer's facts stay those of the statement.
+A question may select up to 64 cubes. The matches are retrieved by code and cited. Where they are fewer, the rest of the
+selection is spread evenly over the video, so that the model has read the context of what it words. These extra cubes
+support nothing: they are not cited, and the facts of the answer stay those of the statement. A live stream's earlier
+cubes are in its rolling cache (`pipeline.answering.rolling`), and those still held there are not selected again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.language.protocol import FEW_MEMORIES, LanguageModel, ReadableMemo
 
 
 class ContextSelector:
-    """Chooses what is read for an answer, and keeps the rolling caches of live streams."""
+    """Selects what is read for an answer, and keeps the rolling caches of live streams."""
 
     def __init__(self, store: MemoryStore, retriever: Retriever, model: LanguageModel) -> None:
         self._store = store
@@ -29,19 +29,22 @@ class ContextSelector:
         self._rolling = RollingReadings(store, model) if isinstance(model, ReadingModel) else None
 
     def select(
-        self, video: VideoRecord, found: Sequence[Match], config: AnswerConfig, *, spoken: bool = True
+        self, video: VideoRecord, matches: Sequence[Match], config: AnswerConfig, *, spoken: bool = True
     ) -> tuple[list[ReadableMemory], Reading | None]:
-        """What to read in order of time, within both budgets, and what was read of a live stream before. Where no more
-        than a few cubes are asked for, or the model will not speak, that is what was found and no more."""
+        """The memories to read, in time order and within both budgets, and the earlier reading of a live stream.
+
+        These are the matches alone where at most `FEW_MEMORIES` cubes are asked for, or where the model will not word
+        the answer (`spoken` is False).
+        """
         if config.cubes <= FEW_MEMORIES or not spoken:
-            return [_readable(one) for one in found], None
+            return [_readable(match) for match in matches], None
         reading = self._rolled(video)
         if reading is not None:
             held = reading.held
-            return [_readable(one) for one in found if one.hit.ordinal not in held], reading
-        memories = [_readable(one) for one in found]
-        others = self._others(video.id, found, config)
-        return sorted(memories + others, key=lambda one: one.span), None
+            return [_readable(match) for match in matches if match.hit.ordinal not in held], reading
+        memories = [_readable(match) for match in matches]
+        others = self._others(video.id, matches, config)
+        return sorted(memories + others, key=lambda memory: memory.span), None
 
     def _rolled(self, video: VideoRecord) -> Reading | None:
         if self._rolling is None:
@@ -51,12 +54,12 @@ class ContextSelector:
         self._rolling.forget(video.id)
         return None
 
-    def _others(self, video_id: str, found: Sequence[Match], config: AnswerConfig) -> list[ReadableMemory]:
-        known = {one.hit.ordinal for one in found}
+    def _others(self, video_id: str, matches: Sequence[Match], config: AnswerConfig) -> list[ReadableMemory]:
+        ordinals = {match.hit.ordinal for match in matches}
         hits = self._retriever.retrieve(video_id, RetrievalRequest(None, limit=config.cubes)).hits
-        free = [hit.ordinal for hit in hits if hit.ordinal is not None and hit.ordinal not in known]
-        cubes = self._store.cubes_at(video_id, spread(free, max(config.cubes - len(found), 0)))
-        left = config.tokens - sum(_size(one.tokens) for one in found)
+        free = [hit.ordinal for hit in hits if hit.ordinal is not None and hit.ordinal not in ordinals]
+        cubes = self._store.cubes_at(video_id, spread(free, max(config.cubes - len(matches), 0)))
+        left = config.tokens - sum(_size(match.tokens) for match in matches)
         dearest = max((_size(cube.tokens) for cube in cubes), default=1)
         return [
             ReadableMemory(cubes[i].span, cubes[i].tokens, Notes.from_plain(dict(cubes[i].notes)))
@@ -65,14 +68,14 @@ class ContextSelector:
 
 
 def spread(items: Sequence[int], most: int) -> list[int]:
-    """At most `most` of them, evenly spread, in their order."""
+    """At most `most` of the items, evenly spread, in their order."""
     if len(items) <= most:
         return list(items)
     return [items[(2 * i + 1) * len(items) // (2 * most)] for i in range(most)]
 
 
-def _readable(seen: Match) -> ReadableMemory:
-    return ReadableMemory(seen.hit.span, seen.tokens, seen.notes)
+def _readable(match: Match) -> ReadableMemory:
+    return ReadableMemory(match.hit.span, match.tokens, match.notes)
 
 
 def _size(tokens: PackedTokens | None) -> int:

@@ -1,11 +1,10 @@
-"""From a parsed question to what was found, and what of it is cited and read.
+"""Runs a parsed question against one video's memory: retrieves, states the finding, and chooses what is cited and read.
 
-    Candidates       cubes recalled, their notes read             pipeline/answering/retrieve.py
-    relations        what is asked of two things, and beside one  pipeline/answering/temporal.py
-    within_budget()  what of the found is cited and read          pipeline/answering/budget.py
+    Candidates       retrieves cubes and reads their notes              pipeline/answering/retrieve.py
+    temporal         relates the appearances of things in time          pipeline/answering/temporal.py
+    within_budget()  chooses which of the matches are cited and read    pipeline/answering/budget.py
 
-Between the memory (vectors and spans) and the findings (words): the one place that knows which kind of question needs
-which candidates.
+This is the one place that knows which kind of question needs which candidates. Use `Executor.run`.
 """
 
 from __future__ import annotations
@@ -29,15 +28,19 @@ from pipeline.queries.rules.offsets import Offset
 from pipeline.queries.spans import end_of, resolved
 
 Rerank = Callable[[str, Sequence[str]], Sequence[float]]
-"""A question and candidates in words -> a score each; what fits the budget is then chosen by it."""
+"""A question and its candidates in words -> a score each, by which the budget's choice is then made."""
 
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionResult:
-    """What was found, and what of it fits the budget: what is cited, in order of time but for what it stands next to,
-    which is last; and the same in order of time, as a model reads it."""
+    """The finding of a question and the matches that fit the budget.
+
+    Attributes:
+        cited: matches within the budget, in time order, those of the anchor last.
+        read: the same cubes in time order, each once, as a language model reads them.
+    """
 
     finding: Finding
     cited: tuple[Match, ...]
@@ -45,7 +48,7 @@ class ExecutionResult:
 
 
 class Executor:
-    """Finds what answers to a question in one video's memory."""
+    """Answers parsed questions from one video's memory."""
 
     def __init__(
         self,
@@ -59,130 +62,137 @@ class Executor:
         self._rerank = rerank
 
     def run(self, video: VideoRecord, question: Question, config: AnswerConfig) -> ExecutionResult:
-        """The finding and its memories; `config` binds cubes and tokens."""
+        """The finding and its memories; `config` limits cubes and tokens."""
         question = self._understood(resolved(question, video))
         finding, answering = self._finding(video, question)
         order = ORDERS.get(question.kind, "score")
         best = within_budget(self._judged(question, finding.cited), config, order, answering)
         room = replace(config, cubes=config.cubes - len(best), tokens=config.tokens - tokens_of(best))
-        told = {one.hit for one in best}
-        cited = (*best, *within_budget([one for one in finding.context if one.hit not in told], room))
-        cubes = {one.hit: one for one in cited}.values()  # several sightings are one cube to a reader
-        return ExecutionResult(finding, cited, tuple(sorted(cubes, key=lambda one: one.hit.span)))
+        hits = {match.hit for match in best}
+        cited = (*best, *within_budget([match for match in finding.context if match.hit not in hits], room))
+        # several detections of one cube are one memory to a reader
+        cubes = {match.hit: match for match in cited}.values()
+        return ExecutionResult(finding, cited, tuple(sorted(cubes, key=lambda match: match.hit.span)))
 
     def _finding(self, video: VideoRecord, question: Question) -> tuple[Finding, Answering]:
         look, gap_s = self._candidates.look, self._candidates.gap_s
-        told = Answering([], None, None)
+        empty = Answering([], None, None)
         if question.offset is not None and question.kind != "unknown":
             return self._offset(video, question, question.offset)
         match question.kind:
             case "unknown":
-                return findings.unknown(question), told
+                return findings.unknown(question), empty
             case "before" | "after":
-                return temporal.beside(self._candidates, video, question), told
+                return temporal.beside(self._candidates, video, question), empty
             case "between" | "which_first":
-                return temporal.two(self._candidates, video, question), told
+                return temporal.two(self._candidates, video, question), empty
             case "now":
-                return timeline_findings.now(look(video.id, replace(question, span=end_of(video)))), told
-            case "at" if question.edge == "end" and video.status in temporal.GROWING:  # nobody knows its end yet
-                return timeline_findings.now(look(video.id, question)), told
+                return timeline_findings.now(look(video.id, replace(question, span=end_of(video)))), empty
+            case "at" if question.edge == "end" and video.status in temporal.GROWING:  # its end is not known yet
+                return timeline_findings.now(look(video.id, question)), empty
             case "at":
-                return timeline_findings.at_time(question, look(video.id, question), gap_s), told
+                return timeline_findings.at_time(question, look(video.id, question), gap_s), empty
             case "summary":
-                return timeline_findings.summary(look(video.id, question), gap_s), told
+                return timeline_findings.summary(look(video.id, question), gap_s), empty
             case "how_long" if not question.topic:
                 last = look(video.id, replace(question, span=end_of(video)))
-                return timeline_findings.whole(video.ingested_s, last), told
+                return timeline_findings.whole(video.ingested_s, last), empty
             case "text":
-                return self._text(video, question), told
+                return self._text(video, question), empty
         return self._about_thing(video, question)
 
     def _about_thing(self, video: VideoRecord, question: Question) -> tuple[Finding, Answering]:
-        """Kinds that look for a thing by its words, or for each of several."""
+        """Kinds that ask about one thing by its words, or about each of several things."""
         each = self._each(question)
-        if any(one.kind == "unknown" for one in each):  # "Are the cat and the dog brown?"
+        if any(part.kind == "unknown" for part in each):  # "Are the cat and the dog brown?"
             return findings.unknown(question), Answering([], None, None)
         if each:
-            parts = [self._about_thing(video, one) for one in each]
-            matches = [cube for _, told in parts for cube in told.matches]
+            parts = [self._about_thing(video, part) for part in each]
+            matches = [match for _, answering in parts for match in answering.matches]
             return findings.together([finding for finding, _ in parts]), Answering(matches, None, None)
-        told, gap_s = self._candidates.answering(video.id, question), self._candidates.gap_s
+        answering, gap_s = self._candidates.answering(video.id, question), self._candidates.gap_s
         if question.kind == "exists":
-            question, told = self._either(video, question, told)
+            question, answering = self._either(video, question, answering)
         if question.kind == "how_long":
-            return findings.how_long(question, told.matches, gap_s, all_read=told.everywhere is None), told
-        return findings.about_thing(question, told.matches, gap_s, told.everywhere), told
+            return findings.how_long(
+                question, answering.matches, gap_s, all_read=answering.everywhere is None
+            ), answering
+        return findings.about_thing(question, answering.matches, gap_s, answering.everywhere), answering
 
     def _each(self, question: Question) -> list[Question]:
-        """The same question of each of several things, where the vocabulary knows them all, and none that is called by
-        all the words: "mortar and pestle"."""
-        topics = [one.topic for one in question.each]
+        """The same question about each of several things; empty where the vocabulary does not know them all, or where
+        all the words together name one thing ("mortar and pestle")."""
+        topics = [part.topic for part in question.each]
         resolve_term = self._candidates.resolve_term
         named = " and ".join(topics)
         if not all(resolve_term(topic).word for topic in topics) or resolve_term(named).word == named:
             return []
-        return [self._understood(replace(one, at_s=question.at_s, span=question.span)) for one in question.each]
+        return [self._understood(replace(part, at_s=question.at_s, span=question.span)) for part in question.each]
 
     def _offset(self, video: VideoRecord, question: Question, offset: Offset) -> tuple[Finding, Answering]:
-        """The same question of the moment that is so far from another thing."""
-        told = Answering([], None, None)
+        """The same question about the moment that lies an offset away from another thing."""
+        empty = Answering([], None, None)
         asked = self._understood(temporal.anchor_asked(question, offset))
         anchor = temporal.anchor_of(self._candidates, video, asked)
         if anchor is None:
-            return findings.nothing(asked), told
+            return findings.nothing(asked), empty
         counted = temporal.counted_from(anchor.span, question, offset, video.ingested_s)
         if counted is None:
             growing = video.status in temporal.GROWING
-            return findings.unwatched(asked, anchor.span, offset, growing=growing), told
-        finding, told = self._finding(video, resolved(counted, video))
+            return findings.unwatched(asked, anchor.span, offset, growing=growing), empty
+        finding, answering = self._finding(video, resolved(counted, video))
         if not finding.supported:
-            return finding, told
-        cited = {one.hit.span for one in finding.cited}
-        held = tuple(one for one in anchor.matches if one.span.overlaps(anchor.span) and one.hit.span not in cited)
-        return replace(finding, context=held), told
+            return finding, answering
+        cited = {match.hit.span for match in finding.cited}
+        held = tuple(
+            match for match in anchor.matches if match.span.overlaps(anchor.span) and match.hit.span not in cited
+        )
+        return replace(finding, context=held), answering
 
-    def _either(self, video: VideoRecord, question: Question, told: Answering) -> tuple[Question, Answering]:
-        """Whether there is a thing, where a second one is named: "a cat or a dog" is answered by either; of "a dog with
-        a ball" the dog alone is no yes. Nor is there a no for what the vocabulary does not know: "Is it raining?"."""
+    def _either(self, video: VideoRecord, question: Question, answering: Answering) -> tuple[Question, Answering]:
+        """Kind exists where a second thing is named. "A cat or a dog" is answered by either; for "a dog with a ball"
+        the dog alone is no yes. A thing that the vocabulary does not know gets no yes or no: "Is it raining?"."""
         if question.quoted is not None or question.about_text:
-            return question, told
+            return question, answering
         place = self._candidates.resolve_term(question.where)
         if _OR.search(question.text):
-            if not told.matches and place.word:
+            if not answering.matches and place.word:
                 question = replace(question, topic=question.where, where="")
                 return question, self._candidates.answering(video.id, question)
-            return question, told
-        matches = [] if place.word else told.matches
-        both = matches or [one for one in told.matches if any(called(thing.name, place) for thing in one.notes.things)]
-        named = any(one.named is not None for one in told.matches)
+            return question, answering
+        matches = [] if place.word else answering.matches
+        both = matches or [
+            match for match in answering.matches if any(called(thing.name, place) for thing in match.notes.things)
+        ]
+        named = any(match.named is not None for match in answering.matches)
         sure = named or self._candidates.resolve_term(question.topic).word
-        return (question if (both or not told.matches) and sure else replace(question, kind="what")), told
+        return (question if (both or not answering.matches) and sure else replace(question, kind="what")), answering
 
     def _text(self, video: VideoRecord, question: Question) -> Finding:
-        """What the screen says, where or when it was asked for; all of it where nothing stands beside that."""
+        """What the screen says beside a thing or in a time; all of it where the question names neither."""
         if question.topic:
             matches = self._candidates.answering(video.id, question).matches
             return timeline_findings.written(question, matches) if matches else findings.nothing(question)
         return timeline_findings.written(question, self._candidates.look(video.id, question, kinds=TEXT_KEY_KINDS))
 
     def _understood(self, question: Question) -> Question:
-        """Without the words behind a known one: "taxi drive" is a taxi. What they say of *the* thing, no memory holds:
-        "Is the dog brown?"."""
+        """The question without the words that follow a known word: "taxi drive" becomes "taxi". What such words say
+        about *the* thing is in no memory, so the kind becomes unknown: "Is the dog brown?"."""
         if question.quoted is not None or question.about_text:
             return question
         resolve_term = self._candidates.resolve_term
-        one = resolve_term(question.topic, verb_last=question.verb_last)
-        if not one.word and question.topic.endswith("ing") and (tool := resolve_term(question.where)).word:
-            one = tool  # "somebody sweeping with a broom"
-        if question.kind == "text" and one.word:  # "which dog is it"
+        term = resolve_term(question.topic, verb_last=question.verb_last)
+        if not term.word and question.topic.endswith("ing") and (tool := resolve_term(question.where)).word:
+            term = tool  # "somebody sweeping with a broom"
+        if question.kind == "text" and term.word:  # "which dog is it"
             question = replace(question, kind="what", literal=False)
-        if question.kind == "exists" and question.definite and one.word and (one.behind or question.predicate):
+        if question.kind == "exists" and question.definite and term.word and (term.behind or question.predicate):
             return replace(question, kind="unknown")
-        return replace(question, topic=one.bare, other=resolve_term(question.other).bare)
+        return replace(question, topic=term.bare, other=resolve_term(question.other).bare)
 
-    def _judged(self, question: Question, found: Sequence[Match]) -> Sequence[Match]:
-        """With the re-ranker's scores in the place of their own, where there is one."""
-        if self._rerank is None or len(found) < 2:
-            return found
-        scores = self._rerank(question.text, [findings.notes_phrase(one.notes) for one in found])
-        return [replace(one, worth=float(score)) for one, score in zip(found, scores, strict=True)]
+    def _judged(self, question: Question, matches: Sequence[Match]) -> Sequence[Match]:
+        """The matches with the re-ranker's scores as their worth, where there is a re-ranker."""
+        if self._rerank is None or len(matches) < 2:
+            return matches
+        scores = self._rerank(question.text, [findings.notes_phrase(match.notes) for match in matches])
+        return [replace(match, worth=float(score)) for match, score in zip(matches, scores, strict=True)]

@@ -1,7 +1,7 @@
-"""What was found, as one or two plain sentences with times: the extractive backbone under every answer.
+"""States what was retrieved in one or two plain sentences with times: the extractive answer under every worded one.
 
-Pure functions from a question and the cubes that answer to it to a `Finding`. The language model words the statement;
-it never decides what was seen or when.
+Pure functions from a question and the cubes that answer it to a `Finding`. A language model may word the statement; it
+never decides what was seen or when. Findings about stretches of time are in `pipeline.answering.timeline_findings`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer as code found it.
+    """The answer as code states it, before any language model words it.
 
     Attributes:
         statement: never empty.
-        supported: whether a memory holds it; False where nothing answers to the question.
-        cited: the cubes the statement rests on, in order of time.
-        evidence: every appearance of the thing asked for, or every stretch that is told; None for a single moment.
-        context: cubes that are cited behind those, such as the one a neighbour stands next to.
+        supported: whether a memory holds it; False where nothing answers the question.
+        cited: the cubes the statement rests on, in time order.
+        evidence: every appearance of the thing asked for, or every span that is stated; None for a single moment.
+        context: cubes that are cited after those, such as the anchor that a neighbour stands next to.
     """
 
     statement: str
@@ -50,12 +50,12 @@ def label(topic: str) -> str:
 
 
 def appearances(matches: Sequence[Match], gap_s: float) -> list[TimeSpan]:
-    """Separate appearances, in order of time."""
-    return merge_spans((one.span for one in matches), gap_s)
+    """The separate appearances, in time order; cubes at most `gap_s` seconds apart are one."""
+    return merge_spans((match.span for match in matches), gap_s)
 
 
 def evidence_of(matches: Sequence[Match], gap_s: float) -> Appearances:
-    """What a count over these cubes rests on."""
+    """The evidence of a count over these cubes: how many appearances, the first and the last, at most 20 spans."""
     spans = appearances(matches, gap_s)
     if not spans:
         return Appearances(0, None, None, ())
@@ -63,7 +63,7 @@ def evidence_of(matches: Sequence[Match], gap_s: float) -> Appearances:
 
 
 def nothing(question: Question) -> Finding:
-    """Nothing in the memory answers to the question."""
+    """The finding where nothing in the memory answers the question."""
     number = f"{ordinal(question.nth)} " if question.nth > 0 and question.kind in ("before", "after", "between") else ""
     wanted = f'matching "{number}{question.topic}" ' if question.topic else ""
     where = where_asked(question)
@@ -76,7 +76,7 @@ def nothing(question: Question) -> Finding:
 
 
 def where_asked(question: Question) -> str:
-    """The part that was looked at, where the question names one; "not seen" is said of no other."""
+    """The part of the video that the question names, as a phrase; "not seen" is stated of that part only."""
     if question.at_s is not None:
         return f" around {format_time(question.at_s)}"
     if question.edge:
@@ -87,11 +87,11 @@ def where_asked(question: Question) -> str:
 def about_thing(
     question: Question, matches: Sequence[Match], gap_s: float, everywhere: Appearances | None = None
 ) -> Finding:
-    """Kinds when, first, last, count, exists and what, over the cubes that answer to the topic. `everywhere` is the
-    evidence of all cubes where `matches` holds only the best of very many: the larger count is told."""
+    """Kinds when, first, last, count, exists and what, over the cubes that answer the topic. `everywhere` is the
+    evidence of all cubes where `matches` holds only the best of very many: the larger count is stated."""
     if not matches:
         return nothing(question)
-    ordered = sorted(matches, key=lambda one: one.span.start_s)
+    ordered = sorted(matches, key=lambda match: match.span.start_s)
     evidence = evidence_of(ordered, gap_s)
     if everywhere is not None and everywhere.count > evidence.count:
         evidence = everywhere
@@ -99,30 +99,32 @@ def about_thing(
     subject, verb = _subject(question, ordered)
     if question.nth or question.kind in ("first", "last"):
         return _one_appearance(question, ordered, gap_s, evidence)
-    said = format_list(format_span(span) for span in spans[:MOST_SPANS_LISTED])
+    times = format_list(format_span(span) for span in spans[:MOST_SPANS_LISTED])
     more = f", and {evidence.count - MOST_SPANS_LISTED} more times" if evidence.count > MOST_SPANS_LISTED else ""
     if question.kind == "count":
-        statement = f"{subject} {verb} {_times(evidence.count)}: {said}{more}."
+        statement = f"{subject} {verb} {_times(evidence.count)}: {times}{more}."
         return Finding(_capital(statement), True, tuple(ordered), evidence)
     lead = "Yes, " if question.kind == "exists" and yes_or_no(question.text) else ""
-    statement = f"{subject} {verb} from {said.replace(' and ', ' and from ')}{more}."
+    statement = f"{subject} {verb} from {times.replace(' and ', ' and from ')}{more}."
     return Finding(lead + (statement if lead else _capital(statement)), True, tuple(ordered), evidence)
 
 
 def _one_appearance(question: Question, ordered: Sequence[Match], gap_s: float, evidence: Appearances) -> Finding:
-    """The first, the last, the second."""
+    """One appearance by its place: the first, the last, the second."""
     which = question.wanted and question.kind in ("first", "last") and question.nth < 2
     if which:  # "which animal is first": one of them, not all that follow each other
         edge = ordered[-1 if question.kind == "last" else 0]
-        ordered = [one for one in ordered if one.named == edge.named]
-    found = appearances(ordered, gap_s)
+        ordered = [match for match in ordered if match.named == edge.named]
+    spans = appearances(ordered, gap_s)
     place = -1 if question.kind == "last" else max(question.nth, 1)
-    if place > len(found):
+    if place > len(spans):
         subject, verb = _subject(question, ordered)
-        said = format_list(format_span(span) for span in found[:MOST_SPANS_LISTED])
-        return Finding(_capital(f"{subject} {verb} only {_times(len(found))}: {said}."), True, tuple(ordered), evidence)
-    span = found[place - 1 if place > 0 else -1]
-    cited = tuple(one for one in ordered if one.span.overlaps(span))
+        times = format_list(format_span(span) for span in spans[:MOST_SPANS_LISTED])
+        return Finding(
+            _capital(f"{subject} {verb} only {_times(len(spans))}: {times}."), True, tuple(ordered), evidence
+        )
+    span = spans[place - 1 if place > 0 else -1]
+    cited = tuple(match for match in ordered if match.span.overlaps(span))
     subject, verb = _subject(question, cited)
     helper, participle = verb.split(" ", 1)
     word = {-1: "last", 1: "first"}.get(place)
@@ -131,13 +133,13 @@ def _one_appearance(question: Question, ordered: Sequence[Match], gap_s: float, 
 
 
 def _subject(question: Question, matches: Sequence[Match]) -> tuple[str, str]:
-    """Subject and verb: what is written is on the screen, what is shown is seen, by its own names where it was asked
-    for by a kind."""
-    best = max(matches, key=lambda one: one.score)
+    """Subject and verb: text "is shown", a thing "is seen". The names in the notes follow in brackets where they differ
+    from the topic ("the dog (beagle)")."""
+    best = max(matches, key=lambda match: match.score)
     if best.by_text:
         return f'the text "{best.named}"', "is shown"
     topic = question.topic or best.named or "it"
-    names = dict.fromkeys(one.named for one in matches if one.named and not one.by_text)
+    names = dict.fromkeys(match.named for match in matches if match.named and not match.by_text)
     other = [name for name in names if words(name) != words(topic)]
     if len(other) > MOST_NAMES_LISTED:
         other = [*other[:MOST_NAMES_LISTED], "others"]
@@ -163,8 +165,8 @@ def _capital(sentence: str) -> str:
 
 
 def together(parts: Sequence[Finding]) -> Finding:
-    """What was found of each of several things, one after another; supported where any is."""
-    cited = sorted((one for part in parts for one in part.cited), key=lambda one: one.span.start_s)
+    """The findings about several things as one, in their order; supported where any of them is."""
+    cited = sorted((match for part in parts for match in part.cited), key=lambda match: match.span.start_s)
     spans = sorted(span for part in parts if part.evidence for span in part.evidence.spans)
     count = sum(part.evidence.count for part in parts if part.evidence)
     firsts = [part.evidence.first_s for part in parts if part.evidence and part.evidence.first_s is not None]
@@ -174,12 +176,12 @@ def together(parts: Sequence[Finding]) -> Finding:
     return Finding(" ".join(part.statement for part in parts), supported, tuple(cited), evidence)
 
 
-def which_first(question: Question, one: Sequence[Match], other: Sequence[Match]) -> Finding:
-    """Kind which_first: the one whose first appearance is earlier."""
-    if not one or not other:
-        return nothing(question if not one else replace(question, topic=question.other))
-    firsts = [(one[0].span, question.topic, one[0]), (other[0].span, question.other, other[0])]
-    (a, earlier, first), (b, later, second) = sorted(firsts, key=lambda found: found[0])
+def which_first(question: Question, matches: Sequence[Match], other_matches: Sequence[Match]) -> Finding:
+    """Kind which_first: which of two things appears earlier."""
+    if not matches or not other_matches:
+        return nothing(question if not matches else replace(question, topic=question.other))
+    firsts = [(matches[0].span, question.topic, matches[0]), (other_matches[0].span, question.other, other_matches[0])]
+    (a, earlier, first), (b, later, second) = sorted(firsts, key=lambda entry: entry[0])
     if a.start_s == b.start_s:
         both = f"{_capital(label(question.topic))} and {label(question.other)}"
         says = f"{both} come together, from {format_time(a.start_s)}."
@@ -196,10 +198,10 @@ def how_long(question: Question, matches: Sequence[Match], gap_s: float, *, all_
         return nothing(question)
     evidence = evidence_of(matches, gap_s)
     total_s = sum(span.seconds for span in appearances(matches, gap_s))
-    said = format_list(format_span(span) for span in evidence.spans[:MOST_SPANS_LISTED])
+    times = format_list(format_span(span) for span in evidence.spans[:MOST_SPANS_LISTED])
     subject, verb = _subject(question, matches)
     least = "" if all_read else "at least "
-    where = f", from {said}" if evidence.count == 1 else f": {said}"
+    where = f", from {times}" if evidence.count == 1 else f": {times}"
     return Finding(
         _capital(f"{subject} {verb} for {least}{format_duration(total_s)}{where}."), True, tuple(matches), evidence
     )
@@ -214,12 +216,12 @@ def ordinal(number: int) -> str:
 
 
 def unknown(question: Question) -> Finding:
-    """Kind unknown: what no memory of this kind holds."""
+    """Kind unknown: the question asks for what memories do not hold."""
     return Finding("The memory does not say that.", False, (), Appearances(0, None, None, ()))
 
 
 def unwatched(question: Question, anchor: TimeSpan, offset: Offset, *, growing: bool = False) -> Finding:
-    """Nothing is known of what is so far from an appearance, because nothing was watched then."""
+    """The finding where nothing was watched at the offset from an appearance."""
     far = (
         f"{format_duration(abs(offset.seconds))} {'before' if offset.seconds < 0 else 'after'} {label(question.topic)}"
     )
@@ -239,10 +241,16 @@ def beside(
     watched_s: float | None = None,
     growing: bool = False,
 ) -> Finding:
-    """Kinds before and after: what stands next to the anchor in time, which is cited behind it. `anchors`: the cubes of
-    that appearance; none where the anchor is a moment. What is after `watched_s`, or after the last cube of a video
-    that is `growing`, nobody knows yet."""
-    held = tuple(one for one in anchors if one.span.overlaps(anchor))
+    """Kinds before and after: what stands next to the anchor in time.
+
+    Args:
+        anchor: the span that the question counts from.
+        neighbours: the cube next to it; empty at the edge of the video.
+        anchors: the cubes of that appearance, cited last; empty where the anchor is a moment.
+        watched_s: how far the video was watched, in seconds; what comes later is not known.
+        growing: whether cubes may still follow the last one.
+    """
+    held = tuple(match for match in anchors if match.span.overlaps(anchor))
     where = format_span(anchor)
     what = label(question.topic) if question.topic else where
     if not neighbours and watched_s is not None and anchor.start_s > watched_s and not held:
@@ -255,7 +263,9 @@ def beside(
         wanted = f"no {question.wanted}" if question.wanted else "nothing"
         at = f"it is at the {edge}, from {where}" if held and not question.wanted else f"that is the {edge}"
         return Finding(_capital(f"{wanted} comes {question.kind} {what}: {at}."), True, (), context=held)
-    one = neighbours[0]
+    neighbour = neighbours[0]
     after = f"{what} ({where})" if question.topic else what
-    statement = f"{_capital(question.kind)} {after}: {notes_phrase(one.notes)} from {format_span(one.span)}."
-    return Finding(statement, True, (one,), context=held)
+    statement = (
+        f"{_capital(question.kind)} {after}: {notes_phrase(neighbour.notes)} from {format_span(neighbour.span)}."
+    )
+    return Finding(statement, True, (neighbour,), context=held)

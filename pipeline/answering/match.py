@@ -1,7 +1,7 @@
-"""Reading a remembered cube's notes against a question's words: what the keys miss, the words may hold.
+"""Matches the notes of a retrieved cube against the words of a question.
 
-Keys find candidates; the words decide. A cube whose notes name the thing, or whose screen says the words, answers to
-the question whatever the cosine says.
+Keys propose candidates; the words decide. A cube whose notes name the thing, or whose screen text holds the words,
+matches whatever its cosine is. `read` makes the `Match` of a hit.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pipeline.queries.terms import ResolvedTerm
 
 _WORD = re.compile(r"[^\W_]+")
 CLOSE_ENOUGH = 0.8
-"""Share of matching characters from which two words are taken for one (screen text is read with errors)."""
+"""Share of matching characters from which two words count as the same, since OCR makes errors; 0 to 1."""
 
 SURE = 0.8
-"""Probability from which a name in the notes contradicts a likeness."""
+"""Probability from which a name in the notes contradicts a match by key alone."""
 CONTRADICTED = 0.4
 
 
@@ -29,10 +29,11 @@ class Match:
 
     Attributes:
         score: cosine of the best key, or more where the words agree.
-        named: the thing or line of the notes that agrees with the question; None where only the keys do.
-        span: of the cube, or of the line on the screen where that is what was asked.
+        named: the thing or line of the notes that agrees with the question; None where only a key does.
+        span: of the cube, of the screen text where that matches, or of a detection.
+        by_text: whether screen text matches.
         tokens: of the cube; None for an open one.
-        worth: what a re-ranker makes of it, by which it is chosen instead of the score; None without one.
+        worth: the re-ranker's score, which replaces `score` in the choice for the budget; None without a re-ranker.
     """
 
     hit: Hit
@@ -61,30 +62,30 @@ def _same(a: str, b: str) -> bool:
 
 
 def line_says(line: str, topic: str) -> bool:
-    """Whether every word of `topic` stands on the line, small reading errors forgiven."""
+    """Whether every word of `topic` stands on the line, small OCR errors allowed."""
     on_screen = words(line)
     wanted = [word for word in words(topic) if word not in ("of", "the")] or words(topic)
     return bool(wanted) and all(any(_same(word, other) for other in on_screen) for word in wanted)
 
 
 def thing_is(name: str, topic: str) -> bool:
-    """Whether the name says the topic: every word of the shorter one is in the longer, exactly."""
+    """Whether name and topic agree: every word of the shorter is in the longer, exactly."""
     named, wanted = set(words(name)), set(words(topic))
     return bool(named and wanted) and (wanted <= named or named <= wanted)
 
 
 def called(name: str, term: ResolvedTerm) -> bool:
-    """Whether a thing of that name is what is sought: by its words and, where the vocabulary knows what is sought, by
-    its kind alone."""
+    """Whether a thing of that name is what the term asks for. A term that the vocabulary knows decides by its own words
+    and hyponyms; any other by the words of its topic."""
     if not term.word:
         return thing_is(name, term.topic)
     return words(name) in (words(term.topic), words(term.word)) or term.covers(name)
 
 
 def read(hit: Hit, notes: Notes, term: ResolvedTerm, *, quoted: bool = False, literal: bool = False) -> Match:
-    """A hit after its notes were read for what is sought; `quoted` words count only on the screen, `literal` ones never
-    by likeness."""
-    named = None if quoted else next((one for one in notes.things if called(one.name, term)), None)
+    """The match of a hit, from its notes and the term. `quoted` words count only as screen text; `literal` ones never
+    match by key alone."""
+    named = None if quoted else next((thing for thing in notes.things if called(thing.name, term)), None)
     if named is not None and term.word:
         return _named(hit, notes, named)
     for line in notes.texts:
@@ -101,13 +102,13 @@ def _named(hit: Hit, notes: Notes, thing: Thing) -> Match:
 
 
 def _doubt(notes: Notes, term: ResolvedTerm) -> float:
-    """What likeness loses where the notes surely name something else, or a proper name is asked for: a cello is like a
-    violin, but none."""
+    """What a match by key alone loses where the notes surely name something else, or where a proper name is asked for:
+    a cello looks like a violin, but is none."""
     if not term.word:
-        return CONTRADICTED if any(one[0].isupper() or one[0].isdigit() for one in term.topic.split()) else 0.0
-    return CONTRADICTED if any(one.probability >= SURE for one in notes.things) else 0.0
+        return CONTRADICTED if any(word[0].isupper() or word[0].isdigit() for word in term.topic.split()) else 0.0
+    return CONTRADICTED if any(thing.probability >= SURE for thing in notes.things) else 0.0
 
 
 def _line_end(last_s: float, cube: TimeSpan) -> float:
-    """A line seen at the cube's last step stayed to its end."""
+    """End of a line in seconds: a line read within 2 s of the cube's end lasts to that end."""
     return cube.end_s if cube.end_s - last_s <= 2.0 else last_s

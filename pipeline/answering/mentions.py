@@ -1,7 +1,8 @@
-"""What a sentence mentions that can be checked: times, spans, numbers, counts, quotations.
+"""Extracts from a sentence what can be checked: times, spans, numbers, counts and quotations.
 
-What it is: pure text to plain values, in the order of the text. What it is not: language understanding; it reads the
-few forms that Longwatch itself writes and those a small model turns them into. English only.
+Pure functions from text to plain values, in the order of the text; times are in seconds. They parse the few forms that
+Longwatch writes itself and those that a small model turns them into, in English only. Used by
+`pipeline.answering.verify`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def numbers_in(text: str) -> list[float]:
 
 
 def counts_in(text: str) -> list[int]:
-    """How often something is said to happen: ``2 times``, ``twice``, ``three separate occasions``."""
+    """Every count of occurrences: ``2 times``, ``twice``, ``three separate occasions``."""
     return [int(match[1]) for match in _COUNT.finditer(without_times(figures(text)))]
 
 

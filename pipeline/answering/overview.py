@@ -1,9 +1,9 @@
-"""What a whole video was about, read from its global memory alone: names, their share of everything seen, and when.
+"""Lists what a whole video was about, from its global memory alone: names, their share of the video, and when.
 
-What it is: the reader of `GlobalMemory`. Its cost does not grow with the video: at most 64 tokens, whatever the length.
-What it is not: an answer to a question about one moment; what a token of the memory says it says of all it was merged
-from. A backend whose evidence is read from tokens alone (pocket) can name them; one that looks at frames cannot, and
-`overview` then has nothing to read. No source; ours.
+`overview` names the tokens of a `GlobalMemory`. Its cost does not grow with the video: at most 64 tokens, whatever the
+length. It says nothing about one moment, since a token is the mean of all it was merged from. It needs a backend that
+makes evidence from tokens alone (pocket). A backend that looks at frames cannot name tokens, and the result is then
+empty. No source; ours.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from memory.records import GlobalMemory
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One thing that was seen.
+    """One thing that the video shows.
 
     Attributes:
-        share: of everything seen, 0 to 1, by the weight of the tokens that name it.
-        first_s, last_s: times of the first and last of those tokens; means themselves, so these are not borders.
-        surest_s: time of the token that is surest of it.
+        share: of the whole video, 0 to 1, by the weight of the tokens that name it.
+        first_s, last_s: times of the first and last of those tokens, in seconds; means, so not exact borders.
+        surest_s: time of the token with the highest probability, in seconds.
     """
 
     name: str
@@ -47,11 +47,11 @@ def overview(memory: GlobalMemory, keys: KeyEncoder, describer: Describer) -> tu
         pool.add(row)
         for thing in describer.things(pool.summary()):
             named.setdefault(thing.name, []).append((time_s, float(weight) / total, thing.probability))
-    topics = [_topic(name, found) for name, found in named.items()]
-    return tuple(sorted(topics, key=lambda one: (-one.share, one.first_s, one.name)))
+    topics = [_topic(name, readings) for name, readings in named.items()]
+    return tuple(sorted(topics, key=lambda topic: (-topic.share, topic.first_s, topic.name)))
 
 
-def _topic(name: str, found: list[tuple[float, float, float]]) -> Topic:
-    times = [time_s for time_s, _, _ in found]
-    surest_s, _, _ = max(found, key=lambda one: one[2])
-    return Topic(name, sum(share for _, share, _ in found), min(times), max(times), surest_s)
+def _topic(name: str, readings: list[tuple[float, float, float]]) -> Topic:
+    times = [time_s for time_s, _, _ in readings]
+    surest_s, _, _ = max(readings, key=lambda reading: reading[2])
+    return Topic(name, sum(share for _, share, _ in readings), min(times), max(times), surest_s)

@@ -1,9 +1,9 @@
-"""A live stream's rolling cache: each closed cube is read once, as it comes, and a question reads only what is new.
+"""Keeps a rolling cache for each live stream, so that each closed cube is read once and a question reads only new ones.
 
-What it is: for every stream that is asked with many cubes, what the model has read of it so far, caught up from the
-store at each question. The cache underneath has a hard budget, so a stream of ten hours takes what one of a minute
-does. A stream that nobody asks about goes cold: its place is given to another, and it is rebuilt from its last cubes
-when somebody asks again. What it is not: memory. It can be dropped at any time.
+`RollingReadings.caught_up` gives what the model has read of a stream, caught up from the store at each question. The
+cache underneath has a hard budget, so a stream of ten hours takes as much memory as one of a minute. The stream that
+was asked about least recently is dropped first, and is rebuilt from its last cubes at the next question. Nothing is
+stored here: a reading can be dropped at any time.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from memory.store.base import MemoryStore
 from pipeline.language.protocol import ReadableMemory, Reading, ReadingModel
 
 MOST_STREAMS = 4
-"""Streams kept warm; a cache of 1024 slots of the pocket model takes about 50 MB."""
+"""Streams kept in the cache; 1024 slots of the pocket model take about 50 MB a stream."""
 
 MOST_CUBES = 64
-"""Cubes read at once when a stream was cold: the last ones."""
+"""The most cubes read for one question; of a stream that has more unread ones, the last."""
 
 
 @dataclass(slots=True)
 class _Stream:
-    """What was read of one stream, up to but not with ordinal `next_cube`."""
+    """The reading of one stream, up to but not including ordinal `next_cube`."""
 
     reading: Reading
     next_cube: int = 0
@@ -44,7 +44,7 @@ class RollingReadings:
         self._lock = threading.Lock()
 
     def caught_up(self, video: VideoRecord) -> Reading:
-        """A copy of what was read of this stream, all cubes of the record included."""
+        """A copy of this stream's reading, caught up to the last cube of the record."""
         stream = self._stream(video.id)
         with stream.lock:
             first = max(stream.next_cube, video.cubes - MOST_CUBES)
@@ -66,7 +66,7 @@ class RollingReadings:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """Ids of the streams that are warm, the longest unasked first."""
+        """Ids of the streams in the cache, the least recently asked first."""
         with self._lock:
             return tuple(self._streams)
 

@@ -1,7 +1,8 @@
-"""Cubes in words, and neighbouring cubes that say the same as one stretch: what summaries are told from.
+"""Merges neighbouring cubes with the same words into segments, from which summaries are made.
 
-What it is: pure functions over notes. What it is not: a choice by meaning; where there is too much to say, what lasts
-longest is said.
+Pure functions over notes: `segment_matches` merges, `select_segments` keeps the most useful ones, and `format_segment`
+and `notes_phrase` put them into words. Where there is too much, the longest segments are kept; nothing is chosen by
+meaning.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ class Segment:
     """Neighbouring cubes with the same words.
 
     Attributes:
-        span: from the first one's start to the last one's end.
-        things, texts: at most three each, as they are said.
-        cubes: in order of time.
+        span: from the first cube's start to the last cube's end.
+        things, texts: at most three each, as they stand in the notes.
+        cubes: in time order.
     """
 
     span: TimeSpan
@@ -35,37 +36,37 @@ class Segment:
 
     @property
     def recognised(self) -> bool:
-        """Whether there is anything to say of it."""
+        """Whether the notes name a thing or hold screen text."""
         return bool(self.things or self.texts)
 
     @property
     def phrase(self) -> str:
-        """Its words, or its colours where there are none."""
+        """Its words, or its colours where it has none."""
         return _phrase(self.things, self.texts) or notes_phrase(self.cubes[0].notes)
 
 
 def notes_phrase(notes: Notes) -> str:
     """A cube's notes as a phrase: `tabby cat; the screen says "EXIT"`."""
-    phrase = _phrase([one.name for one in notes.things[:_THINGS]], [one.text for one in notes.texts[:_TEXTS]])
+    phrase = _phrase([thing.name for thing in notes.things[:_THINGS]], [line.text for line in notes.texts[:_TEXTS]])
     return phrase or f"nothing recognised, {f'mostly {format_list(notes.colours)}' if notes.colours else 'a picture'}"
 
 
 def _phrase(things: Iterable[str], texts: Iterable[str]) -> str:
-    seen, read = format_list(things), format_list(f'"{text}"' for text in texts)
-    return "; ".join([seen] * bool(seen) + [f"the screen says {read}"] * bool(read))
+    shown, read = format_list(things), format_list(f'"{text}"' for text in texts)
+    return "; ".join([shown] * bool(shown) + [f"the screen says {read}"] * bool(read))
 
 
-def segment_matches(seen: Sequence[Match], gap_s: float) -> list[Segment]:
-    """In order of time, neighbours at most `gap_s` apart with the same words made one."""
-    found: list[Segment] = []
-    for one in sorted(seen, key=lambda one: one.span):
-        things = tuple(thing.name for thing in one.notes.things[:_THINGS])
-        texts = tuple(line.text for line in one.notes.texts[:_TEXTS])
-        new = Segment(one.span, things, texts, (one,))
-        if found and new.span.start_s - found[-1].span.end_s <= gap_s and _alike(found[-1], new):
-            new = _merged(found.pop(), new)
-        found.append(new)
-    return found
+def segment_matches(matches: Sequence[Match], gap_s: float) -> list[Segment]:
+    """The segments in time order: neighbours at most `gap_s` seconds apart with the same words are merged."""
+    segments: list[Segment] = []
+    for match in sorted(matches, key=lambda match: match.span):
+        things = tuple(thing.name for thing in match.notes.things[:_THINGS])
+        texts = tuple(line.text for line in match.notes.texts[:_TEXTS])
+        new = Segment(match.span, things, texts, (match,))
+        if segments and new.span.start_s - segments[-1].span.end_s <= gap_s and _alike(segments[-1], new):
+            new = _merged(segments.pop(), new)
+        segments.append(new)
+    return segments
 
 
 def _alike(a: Segment, b: Segment) -> bool:
@@ -77,10 +78,10 @@ def _merged(a: Segment, b: Segment) -> Segment:
     return Segment(span, a.things, a.texts, (*a.cubes, *b.cubes))
 
 
-def select_segments(found: Sequence[Segment], most: int = MOST_SEGMENTS) -> list[Segment]:
-    """What is worth saying, in order of time: what is recognised, where anything is; of too much, each thing's and
-    line's longest stretch first, then the longest."""
-    worth = [one for one in found if one.recognised] or list(found)
+def select_segments(segments: Sequence[Segment], most: int = MOST_SEGMENTS) -> list[Segment]:
+    """At most `most` segments, in time order. Those without words are left out where any has words. Of too many, the
+    longest segment of each thing and line comes first, then the longest of the rest."""
+    worth = [segment for segment in segments if segment.recognised] or list(segments)
     covered: set[str] = set()
     new: list[int] = []
     by_length = sorted(range(len(worth)), key=lambda i: -worth[i].span.seconds)
@@ -93,6 +94,6 @@ def select_segments(found: Sequence[Segment], most: int = MOST_SEGMENTS) -> list
     return [worth[place] for place in sorted(chosen)]
 
 
-def format_segment(one: Segment) -> str:
+def format_segment(segment: Segment) -> str:
     """`0:10 to 0:17: tabby cat`."""
-    return f"{format_span(one.span)}: {one.phrase}"
+    return f"{format_span(segment.span)}: {segment.phrase}"

@@ -1,8 +1,8 @@
-"""Kinds that relate things in time: which of two comes first, what is between them, what stands beside one, and when it
-is so many seconds from one.
+"""Answers questions that relate things in time: which comes first, what is between, before or after, or an offset away.
 
-What it is: the appearances a question counts from, and what is found from there. What it is not: how that is said
-(`pipeline.answering.findings`), or how it was asked (`pipeline.queries.rules.pairs`, `pipeline.queries.rules.offsets`).
+Here are the appearances that a question counts from, and what is retrieved from there. The statement is made in
+`pipeline.answering.findings`; the question is parsed in `pipeline.queries.rules.pairs` and
+`pipeline.queries.rules.offsets`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pipeline.queries.rules.times import FOREVER_S
 from pipeline.queries.spans import apart
 
 GROWING = ("queued", "ingesting", "live")
-"""States of a video whose end nobody knows yet."""
+"""States of a video that is still being watched, so that its end is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Anchor:
     """The appearance of a thing that a question counts from.
 
     Attributes:
-        span: of that appearance, or of the moment that was named instead of a thing.
-        seen: the cubes of every appearance; none of a moment.
+        span: of that appearance, or of the moment that the question names instead of a thing.
+        matches: the cubes of every appearance; empty for a moment.
     """
 
     span: TimeSpan
@@ -37,22 +37,22 @@ class Anchor:
 
 
 def two(candidates: Candidates, video: VideoRecord, question: Question) -> Finding:
-    """Kinds between and which_first: the appearances of both, and what is between."""
-    one = candidates.answering(video.id, question).matches
-    other = candidates.answering(video.id, replace(question, topic=question.other)).matches
+    """Kinds between and which_first: the appearances of both things, and what is between."""
+    matches = candidates.answering(video.id, question).matches
+    other_matches = candidates.answering(video.id, replace(question, topic=question.other)).matches
     if question.kind == "which_first":
-        return findings.which_first(question, one, other)
+        return findings.which_first(question, matches, other_matches)
     gap_s = candidates.gap_s
-    first, last = apart(findings.appearances(one, gap_s), findings.appearances(other, gap_s), question)
+    first, last = apart(findings.appearances(matches, gap_s), findings.appearances(other_matches, gap_s), question)
     if first is None or last is None or last.start_s <= first.end_s:
         return timeline_findings.between(question, first, last, [], gap_s)
     inside = candidates.look(video.id, replace(question, span=TimeSpan(first.end_s, last.start_s)))
-    inside = [one for one in inside if not one.span.overlaps(first) and not one.span.overlaps(last)]
+    inside = [match for match in inside if not match.span.overlaps(first) and not match.span.overlaps(last)]
     return timeline_findings.between(question, first, last, inside, gap_s)
 
 
 def beside(candidates: Candidates, video: VideoRecord, question: Question) -> Finding:
-    """Kinds before and after: the cube next to the anchor, or the nearest one of the sort that is wanted."""
+    """Kinds before and after: the cube next to the anchor, or the nearest that shows what is wanted."""
     anchor = anchor_of(candidates, video, question)
     if anchor is None:
         return findings.nothing(question)
@@ -72,7 +72,7 @@ def beside(candidates: Candidates, video: VideoRecord, question: Question) -> Fi
 
 
 def anchor_of(candidates: Candidates, video: VideoRecord, question: Question) -> Anchor | None:
-    """The appearance meant, the first where the question does not say; None where it was not found."""
+    """The appearance meant, the first where the question does not say; None where there is no such appearance."""
     if not question.topic:
         return Anchor(TimeSpan(question.at_s or 0.0, question.at_s or 0.0), [])
     matches = candidates.answering(video.id, replace(question, span=None, at_s=None)).matches
@@ -82,15 +82,15 @@ def anchor_of(candidates: Candidates, video: VideoRecord, question: Question) ->
 
 
 def anchor_asked(question: Question, offset: Offset) -> Question:
-    """The thing that a moment is counted from, as a question of its own."""
+    """A question for the thing that an offset is counted from."""
     quoted = offset.topic if offset.quoted else None
     kind: Kind = "before" if offset.seconds < 0 else "after"
     return Question(question.text, kind, offset.topic, quoted=quoted, where=offset.where, nth=offset.nth)
 
 
 def counted_from(anchor: TimeSpan, question: Question, offset: Offset, watched_s: float) -> Question | None:
-    """The question of the moment so far from an appearance, or of the stretch to there as far as it was watched; None
-    where nothing was watched then."""
+    """The question about the moment an offset away from an appearance, or about the span up to it as far as it was
+    watched; None where nothing was watched then. `watched_s`: how far the video was watched, in seconds."""
     from_s = anchor.start_s if offset.onset else anchor.end_s
     there_s = from_s + offset.seconds
     if offset.stretch:
@@ -100,9 +100,9 @@ def counted_from(anchor: TimeSpan, question: Question, offset: Offset, watched_s
 
 
 def _nearest(candidates: Candidates, video: VideoRecord, question: Question, anchor: TimeSpan) -> list[Match]:
-    """The nearest cube on that side of what is wanted: "which animal comes after the dog"."""
+    """The nearest cube on that side that shows what is wanted: "which animal comes after the dog"."""
     after = question.kind == "after"
     side = TimeSpan(anchor.end_s, FOREVER_S) if after else TimeSpan(0.0, anchor.start_s)
     matches = candidates.answering(video.id, replace(question, topic=question.wanted, where="", span=side)).matches
-    matches = [one for one in matches if not one.span.overlaps(anchor)]
-    return sorted(matches, key=lambda one: one.span, reverse=not after)[:1]
+    matches = [match for match in matches if not match.span.overlaps(anchor)]
+    return sorted(matches, key=lambda match: match.span, reverse=not after)[:1]

@@ -1,8 +1,9 @@
-"""Are these words only what was found? The check between a language model and whoever reads its answer.
+"""Checks that a language model's words state only what the memory holds, before anyone reads them.
 
-What it is: pure functions over text. A sentence is grounded in a statement when its times, spans, numbers, quotations,
-subject and negation are the statement's. What it is not: proof of meaning; it errs towards refusing, since the
-statement itself is always there to be said instead (`verify_stream`).
+A sentence passes when its times, spans, numbers, quotations, subject and negation are those of the statement.
+`verify` checks a whole text, `verify_stream` checks sentence by sentence while the model writes. Pure functions over
+text. They do not prove the meaning and err towards refusing, since `verify_stream` can always fall back to the
+statement itself.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ through till time timestamp to total twice until up very video view visible was 
 who will with word words would write written yes you your minute hour happen happens happened place
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
-"""Words that carry no fact: function words and the vocabulary of seeing, showing and telling times."""
+"""Words that carry no fact: function words and the vocabulary of seeing, showing and stating times."""
 
 _ORDER = frozenset({"first", "last", "before", "after", "earlier", "later", "next", "previous"})
-"""Words that change what a time means: the statement itself must have them; a question's are not enough."""
+"""Words that change what a time means: the statement itself must hold them; it is not enough that the question does."""
 
 _NEGATION = re.compile(r"\b(?:no|not|nothing|never|none|nobody|nowhere|without|cannot|neither|nor)\b|n['’]t\b", re.I)
 _DANGLING = re.compile(r"\b(?:a|an|and|at|between|from|in|is|of|or|says|the|to|with)\W*$", re.I)
@@ -69,12 +70,12 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedText:
-    """What a reader got.
+    """What the reader got.
 
     Attributes:
-        text: everything that was let out.
-        phrased_by: ``model``, or ``memory`` where the statement was said instead.
-        reason: why the model was stopped or not used; empty where all its words were let out.
+        text: everything that was shown.
+        phrased_by: ``model``, or ``memory`` where the statement was shown instead.
+        reason: why the model was stopped or not used; empty where all its words were shown.
         generation: the model's own account; None where `pieces` gave none.
     """
 
@@ -87,7 +88,7 @@ class VerifiedText:
 def verify(
     text: str, statement: str, tolerance_s: float = 0.0, *, question: str = "", whole: bool = False
 ) -> Verification:
-    """Whether `text` says only what `statement` says, and its main point.
+    """Whether `text` states only what `statement` does, and its main point.
 
     Args:
         tolerance_s: how far a time may be off, in seconds.
@@ -107,13 +108,13 @@ def verify(
 def verify_stream(
     pieces: Iterator[str | Generation], statement: str, *, question: str = "", tolerance_s: float = 0.0
 ) -> Iterator[str | VerifiedText]:
-    """Lets a model's words out sentence by sentence, each once all text so far is grounded; last, one `VerifiedText`.
+    """Yields a model's words sentence by sentence, each once all text so far is verified; last, one `VerifiedText`.
 
-    If the first sentence is not grounded, the statement is said instead; if a later one is not, the text ends before
-    it. Either way the model is stopped by `StopWriting`, and `pieces` is closed, which also happens when the caller
-    closes this iterator. Of a statement that is one sentence, the first sentence has to keep all.
+    If the first sentence fails, the statement is yielded instead; if a later one fails, the text ends before it. Either
+    way the model is stopped by `StopWriting`, and `pieces` is closed, which also happens when the caller closes this
+    iterator. If the statement is one sentence, the model's first sentence must keep all of it.
     """
-    said, reason, generation = "", "", None
+    text_so_far, reason, generation = "", "", None
     accounts: list[Generation] = []
     whole = _sentence_end(statement.strip()) is None
     try:
@@ -121,20 +122,23 @@ def verify_stream(
             if isinstance(sentence, Generation):
                 generation = sentence
                 break
-            verdict = verify(said + sentence, statement, question=question, tolerance_s=tolerance_s, whole=whole)
+            verdict = verify(text_so_far + sentence, statement, question=question, tolerance_s=tolerance_s, whole=whole)
             if not verdict.ok:
                 reason = verdict.reason
                 generation = accounts[0] if accounts else _stopped(pieces)
                 break
             yield sentence
-            said += sentence
+            text_so_far += sentence
     finally:
         if isinstance(pieces, Generator):
             pieces.close()
-    if not said:
+    if not text_so_far:
         yield statement
     yield VerifiedText(
-        said or statement, "model" if said else "memory", reason or ("" if said else "no words"), generation
+        text_so_far or statement,
+        "model" if text_so_far else "memory",
+        reason or ("" if text_so_far else "no words"),
+        generation,
     )
 
 
@@ -182,10 +186,10 @@ def _sentence_end(text: str) -> int | None:
 
 
 def _times(text: str, statement: str, _question: str, tolerance_s: float) -> str:
-    said, known = times_in(text), times_in(statement)
-    if foreign := [time for time in said if not _near(time, known, tolerance_s)]:
+    times, expected = times_in(text), times_in(statement)
+    if foreign := [time for time in times if not _near(time, expected, tolerance_s)]:
         return f"a time that was not found: {foreign[0]:g} s"
-    return "the first time is missing" if known and not _near(known[0], said, tolerance_s) else ""
+    return "the first time is missing" if expected and not _near(expected[0], times, tolerance_s) else ""
 
 
 def _near(time_s: float, others_s: list[float], tolerance_s: float) -> bool:
@@ -193,9 +197,9 @@ def _near(time_s: float, others_s: list[float], tolerance_s: float) -> bool:
 
 
 def _spans(text: str, statement: str, _question: str, tolerance_s: float) -> str:
-    known = _owners(statement)
+    expected = _owners(statement)
     for (first, last), owners in _owners(text):
-        same = [o for (a, b), o in known if abs(a - first) <= tolerance_s and abs(b - last) <= tolerance_s]
+        same = [o for (a, b), o in expected if abs(a - first) <= tolerance_s and abs(b - last) <= tolerance_s]
         if not same:
             return f"a span that was not found: {first:g} s to {last:g} s"
         if not owners & _content(statement) <= set().union(*same):
@@ -204,20 +208,20 @@ def _spans(text: str, statement: str, _question: str, tolerance_s: float) -> str
 
 
 def _numbers(text: str, statement: str, _question: str, _tolerance_s: float) -> str:
-    counts, known = counts_in(without_quotes(text)), counts_in(without_quotes(statement))
-    if not set(counts) <= set(known):
+    counts, expected = counts_in(without_quotes(text)), counts_in(without_quotes(statement))
+    if not set(counts) <= set(expected):
         return "a count that was not found"
-    if not {count for count in known if count > 1} <= set(counts) | set(numbers_in(text)):
+    if not {count for count in expected if count > 1} <= set(counts) | set(numbers_in(text)):
         return "the count is missing"
     return "" if set(numbers_in(text)) <= set(numbers_in(statement)) else "a number that was not found"
 
 
 def _quotes(text: str, statement: str, _question: str, _tolerance_s: float) -> str:
-    known = f" {_squeezed(statement)} "
+    statement_words = f" {_squeezed(statement)} "
     if without_quotes(text).replace('""', "").count('"'):
         return "an open quotation"
     for quote in quotes_in(text):
-        if f" {_squeezed(quote)} " not in known:
+        if f" {_squeezed(quote)} " not in statement_words:
             return "a quotation that was not found"
     return ""
 
@@ -231,10 +235,10 @@ def _negation(text: str, statement: str, _question: str, _tolerance_s: float) ->
 
 
 def _subject(text: str, statement: str, question: str, _tolerance_s: float) -> str:
-    said, known = _content(text), _content(statement)
-    if known and not said & known:
+    content, expected = _content(text), _content(statement)
+    if expected and not content & expected:
         return "the subject is missing"
-    if foreign := said - known - (_content(question) - _ORDER):
+    if foreign := content - expected - (_content(question) - _ORDER):
         return f"a word from nowhere: {min(foreign)}"
     return ""
 
@@ -251,7 +255,7 @@ _RULES: tuple[Callable[[str, str, str, float], str], ...] = (
 
 
 def _content(text: str) -> set[str]:
-    """Words that carry facts, reduced to a stem; numbers, times and negations are other rules' business."""
+    """Words that carry facts, reduced to a stem; other rules check numbers, times and negations."""
     words = (match[0].lower() for match in _WORD.finditer(without_times(_NEGATION.sub(" ", figures(text)))))
     return {_stem(word) for word in words if len(word) > 1 and word not in _NEUTRAL and _stem(word) not in _NEUTRAL}
 
@@ -266,22 +270,22 @@ def _stem(word: str) -> str:
 
 
 def _owners(text: str) -> list[tuple[tuple[float, float], set[str]]]:
-    """Each span with the content words said of it.
+    """Each span, in seconds, with the content words that belong to it.
 
-    Those between the span before and this one, or that one's where there are none ("from A to B and from C to D"); but
-    those up to the next span where a colon follows this one ("A to B: a cat").
+    These are the words between the previous span and this one, or the previous span's where there are none ("from A to
+    B and from C to D"). Where a colon follows the span, they are the words up to the next span ("A to B: a cat").
     """
     text = figures(text)
-    found: list[tuple[tuple[float, float], set[str]]] = []
+    owners: list[tuple[tuple[float, float], set[str]]] = []
     begin, words = 0, set[str]()
     spans = list(spanned(text))
     nexts = [start for _, _, start, _ in spans[1:]] + [len(text)]
     for (first, last, start, end), following in zip(spans, nexts, strict=False):
         heading = text[end : end + 1] == ":"
         words = _content(text[end:following] if heading else text[begin:start]) - _ORDER or words
-        found.append(((first, last), words))
+        owners.append(((first, last), words))
         begin = following if heading else end
-    return found
+    return owners
 
 
 def _squeezed(text: str) -> str:

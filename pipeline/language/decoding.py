@@ -1,9 +1,8 @@
 """Greedy decoding, one token after another, over a key-value cache with a budget.
 
-What it is: reading into a cache, and the loop; positions and what is dropped are the cache's business
-(`memory.kv.cache`). What it is not: sampling, batching, or a prompt's wording.
-
-What was read is never written to by an answer: each works on a fork of the cache.
+A `GreedyDecoder` reads prompts into a cache and generates from a copy of it. There is no sampling and no batching. The
+cache (`memory.kv.cache`) assigns positions and decides which slots are dropped. An answer never writes to what was read
+before it: each works on a fork of the cache.
 """
 
 from __future__ import annotations

@@ -33,9 +33,9 @@ class AttentionReranker:
         asked = self._mean(question, "q_proj")
         if asked is None:
             return [0.0] * len(candidates)
-        known = {text: self._mean(text, "k_proj") for text in dict.fromkeys(candidates)}
+        keys = {text: self._mean(text, "k_proj") for text in dict.fromkeys(candidates)}
         return [
-            float("-inf") if (key := known[text]) is None else float((asked * key).sum().item()) for text in candidates
+            float("-inf") if (key := keys[text]) is None else float((asked * key).sum().item()) for text in candidates
         ]
 
     @torch.inference_mode()

@@ -1,6 +1,6 @@
-"""A language model for tests whose answers can be worked out by hand. No weights, no randomness, no waiting.
+"""A language model for tests whose answers can be worked out by hand: no weights, no randomness, no waiting.
 
-Without a script it repeats the statement, word by word; with one, it says the script's pieces whatever it is asked.
+Without a script it repeats the statement, word by word. With one it yields the script's pieces, whatever it is asked.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class ScriptedModel:
     """A `LanguageModel` that counts a word as one token; a scripted piece is one token too.
 
     Args:
-        script: the pieces to say; None repeats the statement.
+        script: the pieces to yield; None repeats the statement.
 
     Attributes:
         prompts: every prompt a piece was asked for, in order.
@@ -31,15 +31,15 @@ class ScriptedModel:
         self.finished = 0
 
     def generate(self, prompt: Prompt, max_tokens: int) -> Generator[str | Generation]:
-        """Yields the pieces and a `Generation` whose times are 0 and whose cache holds what was read and said."""
+        """Yields the pieces and a `Generation` whose times are 0 and whose cache holds what was read and yielded."""
         self.prompts.append(prompt)
         pieces = list(islice(self._script if self._script is not None else in_words(prompt.statement), max_tokens))
-        said = 0
+        yielded = 0
         with suppress(StopWriting):
             for piece in pieces:
-                said += 1
+                yielded += 1
                 yield piece
-        pieces = pieces[:said]
+        pieces = pieces[:yielded]
         read = len(prompt.question.split()) + len(prompt.statement.split())
         self.finished += 1
         yield Generation(

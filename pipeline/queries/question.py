@@ -1,4 +1,4 @@
-"""The question taken apart: "when did the dog come after 2:10" -> a kind, a thing, a time.
+"""Parses a question with rules: "when did the dog come after 2:10" -> a kind, a thing, a time.
 
     offset_of()   so long after a thing           pipeline/queries/rules/offsets.py
     moment_of()   the times it names              pipeline/queries/rules/times.py
@@ -7,8 +7,8 @@
     subject_of()  the words that name the thing   pipeline/queries/rules/words.py
     each_of()     several things alike            pipeline/queries/rules/words.py
 
-What it is: plain rules over English words, no model. What it is not: understanding; what no rule catches is kind
-``what``: whatever answers to its words best.
+The rules are over English words, without a model. What no rule catches is of kind ``what``: whatever matches its words
+best.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ def parse(text: str) -> Question:
     nth = ordinal_of(named) if kind in ("when", "first", "last", "what", "before", "after", "text") else 0
     question = _question(asked, kind, subject, moment, quoted=quoted, about_text=about_text, nth=nth)
     each = each_of(named) if kind in _OF_EACH and quoted is None and not about_text and not nth else ()
-    return replace(question, text=text, offset=offset, each=tuple(_alone(question, one, text) for one in each))
+    return replace(question, text=text, offset=offset, each=tuple(_alone(question, thing, text) for thing in each))
 
 
 def _alone(question: Question, subject: Subject, text: str) -> Question:
-    """The same question of one of its things."""
+    """The same question of a single thing out of several."""
     return replace(
         question,
         text=text,
@@ -118,19 +118,19 @@ def _alone(question: Question, subject: Subject, text: str) -> Question:
 
 
 def _of_two(text: str, two: Pair, moment: TimeReference) -> Question:
-    quotes = [QUOTED.search(two.one), QUOTED.search(two.other)]
-    one, other = (
+    quotes = [QUOTED.search(two.thing), QUOTED.search(two.other)]
+    thing, other = (
         Subject(quote[1]) if quote else subject_of(named)
-        for quote, named in zip(quotes, (two.one, two.other), strict=True)
+        for quote, named in zip(quotes, (two.thing, two.other), strict=True)
     )
     return Question(
         text=text,
         kind=two.kind,
-        topic=one.topic,
-        quoted=one.topic if all(quotes) else None,
+        topic=thing.topic,
+        quoted=thing.topic if all(quotes) else None,
         recent_s=moment.recent_s,
         other=other.topic,
-        nth=ordinal_of(two.one),
+        nth=ordinal_of(two.thing),
         other_nth=ordinal_of(two.other),
     )
 

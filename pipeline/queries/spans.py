@@ -1,6 +1,6 @@
-"""The stretches of a video that a question speaks of, once its length and its appearances are known.
+"""Turns the times in a question into spans of a video, once its length and its appearances are known.
 
-What it is: pure functions over spans. What it is not: the reading of times in words (`pipeline.queries.rules.times`).
+These are pure functions over spans. Times in words are read by `pipeline.queries.rules.times`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def end_of(video: VideoRecord) -> TimeSpan:
 
 
 def apart(
-    one: Sequence[TimeSpan], other: Sequence[TimeSpan], question: Question
+    spans: Sequence[TimeSpan], other: Sequence[TimeSpan], question: Question
 ) -> tuple[TimeSpan | None, TimeSpan | None]:
     """An appearance of each, the earlier one first: those that are numbered, else the first pair with time between."""
-    ones = _numbered(one, question.nth)
+    ones = _numbered(spans, question.nth)
     others = _numbered(other, question.other_nth)
     if not ones or not others:
         return (ones[0] if ones else None), (others[0] if others else None)

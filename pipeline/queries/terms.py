@@ -1,8 +1,8 @@
-"""What a question's words stand for among the names in memories: "stick" for a drumstick, "red car" for any car.
+"""Resolves a question's words to names in the vocabulary: "stick" to a drumstick, "red car" to any car.
 
-What it is: the longest part of the topic that the encoder's vocabulary knows (`KeyEncoder.hyponyms`), and whether a
-name in a cube's notes is of that kind. What it is not: a likeness; where no word is known, spelling decides
-(`pipeline.answering.match`).
+`resolve_term` takes the longest part of the topic that the encoder's vocabulary knows (`KeyEncoder.hyponyms`);
+`ResolvedTerm.covers` says whether a name in a cube's notes is of that kind. Nothing is compared by likeness. Where the
+vocabulary knows no word of the topic, spelling decides (`pipeline.answering.match`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class ResolvedTerm:
 
     Attributes:
         topic: as asked.
-        known: the part of it that is a word of the vocabulary; empty where none is.
-        names: what that word may be said for, in lower case.
-        behind: words of the topic behind the known part: "open" of "gate open".
-        kin: the vocabulary, for names that it does not spell so itself.
+        word: the part of it that is a word of the vocabulary; empty where none is.
+        names: the names that this word covers, in lower case.
+        behind: words of the topic behind that part: "open" of "gate open".
+        hyponyms: looks names up in the vocabulary that are not among `names` as they are spelled.
     """
 
     topic: str
@@ -37,20 +37,20 @@ class ResolvedTerm:
 
     @property
     def bare(self) -> str:
-        """The topic without what is behind the known part, and without a number before it: "three taxis"."""
+        """The topic without what is behind `word`, and without a number before it: "three taxis"."""
         topic = self.topic.removesuffix(self.behind).strip()
         return topic if topic == self.word else _NUMBER.sub("", topic)
 
     def covers(self, name: str) -> bool:
-        """Whether a thing of that name is what is sought. Of a name that the vocabulary knows the whole decides (a hot
-        dog is no dog), else its last words; a kind stands for one of its own where the encoder was not sure ("cat" for
-        a tabby cat)."""
+        """Whether a thing of that name is what the topic asks for. Where the vocabulary knows the whole name, that
+        decides (a hot dog is no dog), else its last words. A kind stands for one of its own where the encoder was not
+        sure ("cat" for a tabby cat)."""
         words = _WORD.findall(name.casefold())
         for start in range(len(words)):
             end = " ".join(words[start:])
             if end in self.names:
                 return True
-            if own_names := {one.casefold() for one in self.hyponyms(end)}:
+            if own_names := {hyponym.casefold() for hyponym in self.hyponyms(end)}:
                 return own_names <= self.names or self._ends(words) or self._within(words, own_names)
         return False
 
@@ -64,8 +64,8 @@ class ResolvedTerm:
 
 
 def resolve_term(topic: str, hyponyms: HyponymLookup, *, verb_last: bool = False) -> ResolvedTerm:
-    """Understands a topic: the longest run of its words that is known; of equals the last ("dog bowl"), but the first
-    of "cup of coffee" and where the last may be a verb."""
+    """Resolves a topic to the longest run of its words that the vocabulary knows; of equals the last ("dog bowl"), but
+    the first of "cup of coffee" and where the last may be a verb."""
     words = _WORD.findall(topic)[:_LONGEST]
     step = 1 if verb_last or "of" in words else -1
     for length in range(len(words), 0, -1):
@@ -73,5 +73,5 @@ def resolve_term(topic: str, hyponyms: HyponymLookup, *, verb_last: bool = False
             word = " ".join(words[start : start + length])
             if names := hyponyms(word):
                 behind = " ".join(words[start + length :])
-                return ResolvedTerm(topic, word, frozenset(one.casefold() for one in names), behind, hyponyms)
+                return ResolvedTerm(topic, word, frozenset(name.casefold() for name in names), behind, hyponyms)
     return ResolvedTerm(topic, "", frozenset(), "", hyponyms)

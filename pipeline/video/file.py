@@ -1,9 +1,8 @@
-"""A video file as a source of frames: PyAV, forward, by presentation time; a stopped run goes on where it stopped.
+"""Decodes a video file into frames with PyAV: forward, by presentation time, resumable after any time.
 
-What it is not: jumping about in a file (`pipeline.video.seek`), or protection against hostile files
-(`pipeline.video.sandbox.source`).
+For jumps to given times use `pipeline.video.seek`; for untrusted files use `pipeline.video.sandbox.source`.
 
-Going on after a time: seek to a key frame whose own time is not after it, decode forward, let the sampler see every
+Resuming after a time: seek to a key frame whose own time is not after it, decode forward, let the sampler see every
 picture and yield only those after the time. Pictures that a decoder cannot build right after a seek (leading pictures
 of an open group) come before the key frame in time, so they are never yielded. Where no such key frame can be found
 the file is decoded from its beginning.
@@ -209,7 +208,9 @@ def _decoded(packet: Packet[VideoStream], damage: Damage) -> list[av.VideoFrame]
         if not packet.is_corrupt:
             return packet.decode()
     except av.FFmpegError as error:
-        damage.starved = damage.starved or isinstance(error, MemoryError)  # counted below, told when the run is over
+        damage.starved = damage.starved or isinstance(
+            error, MemoryError
+        )  # counted below, reported when the run is over
     damage.lost += 1
     return None
 

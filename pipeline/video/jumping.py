@@ -1,12 +1,12 @@
-"""Jumps to given times of a file, in this process: by decord where its pictures can be trusted, else by PyAV.
+"""Fetches the pictures at given times of a file, in this process: with decord where it can be trusted, else with PyAV.
 
-What it is not: the choice of the process (`pipeline.video.seek`).
+Callers use `pipeline.video.seek`, which chooses the process.
 
 decord jumps fast, but it gives its pictures no times of their own: it trusts the file's list of packets. Where that
 list is known to mislead it, or its pictures come out wrong (all measured with decord2 3.4: transport streams, edit
 lists that hide a beginning, AVI without timestamps, B-frames of MPEG-4 part 2, open groups of pictures, intra refresh,
-damaged files, mirrored or narrow pictures) the same pictures are fetched by PyAV, which checks every picture's own
-time; so they are in long files, which decord reads from end to end on opening. `Jumper.jump` says which and why.
+damaged files, mirrored or narrow pictures) PyAV fetches the same pictures and checks every picture's own time. It also
+does so in long files, which decord reads from end to end on opening. `Jumper.jump` says which and why.
 """
 
 from __future__ import annotations

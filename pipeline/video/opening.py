@@ -1,6 +1,6 @@
-"""Opens a video file and finds its video stream; every way that can fail becomes one of the pipeline's errors.
+"""Opens a video file and finds its video stream; every failure becomes one of the pipeline's errors.
 
-What it is not: decoding. Only demuxers and decoders of ordinary video files are let in (`DEMUXERS`, `DECODERS`): a
+Nothing is decoded here. Only demuxers and decoders of ordinary video files are let in (`DEMUXERS`, `DECODERS`): a
 playlist, a script or a numbered picture must not make the reader open further files, devices or addresses.
 """
 

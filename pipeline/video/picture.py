@@ -1,4 +1,4 @@
-"""A decoded picture -> RGB: upright, square pixels, shrunk. What it is not: a choice of which picture.
+"""Converts a decoded picture to RGB: upright, square pixels, shrunk.
 
 The conversion runs inside libswscale in one pass, with fixed flags and one thread, so that the same picture always
 gives the same bytes. numpy is imported where arrays are wanted: the decoding child hands on plain bytes and starts in

@@ -1,6 +1,6 @@
-"""What a video file says about itself: its first picture is decoded, its key frames are counted, nothing else is read.
+"""Reads what a video file says about itself; decodes its first picture, counts its key frames, reads nothing else.
 
-What it is not: watching (`pipeline.video.file`).
+`probe_file` returns a `Probed`. Watching the file is `pipeline.video.file`.
 """
 
 from __future__ import annotations
@@ -212,17 +212,17 @@ def _keys_stand_alone(video: OpenVideo) -> bool:
 
 def _bears_strictness(video: OpenVideo) -> bool:
     """Whether a strict decoder takes more of the first packets than it refuses."""
-    seen = refused = 0
+    tried = refused = 0
     try:
         for packet in islice(video.container.demux(video.stream), _PACKETS_TRIED):
-            seen += 1
+            tried += 1
             try:
                 packet.decode()
             except av.FFmpegError:
                 refused += 1
     except av.FFmpegError:
-        pass  # reading fails early: what was seen decides
-    return 2 * refused < seen
+        pass  # reading fails early: the packets tried so far decide
+    return 2 * refused < tried
 
 
 def _stamp(packet: Packet[VideoStream]) -> int | None:

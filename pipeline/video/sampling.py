@@ -1,8 +1,7 @@
-"""Which frames of a video are taken, at what time and in what mode: the rules, free of any container or codec.
+"""The rules for which frames of a video are taken, at what time and in what mode; independent of container and codec.
 
-What it is: settings, limits (of media, and of the child process that decodes it), the choice between decoding
-everything and decoding key frames, the presentation clock and the sampler. What it is not: reading files
-(`pipeline.video.file`).
+Holds the settings, the limits of media and of the child process that decodes it, the choice between decoding everything
+and decoding key frames, the presentation clock and the sampler. Files are read in `pipeline.video.file`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The protocol every source of frames follows: a file today; http(s), RTSP and pushed frames are meant to fit too.
 
-What it is: what a source says about itself (`MediaInfo`) and how frames are taken from it (`FrameSource`). What it is
-not: decoding (`pipeline.video.file`), or the choice of which frames to take (`pipeline.video.sampling`).
+`MediaInfo` is what a source says about itself, `FrameSource` how frames are taken from it. Decoding is in
+`pipeline.video.file`, the choice of frames in `pipeline.video.sampling`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The per-stream parts of a streaming encoder: what makes its unit, the clip, a cube like any other.
+"""Adapts a streaming encoder to cubes: a segmenter, a compressor and a propagator whose unit is the clip.
 
 A clip ends after T steps, whatever it shows (`ClipSegmenter`); it is compressed into H_k, its key is the indicator
-(`ClipCompressor`); and the global memory after it is H_k itself (`ClipPropagator`). What it is not: the encoder
-(`encoders.published.streaming.encoder`) or its training. Without a trained encoder none of this runs.
+(`ClipCompressor`); and the global memory after it is H_k itself (`ClipPropagator`). The encoder is in
+`encoders.published.streaming.encoder`, its training in `pipeline.training.streaming`. Without a trained encoder none of
+this runs.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
-"""One stream of steps becoming cubes: see, notice, look, keep. Files and cameras both run through here.
+"""Turns one stream of frames into cubes: encode, detect, read the screen, keep.
+
+Files and cameras both run through here.
 
     EncodeStage  frames -> tokens, evidence, borders of cubes      pipeline/watching/encode.py
-    DetectStage  a closer look: what stands out of a step          pipeline/watching/detect.py
+    DetectStage  what stands out in a step, as detections          pipeline/watching/detect.py
     OcrStage     colours, words on the screen                      pipeline/watching/ocr.py
     CubeStream   compress, pool, describe -> closed cubes          here
 
-What it is: the state machine between frames and closed cubes. What it is not: decoding (`pipeline.video`), storing
-(`pipeline.ingest`, `pipeline.live`), or any model. The four stages may run in threads of their own, each ahead of the
-next: what a stage needs to go on travels with the steps it passes on. The whole state fits in an `IngestState`, and a
-restored stream fed the same frames, in whatever groups, gives the same cubes to the bit.
+`CubeStream` is the state machine between frames and closed cubes. Decoding is in `pipeline.video`, storing in
+`pipeline.ingest` and `pipeline.live`. The four stages may run in threads of their own, each ahead of the next: what a
+stage needs to go on travels with the steps it passes on. The whole state fits in an `IngestState`, and a restored
+stream fed the same frames, in whatever groups, gives the same cubes to the bit.
 """
 
 from __future__ import annotations
@@ -83,17 +85,16 @@ class CubeStream:
 
     @contextmanager
     def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
-        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding, noticing and looking run ahead in
-        threads of their own, until the block is left; an error in one is raised here, after the whole groups before
-        it."""
+        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding, detection and OCR run ahead in threads
+        of their own, until the block is left; an error in one is raised here, after the whole groups before it."""
         with Stages() as line:
             decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
-            seen = line.ahead(self._encode_stage.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
-            detections = line.ahead(map(self._detect_stage.detect, seen), _PARTS_AHEAD, "notice")
+            encoded = line.ahead(self._encode_stage.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
+            detections = line.ahead(map(self._detect_stage.detect, encoded), _PARTS_AHEAD, "notice")
             yield _groups(line.ahead(map(self._ocr_stage.annotate, detections), _PARTS_AHEAD, "look"))
 
     def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
-        """Takes steps that were seen and looked at; returns the cubes that closed meanwhile."""
+        """Takes steps that have passed all stages; returns the cubes that closed meanwhile."""
         closed: list[CubeMemory] = []
         for step in (step for part in parts for step in part.steps):
             if step.border is not None and self._description.steps:
@@ -216,8 +217,8 @@ def _groups(parts: Iterator[Part]) -> Iterator[list[Part]]:
         yield group
 
 
-def _picture(seen: Sketch | None) -> str | None:
-    return None if seen is None else base64.b64encode(seen.tobytes()).decode()
+def _picture(sketch: Sketch | None) -> str | None:
+    return None if sketch is None else base64.b64encode(sketch.tobytes()).decode()
 
 
 def _sketch(text: str | None) -> Sketch | None:

@@ -1,4 +1,4 @@
-"""An open cube in words, gathered step by step in constant space: lines on the screen, motion, colours, sightings."""
+"""Describes an open cube, step by step in constant space: lines on the screen, motion, colours, detections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOMINANT_SHARE = 0.15
 
 @dataclass(slots=True)
 class DescriptionPool:
-    """What one open cube said so far.
+    """What one open cube shows so far.
 
     A line stays on the screen until a reading no longer finds it; steps on which the screen was not read extend the
     lines that were visible at the last reading. At most `MOST_LINES` lines are kept, the first seen.
@@ -51,11 +51,11 @@ class DescriptionPool:
 
     def _enter(self, text: str, confidence: float, time_s: float) -> str:
         key = " ".join(text.casefold().split())
-        known = self.lines.get(key)
-        if known is None and len(self.lines) < MOST_LINES:
+        line = self.lines.get(key)
+        if line is None and len(self.lines) < MOST_LINES:
             self.lines[key] = (text, confidence, time_s, time_s)
-        elif known is not None and confidence > known[1]:
-            self.lines[key] = (text, confidence, known[2], known[3])
+        elif line is not None and confidence > line[1]:
+            self.lines[key] = (text, confidence, line[2], line[3])
         return key
 
     def texts(self) -> tuple[ScreenText, ...]:
@@ -85,5 +85,5 @@ class DescriptionPool:
         """The pool that `state` was taken from."""
         steps, motion_sum, motion_steps, colours, lines, visible, *tracker = json.loads(state)
         kept = {key: (str(t), float(c), float(a), float(b)) for key, (t, c, a, b) in lines.items()}
-        seen = Tracker.restored(tracker[0]) if tracker else Tracker()
-        return cls(steps, motion_sum, motion_steps, np.asarray(colours, np.float64), kept, list(visible), seen)
+        tracks = Tracker.restored(tracker[0]) if tracker else Tracker()
+        return cls(steps, motion_sum, motion_steps, np.asarray(colours, np.float64), kept, list(visible), tracks)

@@ -1,9 +1,9 @@
-"""What stands out of a stream's pictures beside their encoding, where the backend has a `Detector`.
+"""Detects what stands out in a stream's pictures beside their encoding, where the backend has a `Detector`.
 
-What it is: the second stage of `pipeline.watching.cubes`, and the rule for which pictures are looked at: those
-with an encoding of their own that differ by more than `SAME_SCENE` from the last one looked at; all others share what
-was found there. A closer look costs as much as the encoding, so it has a stage of its own, which runs beside the
-encoding of the next pictures. What it is not: the look itself (`encoders.base.Detector`).
+This is the second stage of `pipeline.watching.cubes`. It runs the detector (`encoders.base.Detector`) on the pictures
+that have an encoding of their own and differ by more than `SAME_SCENE` from the last one it ran on; all others share
+that one's detections. Detection costs as much as encoding, so it has a stage of its own, which runs beside the encoding
+of the next pictures.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ class DetectStage:
         """The same part with what stands out, and this stage's state."""
         if self._detector is not None:
             due = [step.new and self._looks_new(step.sketch) for step in part.steps]
-            found = iter(
+            detected = iter(
                 _detect(self._detector, [step for step, is_due in zip(part.steps, due, strict=True) if is_due])
             )
             for step, is_due in zip(part.steps, due, strict=True):
-                step.detections = self._last = next(found) if is_due else self._last
+                step.detections = self._last = next(detected) if is_due else self._last
         part.states["noticing"] = self.state()
         return part
 
-    def _looks_new(self, seen: Sketch) -> bool:
-        new = self._looked_at is None or change(self._looked_at, seen) > SAME_SCENE
-        self._looked_at = seen if new else self._looked_at
+    def _looks_new(self, sketch: Sketch) -> bool:
+        new = self._looked_at is None or change(self._looked_at, sketch) > SAME_SCENE
+        self._looked_at = sketch if new else self._looked_at
         return new
 
     def state(self) -> bytes:
         """Exact."""
         looked_at = None if self._looked_at is None else torch.tensor(self._looked_at)
-        return pack({"last": [[one.name, one.probability] for one in self._last]}, {"looked_at": looked_at})
+        return pack({"last": [[thing.name, thing.probability] for thing in self._last]}, {"looked_at": looked_at})
 
     def restore(self, state: bytes) -> None:
         """Goes on where `state` was taken."""
         values, tensors = unpack(state)
-        self._last = tuple(Thing(*one) for one in values["last"])
+        self._last = tuple(Thing(*fields) for fields in values["last"])
         self._looked_at = tensors["looked_at"].numpy() if "looked_at" in tensors else None
 
 

@@ -1,8 +1,7 @@
-"""One stream's frames as the models see them: encoded, unless they look like the one before, and cut into cubes.
+"""Encodes one stream's frames, unless they look like the one before, and cuts them into cubes.
 
-What it is: the first stage of `pipeline.watching.cubes`. What it is not: a closer look
-(`pipeline.watching.detect`), looking for words and colours (`pipeline.watching.ocr`), or keeping anything
-(`pipeline.watching.cubes`). A picture that differs from the last encoded one by at most
+This is the first stage of `pipeline.watching.cubes`; detection (`pipeline.watching.detect`) and OCR
+(`pipeline.watching.ocr`) follow. A picture that differs from the last encoded one by at most
 `IngestConfig.same_picture` shares its encoding, wherever a group of steps begins or ends: the last encoded picture's
 sketch and encoding are part of the stream's saved state, so a resumed stream shares as an uninterrupted one.
 """
@@ -33,15 +32,15 @@ class Step:
     """One step on its way to memory.
 
     Attributes:
-        frame: the picture, until it has been looked at.
+        frame: the picture, until `OcrStage` has read it.
         small: its miniature, uint8 [H, W, 3].
         sketch: uint8 [32, 32].
         new: whether it has an encoding of its own.
         tokens: float32 [S, N, D]; grid: (h, w).
         evidence: float32 [E].
-        noticed: what stands out, where the backend notices anything.
+        detections: what stands out, where the backend has a detector.
         border: why the cube before it ends here; None where it goes on.
-        glimpse: what the describer saw.
+        frame_notes: colours and screen text, from the describer.
     """
 
     frame: Frame | None
@@ -100,11 +99,11 @@ class EncodeStage:
 
     def _compared(self, frame: Frame) -> Step:
         small = miniature(frame.rgb)
-        seen = sketch(small)
-        new = self._sketch is None or change(self._sketch, seen) > self._same_picture
+        frame_sketch = sketch(small)
+        new = self._sketch is None or change(self._sketch, frame_sketch) > self._same_picture
         if new:
-            self._sketch = seen
-        return Step(frame, Frame(small, frame.time_s), seen, new)
+            self._sketch = frame_sketch
+        return Step(frame, Frame(small, frame.time_s), frame_sketch, new)
 
     def _encoded(self, steps: list[Step], whole: bool) -> Part:
         new = iter(self._encodings([step.frame for step in steps if step.new and step.frame is not None]))

@@ -1,11 +1,10 @@
-"""What a stream's pictures show besides their encoding: colours, and the words on the screen where they are due.
+"""Adds colours to a stream's steps, and the words on the screen where reading them is due.
 
-What it is: the third stage of `pipeline.watching.cubes`, and the rule for when the screen is read. What it is
-not: the reader (`encoders.ocr`). Reading is the slow part, so it has a stage of its own. It is due on the first
-step of every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and
-there was text at the last reading or something looks like lettering now (`encoders.ocr.text_likely`). Where
-nothing does, it is read every `UNLIKELY_S` seconds all the same. A picture that shares the encoding of the one before
-it also shares its colours.
+This is the third stage of `pipeline.watching.cubes`; the reader is `encoders.ocr`. Reading is slow, so it has a stage
+of its own. It is due on the first step of every cube; else at most every `screen_text_every_s` seconds, and only where
+the picture has changed since and there was text at the last reading or something looks like lettering now
+(`encoders.ocr.text_likely`). Where nothing does, it is read every `UNLIKELY_S` seconds all the same. A picture that
+shares the encoding of the one before it also shares its colours.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from pipeline.config import IngestConfig
 from pipeline.watching.encode import Part, Sketch, Step
 
 UNLIKELY_S = 10.0
-"""A changed picture without lettering that anything cheap would notice is read so often (s)."""
+"""A changed picture without lettering that the cheap test would find is read so often (s)."""
 
 
 class OcrStage:
-    """Fills in each step's glimpse and lets go of its picture; one object a stream."""
+    """Fills in each step's `frame_notes` and lets go of its picture; one object a stream."""
 
     def __init__(self, describer: Describer, config: IngestConfig) -> None:
         self._describer = describer
@@ -36,7 +35,7 @@ class OcrStage:
         self._lines = False
 
     def annotate(self, part: Part) -> Part:
-        """The same part with glimpses and this stage's state."""
+        """The same part with frame notes and this stage's state."""
         for step in part.steps:
             step.frame_notes = self._last = self._observe(step)
             step.frame = None

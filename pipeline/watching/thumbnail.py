@@ -1,4 +1,4 @@
-"""A frame -> a small JPEG. The same frame gives the same bytes; what it is not: a choice of which frame to show."""
+"""Makes a small JPEG of a frame; the same frame gives the same bytes."""
 
 from __future__ import annotations
 

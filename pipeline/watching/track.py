@@ -1,8 +1,8 @@
-"""What stood out in an open cube and when, gathered step by step in bounded space (`encoders.base.Detector`).
+"""Tracks detections through an open cube, step by step in bounded space (`encoders.base.Detector`).
 
-What it is: agreement over steps. A word that stands out begins a sighting, which goes on while the word is noticed at
-all and survives one step without it. It counts where the word stood out on two steps, or very clearly on one: what
-chance does on a single picture it seldom does twice. What it is not: recognising; the words come from the backend.
+A word that stands out begins a detection, which goes on while the detector gives the word at all and survives one step
+without it. It counts where the word stood out on two steps, or very clearly on one: what chance does on a single
+picture it seldom does twice. The words come from the backend.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, field
 from encoders.notes import Detection, Thing
 
 OUT, ALONE = 0.5, 0.6
-"""How clearly a word has to stand out to begin a sighting, and to be one on a single step."""
+"""How clearly a word has to stand out to begin a detection, and to count on a single step."""
 MOST_KEPT, MOST_REPORTED = 128, 40
 
 
@@ -41,10 +41,10 @@ class Tracker:
 
     def add(self, detections: Sequence[Thing], time_s: float) -> None:
         """Takes one step."""
-        seen = {one.name for one in detections}
-        for one in detections:
-            self._enter(one, time_s)
-        for run in [run for name, run in self.going.items() if name not in seen]:
+        names = {thing.name for thing in detections}
+        for thing in detections:
+            self._enter(thing, time_s)
+        for run in [run for name, run in self.going.items() if name not in names]:
             if run.gone_s is None:
                 run.gone_s = time_s
             else:
@@ -53,14 +53,14 @@ class Tracker:
         if len(self.over) > MOST_KEPT:
             self.over = sorted(self.over, key=_clearest)[:MOST_KEPT]
 
-    def _enter(self, one: Thing, time_s: float) -> None:
-        clear = int(one.probability >= OUT)
-        run = self.going.get(one.name)
+    def _enter(self, thing: Thing, time_s: float) -> None:
+        clear = int(thing.probability >= OUT)
+        run = self.going.get(thing.name)
         if run is None:
             if clear:
-                self.going[one.name] = _Track(one.name, one.probability, 1, time_s)
+                self.going[thing.name] = _Track(thing.name, thing.probability, 1, time_s)
             return
-        run.best, run.clear, run.gone_s = max(run.best, one.probability), run.clear + clear, None
+        run.best, run.clear, run.gone_s = max(run.best, thing.probability), run.clear + clear, None
 
     def clearest(self) -> tuple[Detection, ...]:
         """Those that count so far, at most `MOST_REPORTED`, most clearly seen first."""

@@ -1,7 +1,7 @@
-"""The encoders and the memory owner as their callers in other processes see them: the same protocols, over Ray handles.
+"""The encoder and memory protocols over Ray handles, for callers in other processes.
 
-Each call is one round trip (about 5 ms on one machine); frames and tokens travel through Ray's object store. Never call
-these from an event loop: they wait.
+Each call is one round trip (about 5 ms on one machine); frames and tokens travel through Ray's object store. Calls
+block, so never make them from an event loop.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class RemoteDescriber(_Remote):
     """`Describer`."""
 
     def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
-        glimpse: FrameNotes = self._call("describe_frame", frame, read_screen)
-        return glimpse
+        notes: FrameNotes = self._call("describe_frame", frame, read_screen)
+        return notes
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         things: tuple[Thing, ...] = self._call("things", summary)
@@ -91,8 +91,8 @@ class RemoteDetector(_Remote):
     def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
-        noticed: tuple[tuple[Thing, ...], ...] = self._call("detect", list(frames), tokens, evidence)
-        return noticed
+        detections: tuple[tuple[Thing, ...], ...] = self._call("detect", list(frames), tokens, evidence)
+        return detections
 
 
 def remote_backend(handle: Any) -> Backend:

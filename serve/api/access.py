@@ -1,4 +1,4 @@
-"""The start secret: what tells the person who started the service from every other user of the machine.
+"""Checks the start secret, which lets in the user who started the service and nobody else on the machine.
 
 `longwatch serve` makes a new secret at every start and writes it, readable by its user alone, into the runtime folder.
 Programs send it as ``Authorization: Bearer lw_…`` (`serve.client.access_headers` finds it). A browser gets a
@@ -108,9 +108,9 @@ class Access:
     def spend(self, code: str) -> bool:
         """Whether a link's code is good; it is not good a second time."""
         self._drop_expired()
-        for known in list(self._codes):
-            if hmac.compare_digest(known.encode(), code.encode()):
-                del self._codes[known]
+        for issued in list(self._codes):
+            if hmac.compare_digest(issued.encode(), code.encode()):
+                del self._codes[issued]
                 return True
         return False
 

@@ -1,4 +1,4 @@
-"""Records -> wire types: one place, so that the command line, HTTP and events say the same."""
+"""Converts records to wire types, in one place, so that the command line, HTTP and events say the same."""
 
 from __future__ import annotations
 
@@ -70,7 +70,10 @@ def span(record: TimeSpan) -> schemas.Span:
 def evidence(record: Appearances) -> schemas.Evidence:
     """What a count rests on."""
     return schemas.Evidence(
-        count=record.count, first_s=record.first_s, last_s=record.last_s, spans=[span(one) for one in record.spans]
+        count=record.count,
+        first_s=record.first_s,
+        last_s=record.last_s,
+        spans=[span(interval) for interval in record.spans],
     )
 
 
@@ -81,7 +84,7 @@ def answer(question: str, record: AnswerRecord) -> schemas.AnswerBody:
         question=question,
         answer=record.text,
         supported=record.supported,
-        citations=[citation(one) for one in record.citations],
+        citations=[citation(cited) for cited in record.citations],
         evidence=None if record.evidence is None else evidence(record.evidence),
         as_of_s=record.as_of_s,
         video_status=record.video_status,

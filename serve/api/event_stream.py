@@ -1,7 +1,7 @@
-"""Reads server-sent events (WHATWG HTML, section 9.2.6) out of a response's bytes.
+"""Parses server-sent events (WHATWG HTML, section 9.2.6) from a response's bytes.
 
-What it is not: a reconnecting event source. Lines end in CR LF, LF or CR only; `str.splitlines` would also cut at
-U+2028 and its like, which JSON leaves inside strings.
+It does not reconnect. Lines end in CR LF, LF or CR only; `str.splitlines` would also cut at U+2028 and its like, which
+JSON leaves inside strings.
 """
 
 from __future__ import annotations

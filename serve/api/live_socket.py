@@ -1,4 +1,4 @@
-"""`WS /v1/streams/{id}/live`, subprotocol `longwatch.v1`: pictures in; credit, cubes and answers out.
+"""The websocket `/v1/streams/{id}/live`, subprotocol `longwatch.v1`: pictures in; credit, cubes and answers out.
 
 A binary message is 8 bytes big-endian capture time (Unix UTC, microseconds) and one JPEG or WebP picture; text messages
 are JSON. Contract: docs/api.md.
@@ -33,7 +33,7 @@ _LATEST_US = 4_102_444_800_000_000  # the year 2100
 
 
 class _Socket:
-    """One connection: a reader, a teller of the stream's events, and a task for each question."""
+    """One connection: a task that reads, a task that sends the stream's events, and a task for each question."""
 
     def __init__(self, socket: WebSocket, use: Service, video_id: str, worker: Any) -> None:
         self._socket = socket
@@ -52,16 +52,16 @@ class _Socket:
         """Until the client says `bye` or leaves."""
         credit = await self._worker.begin.remote()
         await self.send("ready", video_id=self._id, credit=credit["frames"], committed_s=credit["committed_s"])
-        telling = asyncio.create_task(self._tell(credit["after"]))
+        relaying = asyncio.create_task(self._relay_events(credit["after"]))
         reading = asyncio.create_task(self._read())
         try:
-            done, _ = await asyncio.wait([reading, telling], return_when=asyncio.FIRST_COMPLETED)
-            if reading in done or self._stopping:  # a worker that was told to end is not missed
+            done, _ = await asyncio.wait([reading, relaying], return_when=asyncio.FIRST_COMPLETED)
+            if reading in done or self._stopping:  # a worker that was asked to end is not missed
                 await reading
             else:
-                await telling  # raises what became of the worker
+                await relaying  # raises what became of the worker
         finally:
-            tasks = [reading, telling, *self._asking]
+            tasks = [reading, relaying, *self._asking]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -70,7 +70,7 @@ class _Socket:
         while await self._take(await self._socket.receive()):
             pass
 
-    async def _tell(self, after: int) -> None:
+    async def _relay_events(self, after: int) -> None:
         while True:
             events = await self._worker.events.remote(after, _POLL_S)
             for event in events:
@@ -131,13 +131,13 @@ class _Socket:
                     await self.send("done", id=number, **answer)
         except ValidationError:
             await self._refuse(BadRequest("a question has 1 to 1000 characters"), number)
-        except Exception as error:  # noqa: BLE001 - told to the client; the stream goes on
+        except Exception as error:  # noqa: BLE001 - reported to the client; the stream goes on
             await self._refuse(unwrapped(error), number)
 
     async def _refuse(self, error: Exception, number: Any = None) -> None:
-        told = problem_of(error)
+        problem = problem_of(error)
         which = {} if number is None else {"id": number}
-        await self.send("error", code=told.code, detail=told.detail, fatal=False, **which)
+        await self.send("error", code=problem.code, detail=problem.detail, fatal=False, **which)
 
 
 async def _reason(use: Service, video_id: str, error: Exception) -> Exception:
@@ -162,9 +162,9 @@ async def live(socket: WebSocket, video_id: str) -> None:
         await _Socket(socket, use, video_id, worker).run()
     except WebSocketDisconnect:
         return
-    except Exception as error:  # noqa: BLE001 - told to the client, then the connection ends
-        told = problem_of(await _reason(use, video_id, unwrapped(error)))
-        message = {"type": "error", "code": told.code, "detail": told.detail, "fatal": True}
+    except Exception as error:  # noqa: BLE001 - reported to the client, then the connection ends
+        problem = problem_of(await _reason(use, video_id, unwrapped(error)))
+        message = {"type": "error", "code": problem.code, "detail": problem.detail, "fatal": True}
         with suppress(WebSocketDisconnect, RuntimeError):
             await socket.send_text(json.dumps(message))
     with suppress(WebSocketDisconnect, RuntimeError):

@@ -1,4 +1,4 @@
-"""RFC 9457 problem documents for every error, and nothing of a library's exception text in any of them."""
+"""Turns every error into an RFC 9457 problem document; no text of a library's exception gets into one."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def problem_response(status: HTTPStatus, code: str, detail: str) -> JSONResponse
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a client is told of an error."""
-    known = public_error(error)
-    if known is UNKNOWN:
+    """The problem document that a client gets for an error."""
+    public = public_error(error)
+    if public is UNKNOWN:
         log.error("unexpected error", exc_info=error)
-    return problem(known.status, known.code, detail_of(error))
+    return problem(public.status, public.code, detail_of(error))
 
 
 def _invalid(error: RequestValidationError) -> str:
-    places = ("/".join(str(part) for part in one["loc"]) + f": {one['msg']}" for one in error.errors()[:5])
+    places = ("/".join(str(part) for part in entry["loc"]) + f": {entry['msg']}" for entry in error.errors()[:5])
     return "; ".join(places)
 
 

@@ -1,4 +1,4 @@
-"""The REST routes, and nothing but routes: what they do is in `serve.api.service`. Contract: docs/api.md."""
+"""The REST routes; the work behind them is done by `serve.api.service`. Contract: docs/api.md."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ router = APIRouter(prefix="/v1")
 
 def service(request: Request) -> Service:
     """The one service of this gateway."""
-    found: Service = request.app.state.service
-    return found
+    shared: Service = request.app.state.service
+    return shared
 
 
 Uses = Depends(service)
@@ -51,7 +51,9 @@ async def get_videos(use: Service = Uses, limit: int = 100, cursor: str | None =
         start = next((i + 1 for i, record in enumerate(records) if record.id == cursor), len(records))
     page = records[start : start + max(1, min(limit, 500))]
     more = start + len(page) < len(records)
-    return schemas.VideoList(videos=[convert.video(one) for one in page], next_cursor=page[-1].id if more else None)
+    return schemas.VideoList(
+        videos=[convert.video(record) for record in page], next_cursor=page[-1].id if more else None
+    )
 
 
 @router.get("/videos/{video_id}")
@@ -90,7 +92,7 @@ async def _progress(use: Service, video_id: str) -> AsyncIterator[str]:
     try:
         async for line in _changes(use, video_id):
             yield line
-    except Exception as error:  # noqa: BLE001 - told to the client and the stream ends
+    except Exception as error:  # noqa: BLE001 - reported to the client, then the stream ends
         yield sse("error", problem_of(error))
 
 
@@ -115,7 +117,7 @@ async def _changes(use: Service, video_id: str) -> AsyncIterator[str]:
 
 @router.get("/videos/{video_id}/timeline")
 async def get_timeline(video_id: str, use: Service = Uses) -> schemas.Timeline:
-    """What was seen when; the open cube last."""
+    """The cubes of a video with their notes, in order of time; the open cube last."""
 
     def look() -> schemas.Timeline:
         use.store.video(video_id)
@@ -192,7 +194,7 @@ def answer_event(question: str, event: AnswerEvent) -> str:
         return sse("delta", {"text": event})
     if isinstance(event, Answer):
         return sse("done", convert.answer(question, event))
-    return sse("citations", [convert.citation(one).model_dump(mode="json") for one in event])
+    return sse("citations", [convert.citation(cited).model_dump(mode="json") for cited in event])
 
 
 @router.post("/links", status_code=201)
@@ -206,8 +208,8 @@ async def post_link(request: Request) -> schemas.Link:
 @router.post("/search")
 async def post_search(search: schemas.SearchRequest, use: Service = Uses) -> schemas.SearchResult:
     """Moments that answer to the words, over many videos; no language model."""
-    found = await use.search(search.query, search.limit, search.videos)
-    return schemas.SearchResult(hits=[convert.search_hit(hit, notes) for hit, notes in found])
+    hits = await use.search(search.query, search.limit, search.videos)
+    return schemas.SearchResult(hits=[convert.search_hit(hit, notes) for hit, notes in hits])
 
 
 @router.post("/streams", status_code=201)
@@ -220,7 +222,7 @@ async def post_stream(stream: schemas.StreamRequest, use: Service = Uses) -> sch
 async def get_streams(use: Service = Uses) -> schemas.VideoList:
     """The live ones."""
     records = await asyncio.to_thread(use.store.videos)
-    return schemas.VideoList(videos=[convert.video(one) for one in records if one.status == "live"])
+    return schemas.VideoList(videos=[convert.video(record) for record in records if record.status == "live"])
 
 
 @router.post("/streams/{video_id}/stop")

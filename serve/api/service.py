@@ -1,4 +1,4 @@
-"""What the routes work with: the store, the queue and handles to the other processes; made once by the gateway."""
+"""The service behind the routes: the store, the job queue and handles to the other processes; the gateway makes one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Service:
             try:
                 await asyncio.to_thread(self._hold.revive)
             except StoreUnavailable:
-                pass  # who asks meanwhile is told so
+                pass  # whoever asks meanwhile gets this error
             except Exception:
                 log.exception("the store could not be revived; it is tried again")
 
@@ -88,7 +88,7 @@ class Service:
             try:
                 await self.maintain(time.time())
             except Exception:
-                log.exception("the house was not kept; it is tried again")
+                log.exception("maintenance failed; it is tried again")
             await asyncio.sleep(MAINTENANCE_S)
 
     async def maintain(self, now_s: float) -> None:
@@ -201,11 +201,11 @@ class Service:
             await asyncio.to_thread(self.store.video, video_id)
         vector = await self._encoder.question.remote(search_topic(query))
         hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
-        found = []
+        results = []
         for hit in hits:
             with suppress(UnknownVideo, UnknownCube, CorruptRecord):  # gone since it was found, or damaged
-                found.append((hit, await asyncio.to_thread(convert.notes_of, self.store, hit)))
-        return found
+                results.append((hit, await asyncio.to_thread(convert.notes_of, self.store, hit)))
+        return results
 
     async def open_stream(self, name: str) -> VideoRecord:
         """A new live stream."""

@@ -19,11 +19,11 @@ from encoders.errors import EncoderError
 from memory.errors import StoreError
 from pipeline.errors import PipelineError
 from serve.client import ClientError
+from serve.embedded import Longwatch
 from serve.errors import ServeError, SettingsInvalid, code_of, detail_of
 from serve.evals.arguments import add_arguments as add_eval_arguments
 from serve.measure import NAMES
 from serve.settings import Settings, check_environment, settings_message
-from serve.wiring import Longwatch
 
 from . import commands as local
 from . import render

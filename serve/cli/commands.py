@@ -10,15 +10,13 @@ from typing import Any
 
 from memory.records import VideoRecord
 from memory.store.export import export_lines
-from pipeline.answer import Answer
 from pipeline.queries.question import search_topic
 from serve.api import convert, schemas
 from serve.api.access import find_secret
-from serve.embedded import watch
+from serve.embedded import Longwatch, watch
 from serve.errors import NotFound
 from serve.jobs.backup import back_up
 from serve.jobs.backup import restore as fill_from_backup
-from serve.wiring import Longwatch
 
 
 def ask(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
@@ -26,10 +24,7 @@ def ask(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
     video = watch(longwatch, options.file)
     answers = []
     for question in options.questions:
-        *_, last = longwatch.answerer.ask(video.id, question)
-        if not isinstance(last, Answer):
-            raise RuntimeError("an answer did not end with an Answer")
-        answers.append(convert.answer(question, last).model_dump(mode="json"))
+        answers.append(convert.answer(question, longwatch.ask(video.id, question)).model_dump(mode="json"))
     return {"video": _dump(longwatch.store.video(video.id)), "answers": answers}
 
 
@@ -49,8 +44,8 @@ def search(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
     vector = longwatch.backend.keys.question(search_topic(words))
     retriever = longwatch.retriever_everywhere if options.video is None else longwatch.retriever
     hits = retriever.search(vector, options.limit, options.video)
-    found = [convert.search_hit(hit, convert.notes_of(longwatch.store, hit)) for hit in hits]
-    return schemas.SearchResult(hits=found).model_dump(mode="json")
+    results = [convert.search_hit(hit, convert.notes_of(longwatch.store, hit)) for hit in hits]
+    return schemas.SearchResult(hits=results).model_dump(mode="json")
 
 
 def timeline(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
@@ -122,10 +117,10 @@ def link(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
 def secret(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:
     """`longwatch secret`: the running service's start secret, for programs."""
     address = _address(longwatch, options)
-    found = find_secret(address, longwatch.settings.runtime_dir)
-    if found is None:
+    start_secret = find_secret(address, longwatch.settings.runtime_dir)
+    if start_secret is None:
         raise NotFound(f"no service of yours with a secret is running on {address}")
-    return {"secret": found}
+    return {"secret": start_secret}
 
 
 def _address(longwatch: Longwatch, options: argparse.Namespace) -> str:

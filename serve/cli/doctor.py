@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from serve.embedded import Longwatch
 from serve.errors import detail_of
-from serve.wiring import Longwatch
 
 _PACKAGES = ("torch", "transformers", "av", "decord2", "redis", "ray", "gradio", "rapidocr", "onnxruntime")
 

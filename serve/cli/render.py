@@ -1,4 +1,4 @@
-"""Results as text for a person; the same documents that `--json` prints."""
+"""Formats results as text for a person, from the same documents that `--json` prints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.times import format_span, format_time
 def text(command: str, result: dict[str, Any]) -> str:
     """A command's result, ready to print."""
     if "answers" in result:
-        return "\n\n".join([_video(result["video"]), *(_answer(one) for one in result["answers"])])
+        return "\n\n".join([_video(result["video"]), *(_answer(answer) for answer in result["answers"])])
     if "cubes" in result:
         return "\n".join(_cube(cube) for cube in result["cubes"]) or "nothing yet"
     if "hits" in result:
@@ -31,7 +31,7 @@ def text(command: str, result: dict[str, Any]) -> str:
         return f"{made['folder']}: {made['files']} files, {made['bytes'] / 1e6:.1f} MB"
     if "checks" in result:
         return "\n".join(
-            f"{'ok  ' if one['ok'] else 'FAIL'} {one['name']}: {one['detail']}" for one in result["checks"]
+            f"{'ok  ' if check['ok'] else 'FAIL'} {check['name']}: {check['detail']}" for check in result["checks"]
         )
     return _video(result["video"])
 
@@ -50,7 +50,10 @@ def _video(video: dict[str, Any]) -> str:
 
 def _answer(answer: dict[str, Any]) -> str:
     lines = [f"Q: {answer['question']}", f"A: {answer['answer']}"]
-    lines += [f"   {_span(one)}  {one['notes']}  (score {one['score']:.2f})" for one in answer["citations"]]
+    lines += [
+        f"   {_span(citation)}  {citation['notes']}  (score {citation['score']:.2f})"
+        for citation in answer["citations"]
+    ]
     timing = answer["timing_ms"]
     lines.append(f"   [{timing['total'] / 1000:.1f} s, words by the {answer['phrased_by']}]")
     return "\n".join(lines)

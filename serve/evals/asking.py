@@ -1,9 +1,9 @@
-"""Puts one item's question to Longwatch and keeps what came back, plain enough for JSON.
+"""Asks Longwatch an item's question and returns what came back, plain enough for JSON.
 
 A question with a moment (`Item.until_s`) is asked while the video is being watched: watching stops after the last
 picture at or before the moment, the question is asked of what is committed, and watching goes on. So nothing later can
-be used, and nothing earlier is missing; no cut at a cube's border, which would lose or leak up to a whole cube. The
-memory made so is not the one that is kept for other questions: it is deleted after the last.
+be used, and nothing earlier is missing. Cutting at a cube's border instead would lose or leak up to a whole cube. The
+memory made for this is deleted after the last question; it is not the one kept for other questions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pipeline.answer import Answer
 from pipeline.ingest import Ingest
 from pipeline.library import Identity, register_file
 from pipeline.video.source import DecodeMode, FrameSource, MediaInfo
-from serve.wiring import Longwatch, file_source
+from serve.embedded import Longwatch
+from serve.wiring import file_source
 
 from .choices import choose
 from .items import Item
@@ -65,9 +66,9 @@ def ask(longwatch: Longwatch, video_id: str, item: Item) -> Asked:
     return Asked(
         text=answer.text,
         supported=answer.supported,
-        citations=tuple((one.span.start_s, one.span.end_s) for one in answer.citations),
-        evidence=tuple((one.start_s, one.end_s) for one in answer.evidence.spans) if answer.evidence else (),
-        notes=tuple(one.notes for one in answer.citations),
+        citations=tuple((citation.span.start_s, citation.span.end_s) for citation in answer.citations),
+        evidence=tuple((span.start_s, span.end_s) for span in answer.evidence.spans) if answer.evidence else (),
+        notes=tuple(citation.notes for citation in answer.citations),
         phrased_by=answer.phrased_by,
         chosen=choose(longwatch, video_id, item.choices, answer) if item.choices else None,
         as_of_s=answer.as_of_s,
@@ -114,7 +115,7 @@ def ask_while_watching(longwatch: Longwatch, path: Path, items: Sequence[Item]) 
     source = file_source(longwatch.settings, path)
     video = _new_video(longwatch, path, source)
     try:
-        for item in sorted(items, key=lambda one: one.until_s or 0.0):
+        for item in sorted(items, key=lambda question: question.until_s or 0.0):
             if item.until_s is not None:
                 _watch_until(longwatch, video.id, source, item.until_s)
             yield item, ask(longwatch, video.id, item)

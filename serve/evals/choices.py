@@ -1,12 +1,12 @@
-"""Multiple choice: which option does what Longwatch found support best?
+"""Multiple choice: picks the option that is best supported by what Longwatch found.
 
-The question is asked as it is, without its options; then the option is taken that the answer and the cited memories
-say most of (share of the option's content words), where none or several do the one whose words find the nearest key
-in the memory. Yes and no are read off the answer; a number is compared with the count that the answer says.
+The question is asked as it is, without its options. The option is taken whose content words occur most, by share, in
+the answer and the cited memories. Where none does, or several do equally, it is the option whose words find the nearest
+key in the memory. Yes and no are read off the answer; a number is compared with the count in the answer.
 
-What it is not: a language model choosing a letter, which is how the public sets ask. The model's protocol words a
-statement and gives no likelihood of an option; so figures from here are comparable with each other, and with the
-published ones only as "what is found is enough to pick the option".
+The public sets ask differently: there a language model chooses a letter. Our model's protocol words a statement and
+gives no likelihood of an option. So figures from here are comparable with each other, and with the published ones only
+as "what is found is enough to pick the option".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from memory.retrieval.retriever import RetrievalRequest
 from pipeline.answer import Answer
 from pipeline.answering.match import words
 from pipeline.queries.question import topic_of
-from serve.wiring import Longwatch
+from serve.embedded import Longwatch
 
 from .scoring import count_stated, letter_stated
 
@@ -27,9 +27,11 @@ _YES_NO = {"yes": True, "no": False}
 
 def choose(longwatch: Longwatch, video_id: str, options: Sequence[str], answer: Answer) -> int:
     """Index of the option that is supported best; the earliest among equals."""
-    said = plain_choice(options, answer.text, [one.notes for one in answer.citations], supported=answer.supported)
-    best = max(said)
-    tied = [number for number, share in enumerate(said) if share == best]
+    shares = plain_choice(
+        options, answer.text, [citation.notes for citation in answer.citations], supported=answer.supported
+    )
+    best = max(shares)
+    tied = [number for number, share in enumerate(shares) if share == best]
     if len(tied) == 1:
         return tied[0]
     near = {number: _nearest(longwatch, video_id, options[number]) for number in tied}

@@ -1,4 +1,7 @@
-"""`longwatch eval`: a set of questions asked and scored. A table per kind, and one JSON document on the last line."""
+"""`longwatch eval`: asks a set of questions and scores the answers.
+
+Prints a table with a line per kind, and one JSON document on the last line.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from typing import Any
 
 import psutil
 
+from serve.embedded import Longwatch
 from serve.errors import BadRequest
-from serve.wiring import Longwatch
 
 from . import report, runner, sets
 from .arguments import BUILT_IN
@@ -40,7 +43,7 @@ def evaluate(longwatch: Longwatch, options: argparse.Namespace) -> None:
         "name": "eval",
         "set": chosen.name,
         "machine": {"cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / 1e9, 1)},
-        "versions": {"python": platform.python_version()} | {one: version(one) for one in ("torch", "av")},
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in ("torch", "av")},
         "backend": longwatch.settings.backend,
         "settings": runner.settings_key(longwatch),
         "started_at": started.isoformat(timespec="seconds"),
@@ -59,7 +62,7 @@ def evaluate(longwatch: Longwatch, options: argparse.Namespace) -> None:
 
 def _why(ran: runner.Ran) -> str:
     missing = [f"{video} is not there" for video in ran.missing]
-    return "; ".join([*missing, *(f"{one['video']}: {one['detail']}" for one in ran.failed)][:5])
+    return "; ".join([*missing, *(f"{failure['video']}: {failure['detail']}" for failure in ran.failed)][:5])
 
 
 def _chosen(options: argparse.Namespace, cache: Path) -> EvalSet:
@@ -77,7 +80,7 @@ def _as_text(document: dict[str, Any]) -> str:
     lines += [report.table(document), ""]
     if document["missing"]:
         lines.append(f"not there: {', '.join(document['missing'])}")
-    lines += [f"{one['video']}: {one['detail']} [{one['code']}]" for one in document["failed"]]
+    lines += [f"{failure['video']}: {failure['detail']} [{failure['code']}]" for failure in document["failed"]]
     if document["dropped"]:
         lines.append(f"{len(document['dropped'])} questions have no single answer here and were left out")
     return "\n".join(lines)

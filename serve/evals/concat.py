@@ -1,11 +1,9 @@
-"""Long tests from short clips: many clips in one file, every cut at a known time.
+"""Joins many short clips into one long test video in which the time of every cut is exact.
 
 Each clip is decoded once and encoded to one size and rate with the same settings, its pictures taken by presentation
 time; then the packets are joined, so 30 minutes from five clips cost the encoding of five clips. The order is seeded:
 every clip once a round, no clip right after itself. Parts and joined files are kept in a folder and found again by
-what they were made of.
-
-What it is not: an editor. Sound is dropped, clips are fitted into the picture with black bars.
+what they were made of. Sound is dropped, and clips are fitted into the picture with black bars.
 """
 
 from __future__ import annotations

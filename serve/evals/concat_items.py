@@ -1,4 +1,4 @@
-"""Dated questions about single clips -> dated questions about a concatenation of them.
+"""Maps dated questions about single clips to dated questions about a concatenation of them.
 
 By rule, so that nobody has to judge again:
 
@@ -47,12 +47,12 @@ def map_items(
     kept: list[Item] = []
     dropped: list[tuple[str, str]] = []
     for item in items:
-        here = [one for one in placed if one.clip == item.video]
+        here = [occurrence for occurrence in placed if occurrence.clip == item.video]
         mapped = _moved(item, chance.choice(here), video) if here and times_in(item.question) else item
         if mapped is item:
             mapped = _whole(item, clips, placed, video) if here else "its clip is not there"
         if isinstance(mapped, Item):
-            if not any((mapped.question, mapped.kind) == (one.question, one.kind) for one in kept):
+            if not any((mapped.question, mapped.kind) == (earlier.question, earlier.kind) for earlier in kept):
                 kept.append(mapped)
         else:
             dropped.append((item.question, mapped))
@@ -92,11 +92,11 @@ def _whole(item: Item, clips: Mapping[str, ClipTruth], placed: Sequence[Placed],
 
 def shown(subject: str, clips: Mapping[str, ClipTruth], placed: Sequence[Placed]) -> list[Span]:
     """Every time at which the subject can be seen in the joined file, those closer than `JOIN_S` made one."""
-    found = [
+    spans = [
         TimeSpan(where.start_s + start, min(where.start_s + end, where.end_s))
         for where in placed
         if where.clip in clips
         for start, end in clips[where.clip].shows.get(subject, ())
         if where.start_s + start < where.end_s
     ]
-    return [(span.start_s, span.end_s) for span in merge_spans(found, JOIN_S)]
+    return [(span.start_s, span.end_s) for span in merge_spans(spans, JOIN_S)]

@@ -1,4 +1,4 @@
-"""Questions with dated truth, read from JSON: what is asked, of which video, and what would be right.
+"""Reads questions with dated truth from JSON: what is asked, of which video, and what would be right.
 
 A file of questions is one JSON object::
 
@@ -23,6 +23,9 @@ from serve.errors import BadRequest
 
 from .scoring import Span
 
+_KEYS = {"in_vocabulary": "known"}
+"""Fields of `Item` that have another name in JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -35,7 +38,7 @@ class Item:
         subject: the thing asked for, as `ClipTruth.shows` calls it; empty where the question is about no single thing.
         alone: whether it means its own video only ("the first person at the table"), so that it is never asked of many
             joined.
-        known: whether `subject` is a word of the pocket backend's vocabulary.
+        in_vocabulary: whether `subject` is a word of the pocket backend's vocabulary; `known` in JSON.
         words: what a right answer says: one word of every group, each a list of synonyms.
         spans: times that count as right; a citation or time that meets any of them hits.
         count: how many times, where that is asked.
@@ -61,7 +64,7 @@ class Item:
     def plain(self) -> dict[str, Any]:
         """As JSON holds it, what is unset left out."""
         unset = {name: field.default for name, field in self.__dataclass_fields__.items()}
-        return {name: value for name, value in asdict(self).items() if value != unset[name]}
+        return {_KEYS.get(name, name): value for name, value in asdict(self).items() if value != unset[name]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +88,8 @@ def load_items(path: Path) -> Questions:
     document = read_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
         raise BadRequest(f"{path.name}: a file of questions is a JSON object with a list `items`")
-    items = tuple(parsed(one, f"{path.name}, item {number}") for number, one in enumerate(document["items"]))
-    clips = {name: _clip(one, f"{path.name}, video {name}") for name, one in document.get("videos", {}).items()}
+    items = tuple(parsed(plain, f"{path.name}, item {number}") for number, plain in enumerate(document["items"]))
+    clips = {name: _clip(clip, f"{path.name}, video {name}") for name, clip in document.get("videos", {}).items()}
     return Questions(items, clips)
 
 
@@ -104,12 +107,13 @@ def parsed(plain: Any, where: str) -> Item:
     """One item of a file; `where` begins the error's sentence."""
     if not isinstance(plain, dict) or not {"video", "question", "kind"} <= plain.keys():
         raise BadRequest(f"{where}: an item needs `video`, `question` and `kind`")
-    if unknown := plain.keys() - set(Item.__dataclass_fields__):
+    fields = {_KEYS.get(name, name): name for name in Item.__dataclass_fields__}
+    if unknown := plain.keys() - fields.keys():
         raise BadRequest(f"{where}: {min(unknown)} means nothing here")
     try:
         item = Item(
             **{
-                **plain,
+                **{fields[key]: value for key, value in plain.items()},
                 "words": _groups(plain.get("words", [])),
                 "spans": _spans(plain.get("spans", [])),
                 "choices": tuple(plain.get("choices", ())),
@@ -124,16 +128,16 @@ def parsed(plain: Any, where: str) -> Item:
 
 def _groups(words: Sequence[Any]) -> tuple[tuple[str, ...], ...]:
     """A flat list of words is one group of synonyms."""
-    if all(isinstance(one, str) for one in words):
+    if all(isinstance(word, str) for word in words):
         return (tuple(words),) if words else ()
-    return tuple((one,) if isinstance(one, str) else tuple(one) for one in words)
+    return tuple((group,) if isinstance(group, str) else tuple(group) for group in words)
 
 
 def _spans(spans: Sequence[Sequence[float]]) -> tuple[Span, ...]:
-    found = tuple((float(start), float(end)) for start, end in spans)
-    if any(end <= start for start, end in found):
+    pairs = tuple((float(start), float(end)) for start, end in spans)
+    if any(end <= start for start, end in pairs):
         raise ValueError("a span ends after it starts")
-    return found
+    return pairs
 
 
 def _clip(plain: Any, where: str) -> ClipTruth:

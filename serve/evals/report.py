@@ -1,4 +1,4 @@
-"""Rows of a run -> scores -> a table with one line per kind of question, and the same as plain figures.
+"""Scores the rows of a run and reports them: a table with one line per kind of question, and the same as plain figures.
 
 Scores are taken from rows whenever a report is made, so a scorer may change without asking again. Each figure is a
 mean over the questions it applies to, beside how many those are.
@@ -74,28 +74,28 @@ def _count_error(item: Item, text: str, supported: bool) -> int | None:
 
 def summed(scores: Sequence[Scores]) -> dict[str, Any]:
     """The figures of some answers: shares 0 to 1, errors as means, times as totals; None where none applies."""
-    times = [one.time_error_s for one in scores if one.time_error_s is not None]
-    counts = [one.count_error for one in scores if one.count_error is not None]
-    ious = [one.iou for one in scores if one.iou is not None]
+    times = [result.time_error_s for result in scores if result.time_error_s is not None]
+    counts = [result.count_error for result in scores if result.count_error is not None]
+    ious = [result.iou for result in scores if result.iou is not None]
     return {
         "questions": len(scores),
-        "first_citation": _share(one.first_hit for one in scores),
-        "any_citation": _share(one.any_hit for one in scores),
+        "first_citation": _share(result.first_hit for result in scores),
+        "any_citation": _share(result.any_hit for result in scores),
         "temporal_iou": round(fmean(ious), 4) if ious else None,
         "time_error_s": round(fmean(times), 2) if times else None,
-        "words": _share(one.word_hit for one in scores),
+        "words": _share(result.word_hit for result in scores),
         "count_error": round(fmean(counts), 2) if counts else None,
-        "refusals_right": _share(one.refusal_right for one in scores),
-        "false_refusals": _share(one.false_refusal for one in scores),
-        "invented_times": sum(one.invented for one in scores),
-        "uncited_times": sum(one.uncited for one in scores),
-        "choices_right": _share(one.choice_right for one in scores),
+        "refusals_right": _share(result.refusal_right for result in scores),
+        "false_refusals": _share(result.false_refusal for result in scores),
+        "invented_times": sum(result.invented for result in scores),
+        "uncited_times": sum(result.uncited for result in scores),
+        "choices_right": _share(result.choice_right for result in scores),
     }
 
 
-def _share(said: Iterable[bool | None]) -> dict[str, int] | None:
+def _share(outcomes: Iterable[bool | None]) -> dict[str, int] | None:
     """How many of how many."""
-    applies = [one for one in said if one is not None]
+    applies = [outcome for outcome in outcomes if outcome is not None]
     return {"of": len(applies), "hits": sum(applies)} if applies else None
 
 
@@ -104,9 +104,9 @@ def figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     scored = [(row["item"], score(row)) for row in rows]
     kinds = list(dict.fromkeys(item["kind"] for item, _ in scored))
     return {
-        "by_kind": {kind: summed([one for item, one in scored if item["kind"] == kind]) for kind in kinds},
-        "known": summed([one for item, one in scored if item.get("known")]),
-        "total": summed([one for _, one in scored]),
+        "by_kind": {kind: summed([result for item, result in scored if item["kind"] == kind]) for kind in kinds},
+        "known": summed([result for item, result in scored if item.get("known")]),
+        "total": summed([result for _, result in scored]),
     }
 
 
@@ -131,9 +131,9 @@ def table(document: Mapping[str, Any]) -> str:
     if document["known"]["questions"]:
         lines["known things"] = document["known"]
     lines["**all**"] = document["total"]
-    shown = [name for name in _COLUMNS if any(one[name] is not None for one in lines.values())]
+    shown = [name for name in _COLUMNS if any(line[name] is not None for line in lines.values())]
     head = ["kind", "n", *(_COLUMNS[name] for name in shown)]
-    rows = [[kind, str(one["questions"]), *(_cell(one[name]) for name in shown)] for kind, one in lines.items()]
+    rows = [[kind, str(line["questions"]), *(_cell(line[name]) for name in shown)] for kind, line in lines.items()]
     ruler = ["---", *("---:" for _ in head[1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ruler, *rows])
 

@@ -1,4 +1,4 @@
-"""Asks every item of a set and keeps a row for each: JSON lines, so that a run that was stopped goes on where it was.
+"""Asks every item of a set and keeps a row for each, as JSON lines, so that a stopped run resumes where it was.
 
 A row is found again by its item, the video's bytes, the settings and Longwatch's own source: what was answered by
 other code or other settings is asked anew. Videos are watched once; their memory stays in the store like any other.
@@ -20,9 +20,8 @@ import pipeline
 from encoders.digest import file_sha256
 from encoders.errors import EncoderError
 from pipeline.errors import PipelineError
-from serve.embedded import watch
+from serve.embedded import Longwatch, watch
 from serve.errors import BadRequest, code_of, detail_of
-from serve.wiring import Longwatch
 
 from .asking import Asked, ask, ask_while_watching
 from .items import Item
@@ -48,7 +47,7 @@ class Ran:
 def run(longwatch: Longwatch, items: Sequence[Item], folder: Path, rows_file: Path) -> Ran:
     """Asks what is not in `rows_file` yet, video by video, and appends each row as it comes."""
     rows_file.parent.mkdir(parents=True, exist_ok=True)
-    known = {row["key"]: row for row in _read(rows_file)}
+    earlier = {row["key"]: row for row in _read(rows_file)}
     settings = settings_key(longwatch)
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
@@ -61,9 +60,9 @@ def run(longwatch: Longwatch, items: Sequence[Item], folder: Path, rows_file: Pa
                 missing.append(video)
                 continue
             keyed = {row_key(item, file_sha256(path), settings): item for item in asked_of}
-            rows += [known[key] for key in keyed if key in known]
+            rows += [earlier[key] for key in keyed if key in earlier]
             try:
-                for row in _rows(longwatch, path, {key: item for key, item in keyed.items() if key not in known}):
+                for row in _rows(longwatch, path, {key: item for key, item in keyed.items() if key not in earlier}):
                     out.write(json.dumps(row, ensure_ascii=False) + "\n")
                     out.flush()
                     rows.append(row)

@@ -1,4 +1,4 @@
-"""Scores of one answer against dated truth. Pure; `tests/evals/test_scoring.py` holds them to hand-worked cases.
+"""Scores one answer against dated truth. Pure; `tests/evals/test_scoring.py` checks it on hand-worked cases.
 
 Spans are (start, end) in seconds. A score that does not apply to an answer or to a truth is None, never 0.
 """
@@ -36,7 +36,7 @@ def citation_hit(cited: Span | None, truth: Sequence[Span]) -> bool:
 
 def any_citation_hit(cited: Sequence[Span], truth: Sequence[Span]) -> bool:
     """Whether one of the citations hits."""
-    return any(citation_hit(one, truth) for one in cited)
+    return any(citation_hit(span, truth) for span in cited)
 
 
 def temporal_iou(cited: Sequence[Span], truth: Sequence[Span]) -> float | None:
@@ -75,16 +75,16 @@ def time_error_s(text: str, truth: Sequence[Span], question: str = "") -> float 
     true start, of a moment the moment from the nearest true span (0 inside it). Times that only repeat the question's
     do not count; None where no other is named, or nothing is true."""
     asked = times_in(question)
-    said = [span for span in spans_stated(text) if not all(_near(time, asked) for time in span)]
-    if not said or not truth:
+    stated = [span for span in spans_stated(text) if not all(_near(time, asked) for time in span)]
+    if not stated or not truth:
         return None
-    return sum(_distance_s(span, truth) for span in said) / len(said)
+    return sum(_distance_s(span, truth) for span in stated) / len(stated)
 
 
-def _distance_s(said: Span, truth: Sequence[Span]) -> float:
-    if said[0] < said[1]:
-        return min(abs(said[0] - start) for start, _ in truth)
-    return min(max(start - said[0], said[0] - end, 0.0) for start, end in truth)
+def _distance_s(stated: Span, truth: Sequence[Span]) -> float:
+    if stated[0] < stated[1]:
+        return min(abs(stated[0] - start) for start, _ in truth)
+    return min(max(start - stated[0], stated[0] - end, 0.0) for start, end in truth)
 
 
 def invented_times(text: str, memory: Sequence[Span], question: str = "") -> list[float]:
@@ -111,7 +111,7 @@ def _near(time: float, times: Sequence[float]) -> bool:
 def word_hit(answer: str, words: Sequence[str] | Sequence[Sequence[str]]) -> bool:
     """Whether the answer says the words, singular or plural, as words of their own: of a flat list one, of a list of
     groups one of every group."""
-    groups = [words] if all(isinstance(one, str) for one in words) else words
+    groups = [words] if all(isinstance(word, str) for word in words) else words
     return all(any(_says(answer, str(word)) for word in group) for group in groups)
 
 
@@ -129,15 +129,15 @@ def count_stated(text: str) -> int | None:
 
 
 def count_error(text: str, count: int) -> int | None:
-    """Difference between the count said and the true one; None where none is said."""
-    said = count_stated(text)
-    return None if said is None else abs(said - count)
+    """Difference between the stated count and the true one; None where none is stated."""
+    stated = count_stated(text)
+    return None if stated is None else abs(stated - count)
 
 
 def letter_stated(text: str, options: int) -> int | None:
     """The option an answer names by its letter, as an index: "B", "(B)", "B. red", "The answer is B"."""
     letters = "".join(chr(ord("A") + number) for number in range(options))
-    found = re.match(rf"\s*\(?([{letters}])(?:[).:,]|\s*$)", text) or re.search(
+    match = re.match(rf"\s*\(?([{letters}])(?:[).:,]|\s*$)", text) or re.search(
         rf"\b(?:answer|option)\s*(?:is|:)?\s*\(?([{letters}])\b", text
     )
-    return ord(found[1]) - ord("A") if found else None
+    return ord(match[1]) - ord("A") if match else None

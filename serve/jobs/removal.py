@@ -1,8 +1,8 @@
-"""Forgetting videos, whole: what the store holds of one, and what lies beside it. Not a route and not a command.
+"""Deletes videos completely: what the store holds of a video, and its jobs, files and index snapshots beside it.
 
-Order makes it resumable: the video is doomed first, and its record kept until everything outside the store is gone, so
-that a deletion that died anywhere is found again by `resume` and goes on. `sweep` finds kept files of which the store
-has never heard: an upload that died between its last byte and its record.
+The order makes deletion resumable: the video is marked as deleted first, and its record is kept until everything
+outside the store is gone. A deletion that died anywhere is found again by `resume` and goes on. `sweep` finds kept
+files of which the store has no record, left by an upload that died between its last byte and its record.
 
 A file that was only pointed to (`longwatch ask`) is its owner's and stays.
 """
@@ -93,10 +93,10 @@ class Removal:
         now_s = time.time() if now_s is None else now_s
         if not self._media.is_dir():
             return []
-        known = {video.id for video in [*self._store.videos(), *self._store.pending_deletions()]}
-        if not self._ours(known):
+        video_ids = {video.id for video in [*self._store.videos(), *self._store.pending_deletions()]}
+        if not self._ours(video_ids):
             return []
-        orphans = [path for path in sorted(self._media.glob("vid_*")) if path.stem not in known]
+        orphans = [path for path in sorted(self._media.glob("vid_*")) if path.stem not in video_ids]
         old = [path for path in orphans if _changed_s(path) < now_s - _GRACE_S]
         for path in old:
             path.unlink(missing_ok=True)
@@ -110,12 +110,12 @@ class Removal:
             (self._media / _OWNER).write_text(self._store.identity())
         return self._media
 
-    def _ours(self, known: set[str]) -> bool:
+    def _ours(self, video_ids: set[str]) -> bool:
         """Whether this store's files lie in the folder. One without a mark becomes this store's where none of its files
-        is of a video that the store has never heard of."""
+        is of a video that the store has no record of."""
         mark, identity = self._media / _OWNER, self._store.identity()
         if identity and not mark.exists():
-            if any(path.stem not in known for path in self._media.glob("vid_*")):
+            if any(path.stem not in video_ids for path in self._media.glob("vid_*")):
                 return False
             mark.write_text(identity)
         return bool(identity) and mark.read_text() == identity

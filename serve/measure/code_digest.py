@@ -1,7 +1,7 @@
-"""A digest of the code that a measured row depends on: some modules and all of our own that they import, and so on.
+"""Computes a digest of the code that a measured row depends on: some modules and all of our own that they import.
 
-So a row is measured anew when what made it has changed, and kept when something else has. What it is not: a digest of
-data, weights or libraries; a row names those itself.
+So a row is measured anew when the code that made it has changed, and kept when other code has. Data, weights and
+libraries are not in the digest; a row names those itself.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ def code_digest(*modules: str, without: Iterable[str] = ()) -> str:
 
 def closure(modules: Iterable[str]) -> list[str]:
     """The modules and all of ours that they import, directly or not; sorted."""
-    found: set[str] = set()
-    left = [_known(name) for name in modules]
+    reached: set[str] = set()
+    left = [_existing(name) for name in modules]
     while left:
         name = left.pop()
-        if name in found:
+        if name in reached:
             continue
-        found.add(name)
+        reached.add(name)
         left += _imported(name)
-    return sorted(found)
+    return sorted(reached)
 
 
-def _known(name: str) -> str:
+def _existing(name: str) -> str:
     if not _path(name).exists():
         raise ValueError(f"there is no module {name}")
     return name
@@ -50,11 +50,11 @@ def _imported(name: str) -> list[str]:
     wanted: set[str] = set()
     for node in ast.walk(ast.parse(_path(name).read_bytes())):
         if isinstance(node, ast.Import):
-            wanted.update(one.name for one in node.names)
+            wanted.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(name, node)
-            wanted.update((base, *(f"{base}.{one.name}" for one in node.names)))
-    return [one for one in wanted if one.split(".")[0] in _PACKAGES and _path(one).exists()]
+            wanted.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+    return [module for module in wanted if module.split(".")[0] in _PACKAGES and _path(module).exists()]
 
 
 def _absolute(name: str, node: ast.ImportFrom) -> str:

@@ -1,8 +1,8 @@
-"""Films for the benchmarks of speed, made once into the cache folder: real pictures, coded anew as asked.
+"""Makes the films for the speed benchmarks, once, in the cache folder: real pictures encoded anew as asked.
 
-What it is: every picture of real clips, one after another and from the start again, scaled up to the wanted size, so
-that something moves all the time. What it is not: sharp. A camera's own pictures have more detail and cost the decoder
-more, so ratios taken on these films are on the safe side.
+A film is every picture of real clips, one after another and from the start again, scaled up to the wanted size, so
+that something moves all the time. Its pictures are less sharp than a camera's own, which cost the decoder more. So
+ratios taken on these films are on the safe side.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`longwatch bench ingest`: what watching costs over decoding, and whether its memory grows with the length of a film.
+"""`longwatch bench ingest`: measures what watching costs over decoding, and whether memory grows with a film's length.
 
 Two runs a pair, in turns: the film decoded as it is for watching (same source, threads, sampling and size) with its
 pictures dropped, and the film watched into a real store. Models are loaded before either. The screen is not read.
@@ -102,16 +102,16 @@ class _Watching:
 
 def _paired(settings: Settings, backend: Backend, path: Path, mode: DecodeMode, pairs: int) -> dict[str, Any]:
     """Medians of `pairs` pairs taken in turns; the first of each pair is the other one each time."""
-    one = _Watching(settings.model_copy(update={"fps": _FPS[mode]}), backend, path, mode)
+    watching = _Watching(settings.model_copy(update={"fps": _FPS[mode]}), backend, path, mode)
     decode, ingest, ratios = [], [], []
     pictures = state_bytes = 0
     for number in range(pairs + 1):  # the first pair fills the caches and is dropped
         if number % 2:
-            decoded, pictures = one.decoded_s()
-            watched, state_bytes = one.watched_s()
+            decoded, pictures = watching.decoded_s()
+            watched, state_bytes = watching.watched_s()
         else:
-            watched, state_bytes = one.watched_s()
-            decoded, pictures = one.decoded_s()
+            watched, state_bytes = watching.watched_s()
+            decoded, pictures = watching.decoded_s()
         decode.append(decoded)
         ingest.append(watched)
         ratios.append(watched / decoded)
@@ -143,8 +143,8 @@ def _memory(rows: RowFile, path: Path, times: dict[str, int]) -> dict[str, Any]:
 
 def _peak(path: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "serve.measure.ingest", str(path)]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    peak: dict[str, float] = json.loads(said)
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    peak: dict[str, float] = json.loads(output)
     return peak
 
 

@@ -1,7 +1,7 @@
-"""Finished rows of a long benchmark, kept until it is done: an interrupted one goes on where it was.
+"""Keeps finished rows of a long benchmark until it is done, so that an interrupted run resumes where it was.
 
-What it is not: a cache of figures. A run that ends well removes its rows, and rows of other code or older than an hour
-are measured again, so that no figure of another version or another day is shown.
+A run that ends well removes its rows, and rows of other code or older than an hour are measured again. So no figure of
+another version or another day is shown.
 """
 
 from __future__ import annotations

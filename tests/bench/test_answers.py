@@ -1,4 +1,4 @@
-"""Answers on written timelines: remembered in a real store, found by real keys, stated by code."""
+"""Tests the answers benchmark: written timelines are remembered in a real store, retrieved, and answered by code."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def test_a_timeline_is_remembered_once_and_answers(backend: Backend, tmp_path: P
     items = read_items(ITEMS / "hand.json")
     cat = next(item for item in items if item.question == "When does the cat appear?")
     with StoreHold(StoreConfig(tmp_path)) as hold:
-        one = remember(hold.store, backend.keys, backend.name, cat)
-        assert remember(hold.store, backend.keys, backend.name, cat) == one
-        assert [cube.span.start_s for cube in hold.store.cubes(one)] == [0, 14, 31, 47, 62, 80]
+        video_id = remember(hold.store, backend.keys, backend.name, cat)
+        assert remember(hold.store, backend.keys, backend.name, cat) == video_id
+        assert [cube.span.start_s for cube in hold.store.cubes(video_id)] == [0, 14, 31, 47, 62, 80]
         answer = asker(hold, backend, ScriptedModel())(cat)
     assert "0:14 to 0:31" in answer.text
     assert "0:47 to 1:02" in answer.text
@@ -48,27 +48,27 @@ def test_code_alone_keeps_what_it_had(backend: Backend, tmp_path: Path) -> None:
 def test_items_written_while_developing_are_answered(backend: Backend, tmp_path: Path) -> None:
     with StoreHold(StoreConfig(tmp_path)) as hold:
         ask = asker(hold, backend, ScriptedModel())
-        found = scores([row(item, ask(item)) for item in read_items(ITEMS / "development.json")])
-    assert found["exact"] >= 0.97
-    assert (found["refused_wrong"], found["invented_times"]) == (0, 0)
+        shares = scores([row(item, ask(item)) for item in read_items(ITEMS / "development.json")])
+    assert shares["exact"] >= 0.97
+    assert (shares["refused_wrong"], shares["invented_times"]) == (0, 0)
 
 
 def test_items_are_asked_kind_by_kind() -> None:
     items = read_items(ITEMS / "generated.json")
     kinds = dict(kinds_of(items, 2))
     assert len(kinds) == 17
-    assert all(len(some) == 2 and {one.kind for one in some} == {kind} for kind, some in kinds.items())
+    assert all(len(some) == 2 and {item.kind for item in some} == {kind} for kind, some in kinds.items())
 
 
 def test_shares_are_of_what_applies() -> None:
-    def one(kind: str, *, exact: bool, supported: bool = True, cannot: bool = False, can: bool = True) -> Row:
+    def marked(kind: str, *, exact: bool, supported: bool = True, cannot: bool = False, can: bool = True) -> Row:
         return {"kind": kind, "exact": exact, "supported": supported, "cannot": cannot, "can": can, "invented": 0}
 
     rows = [
-        one("when", exact=True),
-        one("when", exact=False, supported=False),
-        one("cannot", exact=True, supported=False, cannot=True, can=False),
-        one("absent", exact=True, supported=False, can=False),
+        marked("when", exact=True),
+        marked("when", exact=False, supported=False),
+        marked("cannot", exact=True, supported=False, cannot=True, can=False),
+        marked("absent", exact=True, supported=False, can=False),
     ]
     assert scores(rows) == {
         "exact": 0.75,
@@ -81,7 +81,7 @@ def test_shares_are_of_what_applies() -> None:
 
 
 def test_only_what_the_model_worded_is_timed() -> None:
-    said = {"tokens": 0, "first_token_ms": None, "writing_ms": None, "model": False}
+    unworded = {"tokens": 0, "first_token_ms": None, "writing_ms": None, "model": False}
     worded = {"tokens": 20, "first_token_ms": 300.0, "writing_ms": 2000.0, "model": True}
-    assert times([said]) == {}
-    assert times([said, worded]) == {"first_token_ms": 300.0, "tokens_per_s": 10.0, "worded_by_model": 0.5}
+    assert times([unworded]) == {}
+    assert times([unworded, worded]) == {"first_token_ms": 300.0, "tokens_per_s": 10.0, "worded_by_model": 0.5}

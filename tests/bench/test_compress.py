@@ -1,4 +1,4 @@
-"""The scorers of `bench compress`, on cases that can be worked out by hand."""
+"""Tests the scorers of `python -m tests.bench compress`, on cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def cut(start_s: float, steps: int) -> Cut:
 
 
 @pytest.mark.parametrize(
-    ("found", "known", "count"),
+    ("borders", "cuts", "count"),
     [([], [5.0], 0), ([5.0], [5.0], 1), ([6.0], [5.0], 1), ([6.1], [5.0], 0), ([4.5, 5.5], [5.0], 1),
      ([5.0], [4.5, 5.5], 1), ([4.0, 5.0], [5.0, 6.0], 2)],
 )  # fmt: skip
-def test_a_border_counts_once_and_only_near_its_cut(found: list[float], known: list[float], count: int) -> None:
-    assert matched(found, known, 1.0) == Counts(count, len(found), len(known))
+def test_a_border_counts_once_and_only_near_its_cut(borders: list[float], cuts: list[float], count: int) -> None:
+    assert matched(borders, cuts, 1.0) == Counts(count, len(borders), len(cuts))
 
 
 def test_scores_are_over_all_cuts_together() -> None:

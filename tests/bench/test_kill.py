@@ -1,4 +1,4 @@
-"""The kill test's scorer and its film; the test itself takes minutes and is in `tests/e2e/test_kill.py`."""
+"""Tests the kill test's scorer and its film; the kill test itself takes minutes and is in `tests/e2e/test_kill.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHOLE = ["cube 0", "cube 1", "video"]
 
 
 @pytest.mark.parametrize(
-    ("found", "more", "lapses", "told"),
+    ("lines", "more", "lapses", "expected"),
     [
         (WHOLE, 0, 0, (0, 0, True)),
         (["cube 0", "video"], 0, 0, (1, 0, False)),
@@ -30,12 +30,12 @@ WHOLE = ["cube 0", "cube 1", "video"]
         (WHOLE, 0, 3, (3, 0, True)),
     ],
 )
-def test_what_is_lost_and_what_is_doubled(found: list[str], more: int, lapses: int, told: tuple[Any, ...]) -> None:
-    assert tuple(scored(WHOLE, found, more, lapses).values()) == told
+def test_what_is_lost_and_what_is_doubled(lines: list[str], more: int, lapses: int, expected: tuple[Any, ...]) -> None:
+    assert tuple(scored(WHOLE, lines, more, lapses).values()) == expected
 
 
 class FakeProcess:
-    """A process that has said something."""
+    """A process that has written some lines."""
 
     def __init__(self, *lines: str) -> None:
         self.stdout = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
@@ -46,10 +46,10 @@ class FakeProcess:
 
 def watching(*lines: str) -> _WorkerParent:
     process: Any = FakeProcess(*lines)
-    found = _WorkerParent(process)
+    parent = _WorkerParent(process)
     for _ in lines:
-        found.line()
-    return found
+        parent.line()
+    return parent
 
 
 def test_a_restart_before_what_was_acknowledged_is_a_lapse() -> None:

@@ -1,4 +1,4 @@
-"""The cache benchmark's parts: streams as planned, figures from rows worked out by hand, rows kept and resumed."""
+"""Tests the cache benchmark: streams as planned, figures from rows worked out by hand, rows kept and resumed."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.memory.kv.kv_oracle import tiny
 
 def serialized(*lines: str) -> bytes:
     """A character vector as R writes one."""
-    told = b"X\n" + struct.pack(">IIII", 3, 0x40200, 0x30500, 5) + b"UTF-8" + struct.pack(">II", 16, len(lines))
-    return told + b"".join(struct.pack(">II", 0x40009, len(line.encode())) + line.encode() for line in lines)
+    header = b"X\n" + struct.pack(">IIII", 3, 0x40200, 0x30500, 5) + b"UTF-8" + struct.pack(">II", 16, len(lines))
+    return header + b"".join(struct.pack(">II", 0x40009, len(line.encode())) + line.encode() for line in lines)
 
 
 def test_a_vector_of_strings_is_read() -> None:
@@ -53,9 +53,9 @@ def tokenizer() -> Tokenizer:
     answers = {f" {word}" for fact in (*MEASURED, *DEVELOPMENT) for word in fact.choices}
     letters = {chr(code) for code in range(32, 127)} | {"\n"}
     words = {word: number for number, word in enumerate(["<|endoftext|>", *sorted(answers | letters)])}
-    found = Tokenizer(WordLevel(words, unk_token="<|endoftext|>"))
-    found.pre_tokenizer = Split(_pattern(answers), "isolated")
-    return found
+    word_level = Tokenizer(WordLevel(words, unk_token="<|endoftext|>"))
+    word_level.pre_tokenizer = Split(_pattern(answers), "isolated")
+    return word_level
 
 
 def _pattern(answers: set[str]) -> Any:
@@ -80,9 +80,9 @@ def test_facts_are_where_the_plan_says(plan: Plan, tokenizer: Tokenizer, tmp_pat
         assert len(set(question.answers)) == 3
         for row, answer, at in zip(streams.ids, question.answers, question.planted_at, strict=True):
             if at is not None:
-                told = "".join(tokenizer.id_to_token(token) for token in row[at - 30 : at])
-                assert told.endswith(f" {fact.choices[answer]}.")
-                assert fact.words[-20:] in told
+                sentence = "".join(tokenizer.id_to_token(token) for token in row[at - 30 : at])
+                assert sentence.endswith(f" {fact.choices[answer]}.")
+                assert fact.words[-20:] in sentence
     assert all(len(row) == plan.length for row in (*streams.ids, *streams.filler))
     assert [at for at, _ in streams.turns] == [8 * CHUNK, 16 * CHUNK, 24 * CHUNK]
     assert "".join(tokenizer.id_to_token(token) for token in streams.stamps[24 * CHUNK]) == "\n\n[03:04]"
@@ -103,7 +103,7 @@ def test_the_two_sets_of_facts_share_no_sentence() -> None:
 
 
 def short_streams() -> Streams:
-    """Two streams of 8 chunks for a model with 61 words; the second was told nothing."""
+    """Two streams of 8 chunks for a model with 61 words; the second lacks the fact."""
     ids = torch.randint(0, 61, (2, 8 * CHUNK), generator=torch.Generator().manual_seed(1)).tolist()
     question = ClozeQuestion([7, 8], list(range(10, 18)), [2, 3], [300, None])
     turns = [(4 * CHUNK, [0, 0]), (8 * CHUNK, [0])]
@@ -116,10 +116,10 @@ def test_reading_asks_on_forks_and_leaves_the_stream_alone() -> None:
     decoder = attach(model)
     streams = short_streams()
     silent = Streams(streams.ids, streams.filler, [], [], {}, 9)
-    row, other = (measure(PrunedReader.new(model, decoder, DEFAULT, 64), one) for one in (streams, silent))
+    row, other = (measure(PrunedReader.new(model, decoder, DEFAULT, 64), batch) for batch in (streams, silent))
     assert row["nll"] == other["nll"]
     assert [tokens for _, tokens in row["nll"]] == [2 * (CHUNK - 1)] * 2
-    assert [one["at"] for one in row["turns"]] == [4 * CHUNK, 4 * CHUNK, 8 * CHUNK]
+    assert [turn["at"] for turn in row["turns"]] == [4 * CHUNK, 4 * CHUNK, 8 * CHUNK]
     assert row["slots"] == 64
     assert len(row["cost"]) == 6
     direct = row["end"][0]["streams"][0]
@@ -132,10 +132,10 @@ def test_reading_asks_on_forks_and_leaves_the_stream_alone() -> None:
 
 
 def row(*answers: tuple[bool, bool, float, int | None], nll: float = 3.0) -> dict[str, Any]:
-    told = [dict(zip(("greedy", "choice", "nll", "told_at"), one, strict=True)) for one in answers]
+    marks = [dict(zip(("greedy", "choice", "nll", "told_at"), answer, strict=True)) for answer in answers]
     return {
-        "end": [{"question": 0, "at": 8192, "streams": told}],
-        "turns": [{"question": 0, "at": 4000, "streams": told}],
+        "end": [{"question": 0, "at": 8192, "streams": marks}],
+        "turns": [{"question": 0, "at": 4000, "streams": marks}],
         "nll": [[nll * 50, 50], [nll * 50, 50]],
         "cost": [[at, 1.0 if at < 6000 else 1.2, 9.0] for at in range(1024, 8193, 1024)],
         "memory": [[at, 100, 1000 + at // 1024] for at in range(1024, 8193, 1024)],
@@ -144,10 +144,10 @@ def row(*answers: tuple[bool, bool, float, int | None], nll: float = 3.0) -> dic
 
 
 def test_the_guess_is_subtracted_and_facts_to_come_are_guesses() -> None:
-    one = row(
+    figures = row(
         (True, True, 0.5, 100), (False, True, 2.5, 3000), (False, False, 3.0, 7000), (False, True, 9.0, None)
     )  # fmt: skip
-    end, turns = score(one, "end"), score(one, "turns")
+    end, turns = score(figures, "end"), score(figures, "turns")
     assert (end["recall"], end["choice"], end["told"]) == (0.333, round(2 / 3 - 1, 3), 3)
     assert end["by_depth"] == [1.0, 1.0, None, 0.0]
     assert end["nll"] == 2.0
@@ -155,9 +155,9 @@ def test_the_guess_is_subtracted_and_facts_to_come_are_guesses() -> None:
 
 
 def test_costs_and_perplexity() -> None:
-    one = row((True, True, 0.5, 100))
-    assert perplexity(one) == pytest.approx(20.086, abs=1e-3)
-    assert cost(one) == {"ms_per_token": 1.0, "per_token_ratio": 1.2, "bytes_ratio": 1.0, "rss_ratio": 1.004}
+    figures = row((True, True, 0.5, 100))
+    assert perplexity(figures) == pytest.approx(20.086, abs=1e-3)
+    assert cost(figures) == {"ms_per_token": 1.0, "per_token_ratio": 1.2, "bytes_ratio": 1.0, "rss_ratio": 1.004}
 
 
 def test_the_best_rival_may_not_be_the_calmest() -> None:
@@ -201,11 +201,11 @@ def test_longer_streams_are_for_the_best_rivals() -> None:
 def test_a_row_is_measured_once(tmp_path: Path) -> None:
     calls: list[int] = []
 
-    def found() -> dict[str, Any]:
+    def measured() -> dict[str, Any]:
         calls.append(1)
         return {"x": 1}
 
-    assert kept_row(tmp_path / "rows", "a", found) == kept_row(tmp_path / "rows", "a", found) == {"x": 1}
+    assert kept_row(tmp_path / "rows", "a", measured) == kept_row(tmp_path / "rows", "a", measured) == {"x": 1}
     assert len(calls) == 1
 
 
@@ -222,7 +222,7 @@ def test_comments_and_docstrings_do_not_cost_a_row_and_code_does(tmp_path: Path)
         digests.append(meaning_digest([path]))
     assert digests[0] == digests[1] != digests[2]
     task = Task("snapkv", 256, "8k")
-    names = {row_digest(task, "s", "bfloat16", one) for one in ("a", "b")}
+    names = {row_digest(task, "s", "bfloat16", settings) for settings in ("a", "b")}
     assert len({*names, row_digest(task, "t", "bfloat16", "a")}) == 3
     assert (
         len({row_digest(Task(press, 256, "8k"), "s", "bfloat16", "1") for press in ("kvpress:snapkv", "snapkv")}) == 2

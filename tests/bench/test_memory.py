@@ -1,4 +1,4 @@
-"""The scorers of `python -m tests.bench memory`, and a run of it small enough to check by hand."""
+"""Tests the scorers of `python -m tests.bench memory`, and runs it small enough to check by hand."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_a_small_run_has_every_key_and_goes_on_where_it_was(tmp_path: Path, monk
     monkeypatch.setattr(selection, "QUICK_SIZES", (300,))
     monkeypatch.setattr(selection, "QUICK_ONE_VIDEO", (500,))
     monkeypatch.setattr(selection, "EVEN", 4000)
-    told = selection.selection(True, tmp_path)
+    figures = selection.selection(True, tmp_path)
     measures = {"ours_p50_ms", "ours_p99_ms", "raw_p50_ms", "raw_p99_ms"}
-    assert set(told["select"]["300"]) == set(told["one_video"]["500"]) == measures
-    assert told["owner_start"]["300"].keys() >= {"rebuild_s", "train_s", "save_s", "snapshot_s", "snapshot_mb"}
-    assert told["recall_at_10"] >= 0.99
+    assert set(figures["select"]["300"]) == set(figures["one_video"]["500"]) == measures
+    assert figures["owner_start"]["300"].keys() >= {"rebuild_s", "train_s", "save_s", "snapshot_s", "snapshot_mb"}
+    assert figures["recall_at_10"] >= 0.99
     assert not list(tmp_path.glob("*.rows.json"))
     even = selection._even
     monkeypatch.setattr(selection, "_even", lambda count: pytest.fail("interrupted"))

@@ -1,3 +1,5 @@
+"""Tests the scorers and the seeded streams of the memory ablation, on made-up cubes."""
+
 from __future__ import annotations
 
 import itertools
@@ -57,14 +59,18 @@ def test_streams_are_seeded_whole_and_hold_what_was_planted() -> None:
     pictures = tuple((cube(100.0 + n), cube(100.5 + n)) for n in range(10))
     made_of = Bank(scenes, pictures)
     shown, again, other = stream(made_of, 50, 0), stream(made_of, 50, 0), stream(made_of, 50, 1)
-    assert [one.span for one in shown.cubes] == [one.span for one in again.cubes] != [one.span for one in other.cubes]
+    assert (
+        [placed.span for placed in shown.cubes]
+        == [placed.span for placed in again.cubes]
+        != [placed.span for placed in other.cubes]
+    )
     assert len(shown.cubes) == 50
     assert len(shown.planted) == PLANTED
-    for one, following in itertools.pairwise(shown.cubes):
-        assert one.span.end_s == following.span.start_s
-        assert (one.positions[:, 0] >= one.span.start_s).all()
-        assert (one.positions[:, 0] < one.span.end_s).all()
+    for placed, following in itertools.pairwise(shown.cubes):
+        assert placed.span.end_s == following.span.start_s
+        assert (placed.positions[:, 0] >= placed.span.start_s).all()
+        assert (placed.positions[:, 0] < placed.span.end_s).all()
     for number, span in shown.planted.items():
-        (where,) = [one for one in shown.cubes if one.span == span]
+        (where,) = [placed for placed in shown.cubes if placed.span == span]
         assert where.tokens[0, 0, 0] == 100 + number
         assert where.weights.sum() == pytest.approx(324 * span.seconds / 4)

@@ -1,4 +1,4 @@
-"""The needle benchmark's own parts: its manifest, its films, its cache of encodings and its scorers."""
+"""Tests the needle benchmark: its manifest, its films, its cache of encodings and its scorers."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def hit(start_s: float, end_s: float, score: float = 0.0) -> Hit:
 
 def test_the_manifest_has_enough_sources_and_shares_none_with_the_needles() -> None:
     filler, needles = manifest()
-    assert len({one.sha256 for one in filler}) == len(filler) >= 300
-    assert not {one.sha256 for one in filler} & {one.sha256 for one in needles}
-    assert len({one.topic for one in needles}) == len(needles) >= 5 * DEPTHS
-    assert {one.kind for one in needles} == {"picture", "cutout", "clip"}
-    assert all(one.topic for one in needles)
-    assert not any(one.topic for one in filler)
+    assert len({source.sha256 for source in filler}) == len(filler) >= 300
+    assert not {source.sha256 for source in filler} & {source.sha256 for source in needles}
+    assert len({source.topic for source in needles}) == len(needles) >= 5 * DEPTHS
+    assert {source.kind for source in needles} == {"picture", "cutout", "clip"}
+    assert all(source.topic for source in needles)
+    assert not any(source.topic for source in filler)
 
 
 def test_what_is_not_fetched_is_named_with_the_command(tmp_path: Path) -> None:
@@ -64,26 +64,26 @@ def test_what_is_not_fetched_is_named_with_the_command(tmp_path: Path) -> None:
 def test_a_film_is_as_long_as_asked_and_shows_every_needle_where_it_says(seconds: int, each_depth: int) -> None:
     shown = film(seconds, each_depth, 3, some(300, False), some(60, True))
     assert shown.seconds == seconds
-    assert [one.depth for one in shown.planted] == [depth for depth in range(DEPTHS) for _ in range(each_depth)]
-    assert len({one.topic for one in shown.planted}) == len(shown.planted)
-    begins, seen = 0, {}
+    assert [planted.depth for planted in shown.planted] == [depth for depth in range(DEPTHS) for _ in range(each_depth)]
+    assert len({planted.topic for planted in shown.planted}) == len(shown.planted)
+    begins, spans = 0, {}
     for before, shot in zip((None, *shown.shots), shown.shots, strict=False):
         if shot.source.topic:
-            seen[shot.source.topic] = TimeSpan(begins, begins + shot.steps)
+            spans[shot.source.topic] = TimeSpan(begins, begins + shot.steps)
             assert before is None or before.source.topic is None  # filler on both sides
         begins += shot.steps
-    assert seen == {one.topic: one.span for one in shown.planted}
-    assert {one.span.seconds for one in shown.planted} == {NEEDLE_STEPS}
+    assert spans == {planted.topic: planted.span for planted in shown.planted}
+    assert {planted.span.seconds for planted in shown.planted} == {NEEDLE_STEPS}
     assert shown.planted[0].span.start_s == 0
     assert shown.planted[-1].span.end_s >= seconds - 10
 
 
 def test_all_lengths_ask_for_the_same_needles_and_these_visit_several_depths() -> None:
     filler, needles = some(300, False), some(60, True)
-    short = [one for number in range(20) for one in film(600, 1, number, filler, needles).planted]
-    long = [one for number in range(4) for one in film(3600, 5, number, filler, needles).planted]
-    assert Counter(one.topic for one in short) == Counter(one.topic for one in long)
-    depths = [{one.depth for one in short if one.topic == needle.topic} for needle in needles]
+    short = [planted for number in range(20) for planted in film(600, 1, number, filler, needles).planted]
+    long = [planted for number in range(4) for planted in film(3600, 5, number, filler, needles).planted]
+    assert Counter(planted.topic for planted in short) == Counter(planted.topic for planted in long)
+    depths = [{planted.depth for planted in short if planted.topic == needle.topic} for needle in needles]
     assert sum(len(visited) >= 2 for visited in depths) > 50
 
 
@@ -109,8 +109,8 @@ def test_a_shot_is_the_same_each_time_and_moves(tmp_path: Path, kind: str, seed:
 
 def test_a_film_resumes_where_it_was_left(tmp_path: Path) -> None:
     filler, needles = some(40, False), some(11, True)
-    for one in (*filler, *needles):
-        drawn(tmp_path, one)
+    for origin in (*filler, *needles):
+        drawn(tmp_path, origin)
     source = FilmSource(film(130, 1, 0, filler, needles), tmp_path)
     frames = list(source.steps(None, "full"))
     assert [frame.time_s for frame in frames] == [float(i) for i in range(130)]
@@ -136,11 +136,11 @@ def test_a_table_keeps_its_rows_and_survives_a_torn_write(tmp_path: Path) -> Non
 def test_films_are_watched_anew_for_other_code_of_watching_and_not_of_asking(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[tuple[str, ...]] = []
 
-    def told(*modules: str, without: tuple[str, ...]) -> str:
+    def recorded(*modules: str, without: tuple[str, ...]) -> str:
         read.append(tuple(name for name in closure(modules) if name not in without))
         return ""
 
-    monkeypatch.setattr(benchmark, "code_digest", told)
+    monkeypatch.setattr(benchmark, "code_digest", recorded)
     benchmark.watching_digest()
     (watched,) = read
     wanted = {
@@ -200,10 +200,10 @@ def test_controls_choose_four() -> None:
 
 def test_likeness_is_told_apart_by_what_shows_the_needle() -> None:
     hits = [hit(0, 5, 0.9), hit(5, 10, 0.7), *(hit(i, i + 5, 0.1) for i in range(10, 40, 5))]
-    one = likeness(hits, TimeSpan(5, 10))
-    assert (one.needle, one.rank) == (0.7, 1)
-    assert one.filler == pytest.approx((0.9 + 6 * 0.1) / 7)
-    assert one.rival == pytest.approx(0.1)
+    alike = likeness(hits, TimeSpan(5, 10))
+    assert (alike.needle, alike.rank) == (0.7, 1)
+    assert alike.filler == pytest.approx((0.9 + 6 * 0.1) / 7)
+    assert alike.rival == pytest.approx(0.1)
     assert likeness(hits, TimeSpan(900, 905)).needle == -1
 
 
@@ -213,13 +213,13 @@ def test_sums_are_over_trials_and_by_depth() -> None:
         flags = {"found": hit, "cited": False, "wrongly_cited": depth, "last": False, "uniform": False, "topk": True}
         return {"depth": depth, "kind": "clip" if hit else "picture", "tokens": 16, **numbers, **flags}
 
-    told = summed([trial(0, True), trial(0, False), trial(4, True), trial(10, True)])
-    assert told["recall_at_4"] == 0.75
-    assert told["by_depth"] == [0.5, None, None, None, 1.0, None, None, None, None, None, 1.0]
-    assert (told["cited"], told["wrongly_cited"], told["memory_tokens"]) == (0.0, 3.5, 16.0)
-    assert told["worst_depth_under_mean"] == 0.25
-    assert told["by_kind"] == {"clip": 1.0, "picture": 0.0}
-    assert told["controls"] == {"last": 0.0, "uniform": 0.0, "topk": 1.0}
+    figures = summed([trial(0, True), trial(0, False), trial(4, True), trial(10, True)])
+    assert figures["recall_at_4"] == 0.75
+    assert figures["by_depth"] == [0.5, None, None, None, 1.0, None, None, None, None, None, 1.0]
+    assert (figures["cited"], figures["wrongly_cited"], figures["memory_tokens"]) == (0.0, 3.5, 16.0)
+    assert figures["worst_depth_under_mean"] == 0.25
+    assert figures["by_kind"] == {"clip": 1.0, "picture": 0.0}
+    assert figures["controls"] == {"last": 0.0, "uniform": 0.0, "topk": 1.0}
 
 
 def test_a_benchmark_s_own_changes_are_seen_too() -> None:

@@ -1,4 +1,4 @@
-"""Records to put into a store, and all that a server holds: shared by the tests of the store's contract."""
+"""Records to put into a store, and a dump of all that a server holds, for the tests of the store's contract."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def full(epoch: int, step: int, next_step: int, closed: Sequence[CubeMemory] = (
 def everything(store: RedisStore) -> dict[bytes, Any]:
     """All that the server holds, by key."""
     read = {b"hash": "hgetall", b"string": "get", b"set": "smembers", b"zset": "zrange"}
-    found = {}
+    contents = {}
     for key in store._client.scan_iter(count=1000):
         command = read[store._client.type(key)]
-        found[key] = getattr(store._client, command)(key, *((0, -1) if command == "zrange" else ()))
-    return found
+        contents[key] = getattr(store._client, command)(key, *((0, -1) if command == "zrange" else ()))
+    return contents

@@ -57,8 +57,8 @@ def test_both_give_the_same_after_any_history(
     for what, value in steps:
         if what == "add":
             number, ordinal, keys = value
-            for one in (oracle, flat, ivf):
-                one.add(number, ordinal, np.array(keys, np.float16))
+            for target in (oracle, flat, ivf):
+                target.add(number, ordinal, np.array(keys, np.float16))
         else:
             assert oracle.remove_video(value) == flat.remove_video(value) == ivf.remove_video(value)
     assert len(oracle) == len(flat) == len(ivf)
@@ -77,8 +77,8 @@ def test_both_give_the_same_on_many_close_keys(seed: int, dim: int, among: list[
         for ordinal in range(20):
             keys = middle + rng.choice([0.0, 1e-4, 1e-7], size=(5, 1)) * rng.normal(size=(5, dim))
             keys = (keys / np.linalg.norm(keys, axis=1, keepdims=True)).astype(np.float32)
-            for one in (oracle, fast):
-                one.add(number, ordinal, keys)
+            for target in (oracle, fast):
+                target.add(number, ordinal, keys)
     query = (middle / np.linalg.norm(middle)).astype(np.float32)
     assert fast.search(query, 9, among) == oracle.search(query, 9, among)
 
@@ -87,10 +87,10 @@ def test_the_best_come_first_and_ties_go_by_id(index: KeyIndex) -> None:
     index.add(2, 0, unit(0, 1))
     index.add(1, 7, unit(1, 0))
     index.add(1, 3, unit(1))
-    found = index.search(unit(1)[0], 10)
-    assert found[:3] == [(key_id(1, 3, 0), 1.0), (key_id(1, 7, 0), 1.0), (key_id(2, 0, 1), 1.0)]
-    assert [score for _, score in found[3:]] == [0.0, 0.0]
-    assert index.search(unit(1)[0], 2) == found[:2]
+    best = index.search(unit(1)[0], 10)
+    assert best[:3] == [(key_id(1, 3, 0), 1.0), (key_id(1, 7, 0), 1.0), (key_id(2, 0, 1), 1.0)]
+    assert [score for _, score in best[3:]] == [0.0, 0.0]
+    assert index.search(unit(1)[0], 2) == best[:2]
 
 
 def test_a_search_stays_within_the_videos(index: KeyIndex) -> None:

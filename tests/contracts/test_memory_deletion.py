@@ -1,4 +1,4 @@
-"""The store's contract about deleting and mending, against every server: nothing is left, whatever died half-way."""
+"""The contract of deletion and repair in the store, on every server: nothing is left, even after a crash half-way."""
 
 from __future__ import annotations
 
@@ -89,11 +89,11 @@ def test_a_doomed_video_is_found_by_who_removes_it_alone(store: RedisStore) -> N
 @pytest.mark.parametrize("video_id", ["v1", "v*", "v[12]", "v?", "a\\b"])
 def test_what_others_put_beside_a_video_goes_with_it_and_nothing_else(store: RedisStore, video_id: str) -> None:
     others = ["v1 too", "v12", "v2", "vid"]
-    for one in [video_id, *others]:
-        store.create_video(record(one, sha256=""))
-        store._client.set(RedisKeys(one)["thread:7"], "asked")
+    for name in [video_id, *others]:
+        store.create_video(record(name, sha256=""))
+        store._client.set(RedisKeys(name)["thread:7"], "asked")
     store.delete_video(video_id)
-    kept = {RedisKeys(one)[part].encode() for one in others for part in ("video", "thread:7")}
+    kept = {RedisKeys(other)[part].encode() for other in others for part in ("video", "thread:7")}
     assert set(everything(store)) == kept | {b"lw:numbers", b"lw:videos"}
 
 

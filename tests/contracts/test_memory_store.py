@@ -140,10 +140,10 @@ def test_what_was_committed_comes_back(store: RedisStore) -> None:
     assert codec.encode_state(kept_state) == codec.encode_state(state(32, 3))
     assert kept_open is not None
     assert codec.encode_open_cube(kept_open) == codec.encode_open_cube(opened())
-    found = store.searchable("v1", 1)
-    assert [codec.encode_keyed_span(s) for s in found.closed] == [codec.encode_keyed_span(cube(i)) for i in (1, 2)]
-    assert found.opened is not None
-    assert codec.encode_open_cube(found.opened) == codec.encode_open_cube(opened())
+    searchable = store.searchable("v1", 1)
+    assert [codec.encode_keyed_span(s) for s in searchable.closed] == [codec.encode_keyed_span(cube(i)) for i in (1, 2)]
+    assert searchable.opened is not None
+    assert codec.encode_open_cube(searchable.opened) == codec.encode_open_cube(opened())
     assert store.searchable("v1", 3).closed == []
     video = store.video("v1")
     sizes = [len(codec.encode_cube(cube(i))) + len(codec.encode_keyed_span(cube(i))) for i in range(3)]
@@ -267,12 +267,12 @@ def test_a_commit_says_when_it_was(store: RedisStore) -> None:
 @pytest.mark.parametrize("dtype", ["int8", "bfloat16", "float32"])
 def test_tokens_of_each_type_come_back(store: RedisStore, dtype: TokenType) -> None:
     tokens = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
-    one = dataclasses.replace(cube(0), tokens=pack_tokens(tokens, dtype))
+    packed = dataclasses.replace(cube(0), tokens=pack_tokens(tokens, dtype))
     store.create_video(record())
-    store.commit("v1", full(store.claim("v1"), 0, 16, [one]))
+    store.commit("v1", full(store.claim("v1"), 0, 16, [packed]))
     back = store.cube("v1", 0).tokens
     assert back.dtype == dtype
-    assert unpack_tokens(back).tobytes() == unpack_tokens(one.tokens).tobytes()
+    assert unpack_tokens(back).tobytes() == unpack_tokens(packed.tokens).tobytes()
 
 
 @pytest.mark.parametrize(("ordinals", "after"), [([1], 1), ([0, 2], 2), ([0, 1, 1], 3), ([0], 2), ([], 1)])

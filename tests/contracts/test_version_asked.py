@@ -1,4 +1,4 @@
-"""What tells one moment of a video's memory from another, asked early, on every server."""
+"""The version of a video's memory, requested early and read later, on every server."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def version(store: RedisStore, video_id: str = "v1") -> str:
 def test_each_commit_makes_another_version(store: RedisStore) -> None:
     store.create_video(record())
     epoch = store.claim("v1")
-    seen = [version(store)]
+    versions = [version(store)]
     for commit in (
         full(epoch, 0, 16, [cube(0)]),
         Commit(epoch, 16, None, (), opened(), 17.0),
         Commit(epoch, 16, None, (), None, 17.5),
     ):
         store.commit("v1", commit)
-        seen.append(version(store))
+        versions.append(version(store))
         assert store.searchable("v1").version == version(store)  # and nobody's reading makes one
-    assert len(set(seen)) == 4
+    assert len(set(versions)) == 4
 
 
 def test_it_is_of_the_moment_when_it_was_asked(store: RedisStore) -> None:
@@ -76,14 +76,14 @@ def test_an_answer_that_nobody_reads_is_nobody_elses(store: RedisStore) -> None:
 
 def test_a_connection_that_broke_meanwhile_is_made_again(store: RedisStore) -> None:
     store.create_video(record())
-    known = version(store)
+    before = version(store)
     with store.version_asked("v1") as answer:
         held = [] if isinstance(store._client, RedisCluster) else store._client.client_list()  # a cluster holds none
         for other in held:
             with suppress(redis.ResponseError):
                 store._client.client_kill_filter(_id=other["id"], skipme=True)
-        assert answer() == known
-    assert version(store) == known
+        assert answer() == before
+    assert version(store) == before
 
 
 def test_what_the_server_refuses_and_a_server_that_is_away_are_told(store: RedisStore) -> None:

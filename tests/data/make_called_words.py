@@ -1,9 +1,9 @@
-"""Writes encoders/pocket/called.json: further words that people call the things of the vocabulary by.
+"""Writes encoders/pocket/called.json: further words that people use for the things of the vocabulary.
 
-Source: WordNet 3.0 (Debian package `wordnet-base`). A word is listed with the classes it covers where its first and so
-most frequent sense is the class's own synset or one above it: "automobile", "phone", "raptor"; "crane" is not a bird
-here, since its first sense is a person. Words that are kinds of the vocabulary already are left out, and so are words
-that name nothing to look for.
+Source: WordNet 3.0 (Debian package `wordnet-base`). A word is listed with the classes it covers where its first, and so
+most frequent, sense is the class's own synset or one above it: "automobile", "phone", "raptor". "crane" is not a bird
+here, since its first sense is a person. Left out are words that are kinds of the vocabulary already, and words too
+general to look for.
 
     python tests/data/make_called_words.py [/usr/share/wordnet]
 """
@@ -53,34 +53,34 @@ def first_senses(folder: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
     return words, {row[0]: row[-int(row[2])] for row in rows}
 
 
-def irregular_plurals(folder: Path, known: set[str]) -> dict[str, str]:
-    """Plurals of known words that no rule makes."""
+def irregular_plurals(folder: Path, words: set[str]) -> dict[str, str]:
+    """Plurals of `words` that no rule makes."""
     rows = [line.split() for line in (folder / "noun.exc").read_text("latin-1").splitlines()]
-    return {plural: singular for plural, singular, *_ in rows if singular in known and plural not in known}
+    return {plural: singular for plural, singular, *_ in rows if singular in words and plural not in words}
 
 
 def main(folder: Path) -> None:
     classes = json.loads(NAMES.read_text("utf-8"))
     hypernyms = wordnet(folder)
     words, first = first_senses(folder)
-    kinds = {kind for one in classes for field in ("kinds", "shows") for kind in one[field]}
+    kinds = {kind for entry in classes for field in ("kinds", "shows") for kind in entry[field]}
     silent = {word.strip() for word in NOTHING_TO_LOOK_FOR.replace("\n", "|").split("|")}
-    names = [{one["name"].casefold(), *(name.casefold() for name in one["also"])} for one in classes]
+    names = [{entry["name"].casefold(), *(name.casefold() for name in entry["also"])} for entry in classes]
     called: dict[str, list[int]] = defaultdict(list)
-    for number, one in enumerate(classes):
-        synset = one["synset"][1:]
+    for number, entry in enumerate(classes):
+        synset = entry["synset"][1:]
         for above in (synset, *ancestors(synset, hypernyms)):
             for word in words[above]:
-                said = word.replace("_", " ")
-                if first[word] == above and said not in silent | kinds | names[number] | PEOPLE_SAY.keys():
-                    called[said].append(number)
-    known = kinds.union(called, *names)
+                phrase = word.replace("_", " ")
+                if first[word] == above and phrase not in silent | kinds | names[number] | PEOPLE_SAY.keys():
+                    called[phrase].append(number)
+    vocabulary = kinds.union(called, *names)
     lines = ",\n".join(
         f"{json.dumps(word)}:{json.dumps(called[word], separators=(',', ':'))}" for word in sorted(called)
     )
-    plurals = json.dumps(irregular_plurals(folder, known), separators=(",", ":"))
-    kinds_said = json.dumps(PEOPLE_SAY, separators=(",", ":"))
-    TARGET.write_text(f'{{"plurals":{plurals},\n"kinds":{kinds_said},\n"classes":{{\n{lines}\n}}}}\n', "utf-8")
+    plurals = json.dumps(irregular_plurals(folder, vocabulary), separators=(",", ":"))
+    everyday = json.dumps(PEOPLE_SAY, separators=(",", ":"))
+    TARGET.write_text(f'{{"plurals":{plurals},\n"kinds":{everyday},\n"classes":{{\n{lines}\n}}}}\n', "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Writes encoders/pocket/chance.npy: the log-odds that the vocabulary's words have in pictures without them.
 
-Pictures: those of `make bench-sources` (wallpapers, test pictures, plates of food), less the ones that the sample is
-made of and the clips. Each wallpaper in three windows, every second plate: 500 pictures, seen whole and in the closer
-look of `encoders.pocket.detector`. Some do show a word; mean and deviation over all hardly move for it.
+The pictures are those of `make bench-sources` (wallpapers, test pictures, plates of food), less the clips and those
+that the sample is made of. Each wallpaper is taken in three windows, and every second plate: 500 pictures, encoded
+whole and in the crops of the detector (`encoders.pocket.detector`). Some do show a word; mean and deviation over all
+hardly move for it.
 
     make bench-sources && python tests/data/make_chance.py [CACHE]
 """
@@ -61,11 +62,11 @@ def main(cache: Path) -> None:
     for start in range(0, len(frames), BATCH):
         some = frames[start : start + BATCH]
         whole = vision.encode(some)
-        near = vision.encode([closer(one, whole.tokens[0, i], whole.grid) for i, one in enumerate(some)])
+        near = vision.encode([closer(frame, whole.tokens[0, i], whole.grid) for i, frame in enumerate(some)])
         for view, tokens in zip(views, (whole, near), strict=True):
             view.append(log_odds(words.evidence(vision.class_probabilities(tokens.tokens[0]))))
-    seen = [torch.cat(view) for view in views]
-    chance = torch.stack([torch.stack([one.mean(0), one.std(0).clamp_min(LEAST_DEVIATION)]) for one in seen])
+    evidence = [torch.cat(view) for view in views]
+    chance = torch.stack([torch.stack([rows.mean(0), rows.std(0).clamp_min(LEAST_DEVIATION)]) for rows in evidence])
     print(f"{len(frames)} pictures, sha256 {save_chance(words, chance.numpy())}")
 
 

@@ -126,11 +126,11 @@ def wordnet(folder: Path) -> dict[str, list[str]]:
 
 def ancestors(synset: str, hypernyms: dict[str, list[str]]) -> list[str]:
     """All hypernyms of a synset, nearest first."""
-    found, level = [], [synset]
+    above, level = [], [synset]
     while level:
-        level = [up for one in level for up in hypernyms[one] if up not in found]
-        found += dict.fromkeys(level)
-    return found
+        level = [up for node in level for up in hypernyms[node] if up not in above]
+        above += dict.fromkeys(level)
+    return above
 
 
 def main(names_folder: Path, wordnet_folder: Path) -> None:
@@ -143,18 +143,18 @@ def main(names_folder: Path, wordnet_folder: Path) -> None:
     for number in range(1000):
         name = NAMES.get(number, names[number])
         also = [word for word in labels[str(number)].split(", ") if word.lower() != name.lower()]
-        up = [kinds[one] for one in ancestors(synsets[str(number)][1:], hypernyms) if one in kinds]
+        up = [kinds[synset] for synset in ancestors(synsets[str(number)][1:], hypernyms) if synset in kinds]
         up += [kind for kind, members in ALSO.items() if number in members]
         chain = set(up)
         if "vehicle" in chain:
             chain.discard("container")  # WordNet: a wheeled vehicle is a container
         shows = [kind for kind, members in SHOWS.items() if number in members and kind not in chain | {name}]
         classes.append({"name": name, "also": also, "synset": synsets[str(number)], "kinds": chain, "shows": shows})
-    members = Counter(kind for one in classes for kind in one["kinds"])
-    for one in classes:  # the narrowest kind first; a kind of one class by the same name is no kind
-        kinds_of = [kind for kind in one["kinds"] if members[kind] > 1 or kind != one["name"]]
-        one["kinds"] = sorted(kinds_of, key=lambda kind: (members[kind], kind))
-    lines = ",\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in classes)
+    members = Counter(kind for entry in classes for kind in entry["kinds"])
+    for entry in classes:  # the narrowest kind first; a kind of one class by the same name is no kind
+        kinds_of = [kind for kind in entry["kinds"] if members[kind] > 1 or kind != entry["name"]]
+        entry["kinds"] = sorted(kinds_of, key=lambda kind: (members[kind], kind))
+    lines = ",\n".join(json.dumps(entry, ensure_ascii=False, separators=(",", ":")) for entry in classes)
     TARGET.write_text(f"[\n{lines}\n]\n", "utf-8")
 
 

@@ -30,7 +30,7 @@ View = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Scene:
-    """`seconds` of a picture seen from view `start` moving to view `end`; `caption` stands on the screen throughout."""
+    """`seconds` of a picture, moving from view `start` to view `end`; `caption` stands on the screen throughout."""
 
     picture: str
     seconds: int
@@ -70,7 +70,7 @@ def between(start: View, end: View, part: float) -> View:
     return x, y, width
 
 
-def seen(picture: Picture, view: View) -> Picture:
+def cropped(picture: Picture, view: View) -> Picture:
     """The part of a picture that a view shows, WIDTH x HEIGHT, moved by parts of a pixel and never past an edge."""
     height, width = picture.shape[:2]
     share = min(view[2] * width, width, height * WIDTH / HEIGHT)
@@ -99,7 +99,7 @@ def frames(scene: Scene) -> list[Picture]:
     count = scene.seconds * FPS
     shown = []
     for i in range(count):
-        frame = seen(picture, between(scene.start, scene.end, i / (count - 1)))
+        frame = cropped(picture, between(scene.start, scene.end, i / (count - 1)))
         shown.append(captioned(frame, scene.caption) if scene.caption else frame)
     return shown
 

@@ -43,14 +43,14 @@ class RunningService:
 
     def named(self, part: str) -> list[psutil.Process]:
         """Those whose command line has `part`."""
-        found = []
-        for one in self.family():
+        processes = []
+        for process in self.family():
             try:
-                if part in " ".join(one.cmdline()):
-                    found.append(one)
+                if part in " ".join(process.cmdline()):
+                    processes.append(process)
             except psutil.NoSuchProcess:
                 continue
-        return found
+        return processes
 
 
 def start(folder: Path) -> RunningService:
@@ -89,8 +89,8 @@ def end(service: RunningService) -> None:
     if service.process.stderr is not None:
         service.process.stderr.close()
     _, left = psutil.wait_procs(family, timeout=30)
-    for one in left:
-        one.kill()
+    for process in left:
+        process.kill()
     assert status == 0, "".join(service.stderr_lines)
     assert not left, left
 
@@ -98,8 +98,8 @@ def end(service: RunningService) -> None:
 @pytest.fixture(scope="session")
 def client(service: RunningService) -> Iterator[Client]:
     """A client of the real service."""
-    with Client(service.url) as one:
-        yield one
+    with Client(service.url) as new_client:
+        yield new_client
 
 
 @pytest.fixture(scope="session")

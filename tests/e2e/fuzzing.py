@@ -1,6 +1,6 @@
-"""Damaged videos in great number, the same ones every time: short videos of every kind, and ways to spoil their bytes.
+"""Makes damaged videos, the same ones on every run: short videos of every kind, and ways to spoil their bytes.
 
-What it is not: the judgement of what becomes of them (`test_media_fuzz.py`).
+`test_media_fuzz.py` watches them and judges what becomes of each.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RATE = 10
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A kind of video: its file's name, its codec, and what the encoder and the container are told."""
+    """A kind of video: its file's name, its codec, and the options of the encoder and the container."""
 
     name: str
     codec: str
@@ -180,8 +180,8 @@ def _repeat(rng: random.Random, data: bytearray, other: bytes) -> bytearray:
 def _swap(rng: random.Random, data: bytearray, other: bytes) -> bytearray:
     first, second = sorted(rng.sample(range(len(data)), 2))
     count = rng.randint(1, max(1, min(1500, second - first)))
-    one, two = bytes(data[first : first + count]), bytes(data[second : second + count])
-    data[first : first + len(two)], data[second : second + len(one)] = two, one
+    earlier, later = bytes(data[first : first + count]), bytes(data[second : second + count])
+    data[first : first + len(later)], data[second : second + len(earlier)] = later, earlier
     return data
 
 

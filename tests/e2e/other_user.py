@@ -1,9 +1,12 @@
-"""What another user of this machine tries against a running service. Run by `test_other_users`, as root or as anybody:
+"""Tries against a running service what another user of this machine could try.
+
+`test_other_users` runs it, as root or as any other user:
 
     python tests/e2e/other_user.py UID PLAN
 
-PLAN is JSON: {"folders", "sockets", "ports", "token", "proof"}. It takes UID (unless that is its own), tries all, and
- prints what it got as JSON. With a token it is the control: the very same calls, by somebody who may make them.
+PLAN is JSON: {"folders", "sockets", "ports", "token", "proof"}. It becomes the user UID (unless it is that already),
+tries everything, and prints what it got as JSON. With a token it is the control: the same calls, by somebody who may
+make them.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any
 import grpc
 from ray.serve.generated.serve_pb2 import ASGIRequest
 
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 PATHS = ("/", "/metrics", "/healthz", "/docs", "/v1/videos", "/api/healthz", "/api/version", "/logs", "/config")
 CALLS = (
     "/ray.serve.ASGIService/HandleRequest",
@@ -45,12 +48,12 @@ class _Touch:
 
 def readable(folders: list[str]) -> list[str]:
     """Every file that can be opened below the folders, and every folder that can be listed."""
-    found = []
+    paths = []
     for folder in folders:
         for path, _, names in os.walk(folder):
-            found += [path] if os.access(path, os.R_OK) and path != "/" else []
-            found += [name for name in (f"{path}/{name}" for name in names) if os.access(name, os.R_OK)]
-    return found
+            paths += [path] if os.access(path, os.R_OK) and path != "/" else []
+            paths += [name for name in (f"{path}/{name}" for name in names) if os.access(name, os.R_OK)]
+    return paths
 
 
 def renamed(sockets: list[str]) -> list[str]:
@@ -77,7 +80,7 @@ def answered(ports: list[int]) -> list[str]:
     for port in ports:
         for path in PATHS:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=TIMEOUT_S) as answer:
                     got.append(f"{port}{path} {answer.status}")
             except (OSError, ValueError, urllib.error.URLError):
                 pass
@@ -97,7 +100,7 @@ def called(ports: list[int], token: str, proof: str) -> dict[str, list[str]]:
                 request = body if "ASGI" in call else b""
                 metadata = [("authorization", f"Bearer {token}")] if token else []
                 try:
-                    channel.unary_unary(call)(request, timeout=PATIENCE_S, metadata=metadata)
+                    channel.unary_unary(call)(request, timeout=TIMEOUT_S, metadata=metadata)
                     status = "OK"
                 except grpc.RpcError as error:
                     status = error.code().name

@@ -21,8 +21,8 @@ SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.mp4"
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node with playwright-core beside the script, and a Chromium for it to drive."""
-    found = shutil.which("node")
-    if found is None or shutil.which("npm") is None:
+    node_path = shutil.which("node")
+    if node_path is None or shutil.which("npm") is None:
         pytest.skip("node is not installed")
     if shutil.which("chromium") is None:
         pytest.skip("chromium is not installed")
@@ -30,7 +30,7 @@ def node() -> str:
         subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=BROWSER, check=True, timeout=120
         )
-    return found
+    return node_path
 
 
 @pytest.mark.timeout(480)
@@ -39,8 +39,8 @@ def test_citations_take_the_player_there(service: Any, client: Client, node: str
     command = [node, "walk.mjs", client.link(), str(SAMPLE), str(screenshot)]
     done = subprocess.run(command, cwd=BROWSER, capture_output=True, text=True, timeout=450, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert "cat" in told["answer"].lower()
-    assert all(abs(place["player_s"] - place["wanted_s"]) <= 1.0 for place in told["places"])
-    assert any(place["wanted_s"] > 1.0 for place in told["places"]), "a player that never moved would pass"
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert "cat" in result["answer"].lower()
+    assert all(abs(place["player_s"] - place["wanted_s"]) <= 1.0 for place in result["places"])
+    assert any(place["wanted_s"] > 1.0 for place in result["places"]), "a player that never moved would pass"
     assert screenshot.read_bytes().startswith(b"\x89PNG")

@@ -128,10 +128,10 @@ def test_of_two_workers_on_one_video_one_wins_and_the_other_leaves(
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_thirty_kills_of_workers_and_stores_lose_and_double_nothing() -> None:
-    found = run_kill_test(seconds=1200.0, kills=30)
-    assert found["identical"]
-    assert (found["runs"], found["lost"], found["doubled"]) == (30, 0, 0)
-    assert set(found["victims"]) == {"worker", "store", "both"}
+    report = run_kill_test(seconds=1200.0, kills=30)
+    assert report["identical"]
+    assert (report["runs"], report["lost"], report["doubled"]) == (30, 0, 0)
+    assert set(report["victims"]) == {"worker", "store", "both"}
 
 
 def longwatch(data_dir: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -47,4 +47,4 @@ def test_a_video_asked_with_64_cubes(client: Client, tmp_path: Path) -> None:
     assert answer.usage.memory_cubes == 64
     assert answer.supported
     assert "1:15" in answer.answer
-    assert [round(one.start_s) for one in answer.citations] == [CAT_AT * SCENE_S]
+    assert [round(citation.start_s) for citation in answer.citations] == [CAT_AT * SCENE_S]

@@ -28,13 +28,13 @@ SCRIPT = Path(__file__).resolve().parent / "other_user.py"
 def listening(service: RunningService) -> list[Any]:
     """Every TCP address that a process of the service listens on."""
     processes = [psutil.Process(service.process.pid), *service.family()]
-    found = [one for process in processes for one in process.net_connections(kind="tcp")]
-    return sorted({one.laddr for one in found if one.status == psutil.CONN_LISTEN})
+    connections = [connection for process in processes for connection in process.net_connections(kind="tcp")]
+    return sorted({connection.laddr for connection in connections if connection.status == psutil.CONN_LISTEN})
 
 
 def node_folder(service: RunningService) -> Path:
     """The folder of the service's Ray."""
-    (folder,) = {Path(one.environ()["RAY_AUTH_TOKEN_PATH"]).parent for one in service.named("raylet")}
+    (folder,) = {Path(process.environ()["RAY_AUTH_TOKEN_PATH"]).parent for process in service.named("raylet")}
     return folder
 
 
@@ -45,7 +45,7 @@ def tried(service: RunningService, uid: int, folders: list[Path], token: str, pr
     plan = {
         "folders": [str(folder) for folder in folders],
         "sockets": [] if token else [str(path) for path in sockets],
-        "ports": sorted({one.port for one in listening(service)}),
+        "ports": sorted({address.port for address in listening(service)}),
         "token": token,
         "proof": str(proof),
     }
@@ -59,7 +59,7 @@ def tried(service: RunningService, uid: int, folders: list[Path], token: str, pr
 
 
 def test_every_port_is_on_loopback(service: RunningService) -> None:
-    addresses = {str(one.ip).removeprefix("::ffff:") for one in listening(service)}
+    addresses = {str(address.ip).removeprefix("::ffff:") for address in listening(service)}
     assert all(ipaddress.ip_address(address).is_loopback for address in addresses), addresses
 
 

@@ -1,4 +1,4 @@
-"""The whole line over the real service: upload, events, ask, search, timeline, delete; a worker killed half-way."""
+"""End-to-end use of the real service: upload, events, ask, search, timeline, delete; a worker killed half-way."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_same_file_finds_its_memory(client: Client, sample: schemas.Video) -
 def test_ask_answers_with_the_times_of_both_appearances(client: Client, sample: schemas.Video) -> None:
     answer = client.ask(sample.id, "When does the cat appear?")
     assert answer.supported
-    assert [(round(one.start_s), round(one.end_s)) for one in answer.citations] == [(0, 9), (59, 68)]
+    assert [(round(citation.start_s), round(citation.end_s)) for citation in answer.citations] == [(0, 9), (59, 68)]
     assert "0:00" in answer.answer
     assert "1:08" in answer.answer
     assert answer.as_of_s == pytest.approx(76.0, abs=0.1)
@@ -77,9 +77,9 @@ def test_ask_streamed_gives_citations_then_words_then_the_whole(client: Client, 
 
 def test_search_over_two_videos(client: Client, sample: schemas.Video, tmp_path: Path) -> None:
     other = watched(client, client.upload(remade(tmp_path / "other.mp4", 17.0)))
-    found = client.search("cat", videos=[sample.id, other.id], limit=3)
-    assert {hit.video_id for hit in found.hits[:3]} == {sample.id, other.id}
-    assert all(hit.score > 0.5 for hit in found.hits)
+    results = client.search("cat", videos=[sample.id, other.id], limit=3)
+    assert {hit.video_id for hit in results.hits[:3]} == {sample.id, other.id}
+    assert all(hit.score > 0.5 for hit in results.hits)
     only = client.search("cat", videos=[other.id])
     assert {hit.video_id for hit in only.hits} == {other.id}
     client.delete(other.id)

@@ -1,4 +1,4 @@
-"""The real service while its store is killed under it, keeper and all: what is watched goes on, nothing is doubled."""
+"""The store and its keeper are killed under the real service: watching goes on, and nothing is doubled."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_a_killed_store_comes_back_and_ingest_goes_on(service: RunningService, c
     for pid in (store.keeper_pid, store.pid):
         os.kill(pid, signal.SIGKILL)
     refusals: set[tuple[int | None, str]] = set()
-    told = finished(client, video, refusals)
+    ended_video = finished(client, video, refusals)
     assert refusals <= {(503, "store.unavailable")}
-    assert told.status == "ready"
-    assert told.ingested_s == pytest.approx(70.0, abs=1.5)
+    assert ended_video.status == "ready"
+    assert ended_video.ingested_s == pytest.approx(70.0, abs=1.5)
     cubes = client.timeline(video.id).cubes
     assert [cube.ordinal for cube in cubes] == list(range(len(cubes)))
     assert all(a.end_s == b.start_s for a, b in pairwise(cubes))

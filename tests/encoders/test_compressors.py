@@ -1,4 +1,4 @@
-"""What sets each compressor apart; what all keep is in tests/contracts/test_compressors.py."""
+"""Tests of what is particular to each compressor; tests/contracts/test_compressors.py has what all share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from encoders.compressors.base import Group
 from encoders.compressors.clustering import assign, far_seeds, peaks
 from encoders.compressors.cosine import CosineFilter
 from encoders.compressors.progressive import ProgressiveCompressor
-from encoders.compressors.tome import ToMe, merge_to
+from encoders.compressors.tome import ToMe
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -62,7 +62,7 @@ def test_pooling_is_the_mean_over_space_and_time() -> None:
 
 def test_tome_merges_the_most_alike_neighbours_first_by_weight() -> None:
     group = Group(unit(0.0, 0.1, 1.5, 2.9), torch.tensor([3.0, 1.0, 1.0, 1.0]), torch.arange(12.0).view(4, 3).double())
-    merged = merge_to(group, 3)
+    merged = ToMe(3).reduced(group, 3)
     assert merged.weights.tolist() == [4.0, 1.0, 1.0]
     torch.testing.assert_close(merged.tokens[:, 0], (3 * group.tokens[:, 0] + group.tokens[:, 1]) / 4)
     torch.testing.assert_close(merged.positions[0], (3 * group.positions[0] + group.positions[1]) / 4)
@@ -196,8 +196,8 @@ def test_what_follows_a_blank_picture_is_not_taken_for_it() -> None:
     frames = noise(100, 8).expand(4, -1, -1).clone()
     frames[0] = 0.0
     cube = fed(frames, (10, 10), budget=16).cube()
-    said = (cube.tokens[0] * cube.weights[:, None]).sum(dim=0)
-    torch.testing.assert_close(said, frames.sum(dim=(0, 1)), rtol=1e-4, atol=1e-3)
+    total = (cube.tokens[0] * cube.weights[:, None]).sum(dim=0)
+    torch.testing.assert_close(total, frames.sum(dim=(0, 1)), rtol=1e-4, atol=1e-3)
 
 
 # --- clustering
@@ -231,6 +231,6 @@ def test_a_flat_field_has_no_peaks(value: float) -> None:
 def test_a_peak_stands_out_from_its_neighbours() -> None:
     field = torch.ones(5, 5)
     field[2, 3] = 9.0
-    found = peaks(field.flatten(), (5, 5), surround=1.0, broad=0.0)
-    assert found.nonzero().tolist() == [[13]]
-    assert float(found[13]) == pytest.approx(8.0)
+    heights = peaks(field.flatten(), (5, 5), surround=1.0, broad=0.0)
+    assert heights.nonzero().tolist() == [[13]]
+    assert float(heights[13]) == pytest.approx(8.0)

@@ -1,4 +1,4 @@
-"""Borders: where they must be, where they must not, and that a restored stream draws the same ones."""
+"""Tests of borders: where they must be, where they must not, and that a restored stream draws the same ones."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def test_the_longest_cube_ends_at_its_limit() -> None:
 
 
 def test_a_limit_counts_from_the_last_border() -> None:
-    found = borders(MomentumSegmenter(max_s=10.0), scenes(6, 20))
-    assert found == [(6, "change"), (16, "limit")]
+    drawn = borders(MomentumSegmenter(max_s=10.0), scenes(6, 20))
+    assert drawn == [(6, "change"), (16, "limit")]
 
 
 def test_a_slow_pan_is_one_cube() -> None:
@@ -161,8 +161,8 @@ def test_more_happening_makes_more_cubes() -> None:
 
 
 def _picture(rgb: np.ndarray, left: int, generator: np.random.Generator) -> np.ndarray:
-    seen = rgb[:, left : left + 400].astype(np.int16) + generator.integers(-4, 5, (len(rgb), 400, 3), np.int16)
-    return np.clip(seen, 0, 255).astype(np.uint8)
+    view = rgb[:, left : left + 400].astype(np.int16) + generator.integers(-4, 5, (len(rgb), 400, 3), np.int16)
+    return np.clip(view, 0, 255).astype(np.uint8)
 
 
 def test_borders_of_real_pictures_through_the_real_encoder() -> None:

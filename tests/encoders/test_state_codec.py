@@ -29,7 +29,7 @@ def test_every_float_comes_back_to_the_bit(bits: list[int], short: bool) -> None
 
 def test_what_fits_bfloat16_takes_half_the_bytes() -> None:
     exact = torch.randn(1000, generator=torch.Generator().manual_seed(1))
-    whole, half = (len(pack({}, {"one": one})) for one in (exact, exact.bfloat16().float()))
+    whole, half = (len(pack({}, {"one": tensor})) for tensor in (exact, exact.bfloat16().float()))
     assert 1990 < whole - half < 2010
 
 

@@ -1,6 +1,6 @@
-"""Dated questions on real clips: asked of the real encoders and scored. No bar yet; the table is printed.
+"""Asks the dated questions on real clips with the real encoders and prints their scores; there is no bar yet.
 
-The statements are said as code finds them (`ScriptedModel`): a language model only words them, and takes minutes over
+Answers are the statements that code makes (`ScriptedModel`): a language model only words them, and takes minutes over
 so many. `longwatch eval --set clips` asks with the model.
 """
 
@@ -13,17 +13,17 @@ import pytest
 
 from pipeline.language.scripted import ScriptedModel
 from serve import wiring
+from serve.embedded import Longwatch
 from serve.evals import report, runner, sets
 from serve.settings import Settings
-from serve.wiring import Longwatch
 
 
 @pytest.fixture(scope="module")
 def longwatch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Longwatch]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "load_language_model", lambda settings: ScriptedModel())
-        with Longwatch(Settings(data_dir=tmp_path_factory.mktemp("evals"))) as one:
-            yield one
+        with Longwatch(Settings(data_dir=tmp_path_factory.mktemp("evals"))) as running:
+            yield running
 
 
 @pytest.mark.timeout(600)

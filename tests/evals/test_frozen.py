@@ -1,6 +1,6 @@
 """The dated questions are frozen: answers are made better against them, never they against the answers.
 
-Whoever corrects one says so in docs/LOG.md and changes its digest here.
+Whoever corrects one says so in docs/adr and changes its digest here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""On the bundled sample every scene is found at its time: "when does X appear" for each word of each scene."""
+"""Asks the bundled sample "when does X appear" for each word of each scene; every scene is found at its time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.answer import Answer
-from serve.embedded import watch
+from serve.embedded import Longwatch, watch
 from serve.settings import Settings
-from serve.wiring import Longwatch
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data" / "sample.mp4"
 SCENES = json.loads(SAMPLE.with_suffix(".json").read_text())["scenes"]
@@ -36,10 +35,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
 def test_when_each_thing_appears(ask: object, word: str) -> None:
     answer = ask(f"When does the {word} appear?")  # type: ignore[operator]
     wanted = [(scene["start_s"], scene["end_s"]) for scene in SCENES if word in scene["words"]]
-    found = [(span.start_s, span.end_s) for span in answer.evidence.spans]
+    spans = [(span.start_s, span.end_s) for span in answer.evidence.spans]
     assert answer.supported
-    assert len(found) == len(wanted), found
-    for (start_s, end_s), (true_start_s, true_end_s) in zip(found, wanted, strict=True):
+    assert len(spans) == len(wanted), spans
+    for (start_s, end_s), (true_start_s, true_end_s) in zip(spans, wanted, strict=True):
         assert abs(start_s - true_start_s) <= 1.0
         assert abs(end_s - true_end_s) <= 1.0
 

@@ -1,4 +1,4 @@
-"""The scorers, worked out by hand."""
+"""Tests the scorers of `longwatch eval` on cases worked out by hand."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_temporal_iou_counts_each_second_once() -> None:
     st.lists(st.tuples(st.integers(0, 20), st.integers(1, 9)), max_size=4),
 )
 def test_temporal_iou_is_the_slow_count_of_seconds(ours: list[Span], theirs: list[Span]) -> None:
-    one, two = ([(a, a + n) for a, n in spans] for spans in (ours, theirs))
-    seconds = [{second for a, b in spans for second in range(a, b)} for spans in (one, two)]
+    cited, truth = ([(a, a + n) for a, n in spans] for spans in (ours, theirs))
+    seconds = [{second for a, b in spans for second in range(a, b)} for spans in (cited, truth)]
     either = seconds[0] | seconds[1]
     wanted = len(seconds[0] & seconds[1]) / len(either) if either else None
-    assert temporal_iou(one, two) == (None if wanted is None else pytest.approx(wanted))
+    assert temporal_iou(cited, truth) == (None if wanted is None else pytest.approx(wanted))
 
 
 def test_spans_and_moments_are_read_off_a_sentence() -> None:
@@ -114,7 +114,7 @@ def test_of_every_group_of_synonyms_one_word_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "stated"),
     [
         ("A person is seen 6 times: 0:06 to 0:19.", 6),
         ("It is seen once: 0:10.", 1),
@@ -123,12 +123,12 @@ def test_of_every_group_of_synonyms_one_word_is_said() -> None:
         ("From 0:10 to 0:20.", None),  # times are no counts
     ],
 )
-def test_a_count_is_no_time(text: str, said: int | None) -> None:
-    assert count_stated(text) == said
-    assert count_error(text, 4) == (None if said is None else abs(said - 4))
+def test_a_count_is_no_time(text: str, stated: int | None) -> None:
+    assert count_stated(text) == stated
+    assert count_error(text, 4) == (None if stated is None else abs(stated - 4))
 
 
 def test_letters_are_read_where_they_stand_alone() -> None:
-    assert [letter_stated(one, 4) for one in ("B", "(C)", "A. red", "The answer is D.")] == [1, 2, 0, 3]
+    assert [letter_stated(text, 4) for text in ("B", "(C)", "A. red", "The answer is D.")] == [1, 2, 0, 3]
     assert letter_stated("A cat is seen.", 4) is None
     assert letter_stated("E", 4) is None

@@ -1,4 +1,4 @@
-"""The frozen questions on timelines stay as they were before any training, and their scorer is strict."""
+"""Checks that the frozen questions on timelines are unchanged and that their scorer is strict."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_frozen_files_are_unchanged(line: str) -> None:
 def test_generated_items_are_what_the_script_makes() -> None:
     made = runpy.run_path(str(FOLDER / "make_generated.py"))["items"]()
     kept = read_items(FOLDER / "generated.json")
-    assert [one["question"] for one in made] == [one.question for one in kept]
-    assert [tuple(one["timeline"]) for one in made] == [one.timeline for one in kept]
+    assert [item["question"] for item in made] == [item.question for item in kept]
+    assert [tuple(item["timeline"]) for item in made] == [item.timeline for item in kept]
 
 
 def test_sizes() -> None:

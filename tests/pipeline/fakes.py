@@ -98,8 +98,8 @@ class ColourKeys:
         return MeanPool()
 
     def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
-        seen = np.append(summary[0].numpy(), 0).astype(np.float32)
-        rows = [seen / np.linalg.norm(seen), *(self.question(text) for text in texts)]
+        mean_shares = np.append(summary[0].numpy(), 0).astype(np.float32)
+        rows = [mean_shares / np.linalg.norm(mean_shares), *(self.question(text) for text in texts)]
         return Keys(np.stack(rows), ("seen", *["line"] * len(texts)))
 
     def question(self, text: str) -> npt.NDArray[np.float32]:
@@ -116,14 +116,14 @@ class ColourDescriber:
     """Names the colours that hold half a cube; reads `PAGE` on pictures that are mostly white."""
 
     def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
-        seen = dict(zip(NAMES, shares(frame.rgb), strict=True))
-        texts = ((PAGE, 0.9),) if seen["white"] > 0.5 else ()
-        colours = np.array([seen.get(name, 0.0) for name in COLOUR_NAMES], np.float32)
+        share_of = dict(zip(NAMES, shares(frame.rgb), strict=True))
+        texts = ((PAGE, 0.9),) if share_of["white"] > 0.5 else ()
+        colours = np.array([share_of.get(name, 0.0) for name in COLOUR_NAMES], np.float32)
         return FrameNotes(texts if read_screen else None, colours)
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
-        found = [Thing(name, float(share)) for name, share in zip(NAMES, summary[0], strict=True) if share >= 0.5]
-        return tuple(sorted(found, key=lambda thing: -thing.probability))
+        things = [Thing(name, float(share)) for name, share in zip(NAMES, summary[0], strict=True) if share >= 0.5]
+        return tuple(sorted(things, key=lambda thing: -thing.probability))
 
 
 def colour_backend() -> Backend:

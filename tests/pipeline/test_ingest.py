@@ -68,9 +68,9 @@ def in_pieces(store: RedisStore, source: FrameSource, commits: int, config: Inge
     """The export of a run that is stopped after every `commits` commits and begun again."""
     video_id = register(store, source, config=config)
     for _ in range(100):
-        seen: list[float] = []
-        ingest = Ingest(store, BACKEND, config, lambda record, closed: seen.append(record.ingested_s))  # noqa: B023
-        record = ingest.run(video_id, source, stop=lambda: len(seen) >= commits)  # noqa: B023
+        committed_s: list[float] = []
+        ingest = Ingest(store, BACKEND, config, lambda record, closed: committed_s.append(record.ingested_s))  # noqa: B023
+        record = ingest.run(video_id, source, stop=lambda: len(committed_s) >= commits)  # noqa: B023
         if record.status in ("ready", "partial"):
             return exported(store, video_id)
         assert record.status == "ingesting"
@@ -126,20 +126,20 @@ def test_cubes_cover_the_video_without_gaps(store: RedisStore, tmp_path: Path, f
 def test_the_open_cube_can_be_found_meanwhile_and_is_gone_at_the_end(store: RedisStore, scenes: Path) -> None:
     source = FileSource(scenes)
     video_id = register(store, source)
-    told: list[tuple[float, str, int, bool]] = []
+    commits: list[tuple[float, str, int, bool]] = []
 
     def on_commit(record: VideoRecord, closed: Sequence[CubeMemory]) -> None:
         opened = store.open_cube(record.id)
         if opened is not None:
             assert opened.span.end_s == record.ingested_s
             assert len(opened.keys) == len(opened.key_kinds) > 0
-        told.append((record.ingested_s, record.status, len(closed), opened is not None))
+        commits.append((record.ingested_s, record.status, len(closed), opened is not None))
 
     Ingest(store, BACKEND, CONFIG, on_commit).run(video_id, source)
-    assert [one[0] for one in told] == [4.0, 8.0, 12.0, 16.0, 20.0, 22.0, 22.0]
-    assert [one[1] for one in told] == ["ingesting"] * 6 + ["ready"]
-    assert [one[2] for one in told] == [0, 1, 1, 0, 1, 0, 1]
-    assert [one[3] for one in told] == [True] * 6 + [False]
+    assert [commit[0] for commit in commits] == [4.0, 8.0, 12.0, 16.0, 20.0, 22.0, 22.0]
+    assert [commit[1] for commit in commits] == ["ingesting"] * 6 + ["ready"]
+    assert [commit[2] for commit in commits] == [0, 1, 1, 0, 1, 0, 1]
+    assert [commit[3] for commit in commits] == [True] * 6 + [False]
     assert store.open_cube(video_id) is None
 
 
@@ -201,17 +201,17 @@ def test_a_worker_whose_video_was_taken_over_leaves(store: RedisStore, scenes: P
     source = FileSource(scenes)
     whole = watched_alone(store, source)
     video_id = register(store, source)
-    told: list[float] = []
+    committed_s: list[float] = []
 
     def taken_over(record: VideoRecord, closed: Sequence[CubeMemory]) -> None:
-        told.append(record.ingested_s)
-        if len(told) == 2:
+        committed_s.append(record.ingested_s)
+        if len(committed_s) == 2:
             store.claim(record.id)
 
     with pytest.raises(CommitRefused) as refused:
         Ingest(store, BACKEND, CONFIG, taken_over).run(video_id, source)
     assert refused.value.reason == "epoch"
-    assert told == [4.0, 8.0]
+    assert committed_s == [4.0, 8.0]
     assert store.video(video_id).ingested_s == 8.0
     assert not stages()
     Ingest(store, BACKEND, CONFIG, ignore_commit).run(video_id, source)
@@ -265,7 +265,9 @@ def test_a_video_without_a_picture_is_refused(store: RedisStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "begun", [{"sampling": "5fps"}, {"backend": "other"}, {"key_space": "colours:1:7"}], ids=lambda one: next(iter(one))
+    "begun",
+    [{"sampling": "5fps"}, {"backend": "other"}, {"key_space": "colours:1:7"}],
+    ids=lambda changed: next(iter(changed)),
 )
 def test_another_backend_or_sampling_is_refused(store: RedisStore, begun: dict[str, str]) -> None:
     source = PictureSource(frames_of(["red"]))

@@ -178,8 +178,8 @@ def test_a_cube_that_closes_is_told_and_acknowledged(store: RedisStore) -> None:
     watch_all(stream)
     assert spans(list(store.cubes(video_id))) == [(0.0, 6.0, "change")]
     assert stream.committed_s == 7.0
-    told = [(event.data["ordinal"], event.data["open"], event.data["span"]) for event in events(stream, "cube")]
-    assert told == [
+    cube_events = [(event.data["ordinal"], event.data["open"], event.data["span"]) for event in events(stream, "cube")]
+    assert cube_events == [
         (None, True, {"start_s": 0.0, "end_s": 4.0}),
         (0, False, {"start_s": 0.0, "end_s": 6.0}),
         (None, True, {"start_s": 6.0, "end_s": 8.0}),

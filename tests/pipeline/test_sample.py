@@ -21,9 +21,9 @@ WITHIN = 5.0
 STILL = 2.0
 
 
-def difference(one: npt.NDArray[np.int16], other: npt.NDArray[np.int16]) -> float:
+def difference(first: npt.NDArray[np.int16], second: npt.NDArray[np.int16]) -> float:
     """Mean absolute difference of brightness."""
-    return float(np.abs(one - other).mean())
+    return float(np.abs(first - second).mean())
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,9 @@ def test_scenes_cover_the_video_without_gaps(truth: dict[str, Any]) -> None:
 
 
 def test_the_picture_cuts_exactly_where_told(truth: dict[str, Any], frames: list[npt.NDArray[np.int16]]) -> None:
-    told = [scene["start_s"] * truth["fps"] for scene in truth["scenes"][1:]]
+    expected_cuts = [scene["start_s"] * truth["fps"] for scene in truth["scenes"][1:]]
     changes = [difference(before, after) for before, after in pairwise(frames)]
-    assert [i + 1 for i, change in enumerate(changes) if change > CUT] == told
+    assert [i + 1 for i, change in enumerate(changes) if change > CUT] == expected_cuts
     assert all(change < WITHIN for change in changes if change <= CUT)
 
 

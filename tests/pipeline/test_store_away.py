@@ -28,15 +28,15 @@ BACKEND = colour_backend()
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StoppableServer]:
-    with StoppableServer(tmp_path) as one:
-        yield one
+    with StoppableServer(tmp_path) as stoppable:
+        yield stoppable
 
 
 @pytest.fixture
 def store(server: StoppableServer) -> Iterator[RedisStore]:
-    one = RedisStore.at_url(server.url)
-    yield one
-    one.close()
+    opened = RedisStore.at_url(server.url)
+    yield opened
+    opened.close()
 
 
 def new_video(store: RedisStore, video_id: str) -> str:

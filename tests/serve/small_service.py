@@ -1,7 +1,7 @@
 """A service of one memory, over real HTTP, for tests of what calls the service: no Ray, no store, no models.
 
 It keeps what it is sent, has watched a video as soon as its events are read, and answers every question the same way.
-The words it tells are unkind on purpose: markup, line separators, template syntax.
+Its words are hostile on purpose: markup, line separators, template syntax.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def answer(video_id: str, question: str) -> AnswerBody:
 def answer_events(video_id: str, question: str) -> Iterator[bytes]:
     """The same answer as a stream; a question about trouble meets some half-way."""
     whole = answer(video_id, question)
-    yield event("citations", [one.model_dump(mode="json") for one in whole.citations])
+    yield event("citations", [citation.model_dump(mode="json") for citation in whole.citations])
     yield event("delta", {"text": "The cat "})
     if "trouble" in question:
         yield event("error", problem(503, "store.unavailable", "The store is away.").model_dump())
@@ -210,9 +210,9 @@ def _add_videos(app: FastAPI, state: SmallService) -> None:
     @app.get("/v1/videos")
     def videos(cursor: int = 0) -> VideoList:
         """Two a page."""
-        known = list(state.videos.values())
+        listed = list(state.videos.values())
         after = cursor + 2
-        return VideoList(videos=known[cursor:after], next_cursor=str(after) if after < len(known) else None)
+        return VideoList(videos=listed[cursor:after], next_cursor=str(after) if after < len(listed) else None)
 
     @app.get("/v1/videos/{video_id}")
     def video(video_id: str) -> Video:

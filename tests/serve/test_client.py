@@ -38,12 +38,12 @@ def film(tmp_path: Path) -> Path:
 
 
 def test_an_upload_arrives_whole_and_tells_how_far_it_is(client: Client, service: SmallService, film: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    video = client.upload(film, on_progress=lambda done, total: seen.append((done, total)))
+    reports: list[tuple[int, int]] = []
+    video = client.upload(film, on_progress=lambda done, total: reports.append((done, total)))
     assert (video.name, video.status) == ("a film.mp4", "queued")
     assert service.files[video.id].read_bytes() == film.read_bytes()
-    assert seen[-1] == (300_000, 300_000)
-    assert all(before[0] <= after[0] for before, after in pairwise(seen))
+    assert reports[-1] == (300_000, 300_000)
+    assert all(before[0] <= after[0] for before, after in pairwise(reports))
 
 
 def test_an_upload_is_read_in_small_pieces(client: Client, film: Path) -> None:
@@ -70,9 +70,9 @@ def test_events_end_with_the_final_state(client: Client, service: SmallService) 
 def test_events_that_break_off_are_told(client: Client, service: SmallService) -> None:
     video = service.add("a.mp4", b"")
     service.cut = True
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as raised:
         list(client.events(video.id))
-    assert told.value.code == "stream.cut"
+    assert raised.value.code == "stream.cut"
 
 
 def test_ask_gives_the_whole_answer(client: Client, service: SmallService) -> None:
@@ -95,9 +95,9 @@ def test_the_streamed_answer_is_the_same(client: Client, service: SmallService) 
 
 def test_a_problem_half_way_through_an_answer(client: Client, service: SmallService) -> None:
     video = service.add("a.mp4", b"")
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as raised:
         list(client.ask_stream(video.id, "What trouble is there?"))
-    assert (told.value.status, told.value.code) == (503, "store.unavailable")
+    assert (raised.value.status, raised.value.code) == (503, "store.unavailable")
 
 
 def test_search(client: Client, service: SmallService) -> None:
@@ -111,16 +111,16 @@ def test_timeline_and_delete(client: Client, service: SmallService) -> None:
     list(client.events(video.id))
     assert [cube.start_s for cube in client.timeline(video.id).cubes] == [0.0, 4.0, 8.0]
     client.delete(video.id)
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as raised:
         client.video(video.id)
-    assert (told.value.status, told.value.code) == (404, "not_found")
+    assert (raised.value.status, raised.value.code) == (404, "not_found")
 
 
 def test_an_id_is_one_segment_of_the_path_whatever_it_holds(client: Client, service: SmallService) -> None:
     service.add("a.mp4", b"")
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as raised:
         client.delete("v0?x#y")
-    assert told.value.code == "not_found"
+    assert raised.value.code == "not_found"
     assert list(service.videos) == ["v0"]
 
 
@@ -134,29 +134,29 @@ def test_a_refusal_says_status_code_and_why(client: Client, service: SmallServic
         "events": lambda: list(client.events("v0")),
         "ask_stream": lambda: list(client.ask_stream("v0", "When?")),
     }
-    with pytest.raises(ClientError, match=r"too large\. \(media\.too_large\)") as told:
+    with pytest.raises(ClientError, match=r"too large\. \(media\.too_large\)") as raised:
         calls[call]()
-    assert told.value.status == 413
+    assert raised.value.status == 413
 
 
 def test_an_error_that_is_no_problem_document(client: Client, service: SmallService) -> None:
     service.plain_refusal = 502
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as raised:
         client.videos()
-    assert (told.value.status, told.value.code) == (502, "http")
+    assert (raised.value.status, raised.value.code) == (502, "http")
 
 
 def test_an_answer_of_another_kind(client: Client, service: SmallService) -> None:
     service.plain_refusal = 200
-    with pytest.raises(ClientError) as told:
+    with pytest.raises(ClientError) as raised:
         client.videos()
-    assert (told.value.status, told.value.code) == (None, "answer.unreadable")
+    assert (raised.value.status, raised.value.code) == (None, "answer.unreadable")
 
 
 def test_no_service(client: Client) -> None:
-    with Client("http://127.0.0.1:1") as nobody, pytest.raises(ClientError) as told:
+    with Client("http://127.0.0.1:1") as nobody, pytest.raises(ClientError) as raised:
         nobody.videos()
-    assert (told.value.status, told.value.code) == (None, "unreachable")
+    assert (raised.value.status, raised.value.code) == (None, "unreachable")
 
 
 def test_a_missing_file_is_the_callers_own_error(client: Client, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ CASES = {
 @pytest.mark.parametrize(("sent", "read"), CASES.values(), ids=CASES.keys())
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 def test_event_streams(sent: bytes, read: list[tuple[str, str]], end: bytes) -> None:
-    assert list(messages([sent.replace(b"\n", end)])) == [Message(*one) for one in read]
+    assert list(messages([sent.replace(b"\n", end)])) == [Message(*pair) for pair in read]
 
 
 @given(cuts=st.lists(st.integers(0, 80)), end=st.sampled_from([b"\n", b"\r\n", b"\r"]))

@@ -27,6 +27,6 @@ def test_trusted_media_is_decoded_in_the_same_process() -> None:
 
 
 def test_the_doctor_says_what_the_child_has_given_up(tmp_path: Path) -> None:
-    said = doctor._decoding(SimpleNamespace(settings=Settings()))  # type: ignore[arg-type]
-    assert said.startswith("in a child process without a network, 3072 MB")
+    line = doctor._decoding(SimpleNamespace(settings=Settings()))  # type: ignore[arg-type]
+    assert line.startswith("in a child process without a network, 3072 MB")
     assert "trust all media" in doctor._decoding(SimpleNamespace(settings=Settings(sandbox=False)))  # type: ignore[arg-type]

@@ -57,9 +57,9 @@ def test_an_empty_list_invites(callbacks: Callbacks) -> None:
 
 
 def test_a_service_that_is_away_is_told() -> None:
-    choice, told = Callbacks(Client("http://127.0.0.1:1")).choices()
+    choice, message = Callbacks(Client("http://127.0.0.1:1")).choices()
     assert choice.choices == []
-    assert "<code>unreachable</code>" in told
+    assert "<code>unreachable</code>" in message
 
 
 def test_a_chosen_video_is_shown(callbacks: Callbacks, service: SmallService) -> None:
@@ -72,8 +72,8 @@ def test_a_chosen_video_is_shown(callbacks: Callbacks, service: SmallService) ->
 
 
 def test_a_video_that_is_gone_is_told(callbacks: Callbacks) -> None:
-    told, *rest = callbacks.show("gone", ONE_TAB)
-    assert "There is no such video (<code>not_found</code>)." in told
+    message, *rest = callbacks.show("gone", ONE_TAB)
+    assert "There is no such video (<code>not_found</code>)." in message
     assert rest == [""] * 4
 
 

@@ -101,23 +101,23 @@ def test_times() -> None:
 
 
 def test_progress_tells_how_far_and_how_fast() -> None:
-    seen = ParsedHtml(parts.progress(VIDEO, 7.46))
-    assert seen.text == "Watching: a film.mp4, 0:12 of 1:20 (3 cubes, 7.5 s of video a second)."
-    assert seen.named("progress") == [{"aria-label": "Watched", "max": "80.000", "value": "12.500"}]
-    assert seen.named("div")[0]["data-status"] == "ingesting"
+    page = ParsedHtml(parts.progress(VIDEO, 7.46))
+    assert page.text == "Watching: a film.mp4, 0:12 of 1:20 (3 cubes, 7.5 s of video a second)."
+    assert page.named("progress") == [{"aria-label": "Watched", "max": "80.000", "value": "12.500"}]
+    assert page.named("div")[0]["data-status"] == "ingesting"
 
 
 def test_progress_of_a_stream_without_end() -> None:
-    seen = ParsedHtml(parts.progress(VIDEO.model_copy(update={"status": "live", "duration_s": None, "cubes": 1})))
-    assert seen.text == "Live: a film.mp4, 0:12 (1 cube)."
-    assert not seen.named("progress")
+    page = ParsedHtml(parts.progress(VIDEO.model_copy(update={"status": "live", "duration_s": None, "cubes": 1})))
+    assert page.text == "Live: a film.mp4, 0:12 (1 cube)."
+    assert not page.named("progress")
 
 
 def test_a_failed_video_says_why() -> None:
     error = ErrorInfo(code="media.damaged", detail="The file ends early.")
-    seen = ParsedHtml(parts.progress(VIDEO.model_copy(update={"status": "failed", "error": error})))
-    assert "Could not be watched" in seen.text
-    assert "The file ends early (media.damaged)." in seen.text
+    page = ParsedHtml(parts.progress(VIDEO.model_copy(update={"status": "failed", "error": error})))
+    assert "Could not be watched" in page.text
+    assert "The file ends early (media.damaged)." in page.text
 
 
 def test_the_player_plays_from_this_service() -> None:
@@ -128,19 +128,19 @@ def test_the_player_plays_from_this_service() -> None:
 
 
 def test_no_player_where_the_file_is_not_kept() -> None:
-    seen = ParsedHtml(parts.player(VIDEO.model_copy(update={"media_url": None})))
-    assert not seen.named("video")
-    assert "not kept" in seen.text
+    page = ParsedHtml(parts.player(VIDEO.model_copy(update={"media_url": None})))
+    assert not page.named("video")
+    assert "not kept" in page.text
 
 
 def test_the_timeline_is_buttons_that_seek() -> None:
-    seen = ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=[cube(0), cube(1)])))
-    assert [(button["class"], button["data-seek"], button["data-end"]) for button in seen.named("button")] == [
+    page = ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=[cube(0), cube(1)])))
+    assert [(button["class"], button["data-seek"], button["data-end"]) for button in page.named("button")] == [
         ("cube", "0.000", "4.000"),
         ("cube", "4.000", "8.000"),
     ]
-    assert [image["src"] for image in seen.named("img")] == [f"/v1/videos/v0/thumbnails/{n}" for n in (0, 1)]
-    assert "0:04–0:08" in seen.text
+    assert [image["src"] for image in page.named("img")] == [f"/v1/videos/v0/thumbnails/{n}" for n in (0, 1)]
+    assert "0:04–0:08" in page.text
 
 
 def test_the_cube_that_goes_on_is_marked() -> None:
@@ -151,9 +151,9 @@ def test_the_cube_that_goes_on_is_marked() -> None:
 
 def test_a_very_long_timeline_is_cut_and_says_so() -> None:
     cubes = [cube(number) for number in range(parts.MAX_CUBES_SHOWN + 7)]
-    seen = ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=cubes)))
-    assert len(seen.named("button")) == parts.MAX_CUBES_SHOWN
-    assert "7 later cubes" in seen.text
+    page = ParsedHtml(parts.timeline("v0", Timeline(video_id="v0", cubes=cubes)))
+    assert len(page.named("button")) == parts.MAX_CUBES_SHOWN
+    assert "7 later cubes" in page.text
 
 
 @pytest.mark.parametrize("url", [None, "https://example.org/a.jpg", "//example.org/a.jpg", "javascript:alert(1)"])
@@ -167,9 +167,9 @@ def test_the_answer_says_what_it_is_based_on() -> None:
         count=2, first_s=4.0, last_s=9.0, spans=[Span(start_s=4.0, end_s=8.0), Span(start_s=9.0, end_s=10.0)]
     )
     whole = answer("v0", "When?").model_copy(update={"evidence": evidence, "answer": "Twice."})
-    seen = ParsedHtml(parts.answer("v0", whole))
-    assert seen.text == "When?Twice.When: 0:04–0:08 0:09–0:101 memory read, 1.2 s"
-    assert [button["data-seek"] for button in seen.named("button")] == ["4.000", "9.000"]
+    page = ParsedHtml(parts.answer("v0", whole))
+    assert page.text == "When?Twice.When: 0:04–0:08 0:09–0:101 memory read, 1.2 s"
+    assert [button["data-seek"] for button in page.named("button")] == ["4.000", "9.000"]
     more = whole.model_copy(update={"evidence": evidence.model_copy(update={"count": 30})})
     assert "When (the first 2 of 30): 0:04" in ParsedHtml(parts.answer("v0", more)).text
 
@@ -197,11 +197,11 @@ def test_citations_are_buttons_that_seek() -> None:
 
 
 def test_a_problem_is_a_sentence_with_its_code() -> None:
-    seen = ParsedHtml(
+    page = ParsedHtml(
         parts.problem("The question could not be answered", refusal("not_ready", "nothing is watched yet."))
     )
-    assert seen.text == "The question could not be answered: nothing is watched yet (not_ready)."
-    assert seen.named("p")[0]["role"] == "alert"
+    assert page.text == "The question could not be answered: nothing is watched yet (not_ready)."
+    assert page.named("p")[0]["role"] == "alert"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""A backend that remembers clips through a trained streaming encoder, beside the models it had.
+"""A backend whose clip memories and search keys come from a trained streaming encoder.
 
-What changes: a clip's memory is H_k and its key is the indicator Ĥ_k, in a key space of its own; a question is read by
-the same encoder. What stays: frames, evidence and words. What it is not: the per-stream part, which carries H and lives
-where cubes are made (`pipeline.watching.clips`).
+A clip's memory is H_k and its key is the indicator Ĥ_k, in a key space of its own. A question is read by the same
+encoder. Frames, evidence and words stay those of the backend underneath. The per-stream part, which carries H from clip
+to clip, is in `pipeline.watching.clips`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Any decoder-only language model of `transformers`, cut to its first layers, as the body of another network.
+"""The first layers of any decoder-only language model of `transformers`, as the body of another network.
 
-What it is: finding the decoder and its layers, cutting, and one forward pass over embeddings under a ready-made mask.
-What it is not: a loader; the model is handed in. Only attention that takes a 4-D mask will do (``sdpa``, ``eager``).
+`LanguageBody` takes a loaded model, finds its decoder and layers, drops the later ones, and does one forward pass over
+embeddings under a ready-made mask. The attention has to take a 4-D mask (``sdpa``, ``eager``).
 """
 
 from __future__ import annotations

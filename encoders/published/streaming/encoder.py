@@ -1,4 +1,4 @@
-"""VideoStreaming's memory-propagated encoder (arXiv 2405.16009): a small language model that reads and forgets.
+"""VideoStreaming's memory-propagated encoder (arXiv 2405.16009): a small language model condenses clip after clip.
 
 For clip k:  H_k, Ĥ_k = g([time prompt ; H_{k-1} ; F_k ; S_k ; Ŝ_k]), where g is a causal language model cut to its
 first layers, F_k the clip's frame tokens, S_k summary tokens and Ŝ_k indicator tokens. H_k, the output at S_k, is both
@@ -11,8 +11,8 @@ Not readable, so named options of `StreamingConfig`: what the summary tokens sta
 how many indicator tokens there are, how H enters the next clip, whether question and clip share an indicator token.
 Published: the question is read with the final memory H_K. Ours: with any H_k, since a live stream has no final one.
 
-Nothing here is trained; `pipeline.training.streaming` trains it. The training-free surrogate that runs without any of
-this is `memory.propagation.propagators.MergingPropagator`.
+Nothing here is trained; `encoders.published.streaming.training` trains it. The training-free surrogate that runs
+without any of this is `memory.propagation.propagators.MergingPropagator`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Condensed:
 
 
 class StreamingEncoder(nn.Module):
-    """g, with what surrounds it.
+    """g, with its inputs and outputs: projection, prompt, summary and indicator tokens.
 
     Args:
         model: any decoder-only language model of `transformers`; taken over and cut (see `LanguageBody`).
@@ -143,11 +143,11 @@ class StreamingEncoder(nn.Module):
 
     def read(self, clips: Iterable[StreamClip], memory: torch.Tensor | None = None) -> list[Condensed]:
         """Every clip in turn, each with the memory that the one before it left."""
-        found: list[Condensed] = []
+        states: list[Condensed] = []
         for clip in clips:
-            found.append(self(memory, clip))
-            memory = found[-1].tokens
-        return found
+            states.append(self(memory, clip))
+            memory = states[-1].tokens
+        return states
 
     def own_state(self) -> dict[str, torch.Tensor]:
         """All weights but the language model's word embeddings, which training leaves as they are."""

@@ -1,4 +1,4 @@
-"""What the streaming encoder is trained on and by: lessons, the language model that answers them, and the losses.
+"""Training examples of the streaming encoder, the language model that answers them, and the losses.
 
 After VideoStreaming (arXiv 2405.16009, training section; read from notes). Three kinds of step:
 
@@ -59,7 +59,7 @@ class LossOptions:
 
 
 class MemoryReader(nn.Module):
-    """The answering language model: reads memories through a projector, says how likely an answer is.
+    """The answering language model: reads memories through a projector and gives the likelihood of an answer.
 
     Args:
         model: a causal language model of `transformers`; its weights are frozen here.
@@ -123,7 +123,7 @@ def lesson_loss(
         return {"total": answer, "answer": answer}
     states = encoder.read(lesson.clips)
     asked = encoder.question(states[-1].tokens, lesson.question)
-    scores = similarity(asked, torch.stack([one.indicator for one in states]))
+    scores = similarity(asked, torch.stack([state.indicator for state in states]))
     noise = options.noise if stage == "stream" else 0.0
     memories = _selected(lesson.clips, states, scores, options, noise, generator)
     answer = reader.loss(memories, lesson.question, lesson.answer)

@@ -1,8 +1,8 @@
-"""Who may look at whom in the streaming encoder's sequence [time prompt ; H ; F ; S ; Ŝ] (VideoStreaming, 2405.16009).
+"""The attention mask of the streaming encoder's sequence [time prompt ; H ; F ; S ; Ŝ] (VideoStreaming, 2405.16009).
 
-As published: summary tokens S look at the frames F and at earlier summary tokens, frames never look at S, the mask is
-causal, and the order of the parts is the one above. Whether frames see the history H could not be read, so it is the
-option `Context`. What it is not: the encoder (`encoders.published.streaming.encoder`).
+As published: summary tokens S attend to the frames F and to earlier summary tokens, frames never attend to S, the mask
+is causal, and the order of the parts is the one above. Whether frames see the history H could not be read, so it is the
+option `Context`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Layout:
     def part(self, name: Literal["prompt", "history", "frames", "summary", "indicators"]) -> slice:
         """Where a part's tokens stand."""
         start = 0
-        for one in ("prompt", "history", "frames", "summary", "indicators"):
-            size: int = getattr(self, one)
-            if one == name:
+        for part in ("prompt", "history", "frames", "summary", "indicators"):
+            size: int = getattr(self, part)
+            if part == name:
                 return slice(start, start + size)
             start += size
         raise ValueError(f"no part is called {name!r}")

@@ -1,8 +1,8 @@
-"""The training loop of the streaming encoder: stages one after another, checkpoints that go on to the bit.
+"""The training loop of the streaming encoder: three stages, with checkpoints that resume to the bit.
 
-What a step sees depends on the seed and the step's number alone, so a run that was stopped and resumed (on one thread,
-the same machine and versions) has the same weights as one that was not. Losses are
-`encoders.published.streaming.lessons`; where lessons come from is the caller's business.
+The data of a step depend on the seed and the step's number alone. So a run that was stopped and resumed (on one thread,
+the same machine and versions) has the same weights as one that was not. Losses are in
+`encoders.published.streaming.lessons`; the caller brings the lessons.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class StreamTraining:
         encoder.body.decoder.get_input_embeddings().requires_grad_(False)
         self.weights = {
             **encoder.own_state(),
-            **{f"reader.project.{name}": one for name, one in reader.project.named_parameters()},
+            **{f"reader.project.{name}": weight for name, weight in reader.project.named_parameters()},
         }
         self._optimiser = torch.optim.AdamW(self.weights.values(), lr=recipe.rate, foreach=False)
 
@@ -105,14 +105,14 @@ class StreamTraining:
         """Trains up to step `until` (or the recipe's end) and keeps a checkpoint there, and every `every` steps."""
         while self.step < min(until, self._recipe.steps):
             stage = self._recipe.stage(self.step)
-            losses = self._one(stage)
+            losses = self._train_step(stage)
             self.step += 1
             progress(self.step, stage, losses)
             if every and self.step % every == 0:
                 self.save()
         self.save()
 
-    def _one(self, stage: Stage) -> dict[str, float]:
+    def _train_step(self, stage: Stage) -> dict[str, float]:
         for group in self._optimiser.param_groups:
             group["lr"] = self._recipe.rate_at(self.step)
         chance = random.Random(f"{self._recipe.seed}/{self.step}")
@@ -131,7 +131,7 @@ class StreamTraining:
     def save(self) -> None:
         """Writes ``training.safetensors`` (to go on) and ``encoder.safetensors`` (to be used), each whole or not."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: one.detach().contiguous() for name, one in self.weights.items()}
+        weights = {name: weight.detach().contiguous() for name, weight in self.weights.items()}
         header = {"config": json.dumps(asdict(self._encoder.config)), "recipe": json.dumps(asdict(self._recipe))}
         whole = {**weights, **self._moments()}
         _write(self._folder / CHECKPOINT, whole, {**header, "step": str(self.step)})
@@ -149,7 +149,7 @@ class StreamTraining:
         with safe_open(path, "pt") as file:
             header = file.metadata()
             mine = {"config": asdict(self._encoder.config), "recipe": asdict(self._recipe)}
-            if any(json.loads(header[name]) != json.loads(json.dumps(one)) for name, one in mine.items()):
+            if any(json.loads(header[name]) != json.loads(json.dumps(value)) for name, value in mine.items()):
                 raise ValueError(f"{path} was made with another recipe or other sizes")
             kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         with torch.no_grad():

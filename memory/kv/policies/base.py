@@ -7,8 +7,8 @@ whatever a policy says.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
@@ -42,8 +42,8 @@ class LayerView:
     novelty: torch.Tensor
 
 
-class KVPolicy(Protocol):
-    """A way to choose.
+class KVPolicy(ABC):
+    """A way to choose. One method to write, `scores`; everything else has a default that a class may override.
 
     Attributes:
         name: as in the registry.
@@ -53,24 +53,21 @@ class KVPolicy(Protocol):
         passage: tokens in a passage whose novelty is noted (odd); 0 where it is not asked for.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def window(self) -> int: ...
-    @property
-    def per_head(self) -> bool: ...
-    @property
-    def most_picks(self) -> int | None: ...
-    @property
-    def passage(self) -> int: ...
+    name: str
+    window: int = 0
+    per_head: bool = False
+    most_picks: int | None = None
+    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
-        """(sink, recent) when `keep` slots will stay; their sum is at most `keep`."""
-        ...
+        """(sink, recent) when `keep` slots will stay; their sum is at most `keep`. Four slots, and a quarter of the
+        rest, where a policy says nothing else."""
+        sink = part(4, keep)
+        return sink, part(0.25, keep - sink)
 
+    @abstractmethod
     def scores(self, view: LayerView) -> torch.Tensor:
         """float [B, Hkv, T] where `per_head`, else [B, 1, T]; higher stays. Those of sink and recent do not matter."""
-        ...
 
 
 def part(share: float, keep: int) -> int:

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from memory.kv.policies.base import LayerView
+from memory.kv.policies.base import KVPolicy, LayerView
 
 
 @dataclass(frozen=True, slots=True)
-class Full:
+class Full(KVPolicy):
     """Never compacts; `new_cache` gives it no budget whatever is asked for."""
 
     name: str = "full"
-    window: int = 0
-    per_head: bool = False
-    most_picks: int | None = None
-    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """All of it recent."""

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from memory.kv.policies.base import LayerView, part
+from memory.kv.policies.base import KVPolicy, LayerView, part
 from memory.kv.policies.scores import pooled, value_norm
 
 
 @dataclass(frozen=True, slots=True)
-class InfiniPotV:
+class InfiniPotV(KVPolicy):
     """`recent`: slots, or below 1 a share of what is kept; `alpha`: share that goes by redundancy; `kernel`: of the
     first layer (odd)."""
 
@@ -27,10 +27,7 @@ class InfiniPotV:
     recent: float = 0.25
     alpha: float = 0.5
     kernel: int = 7
-    window: int = 0
     per_head: bool = True
-    most_picks: int | None = None
-    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """No sink."""

@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from memory.kv.policies.base import LayerView, part
+from memory.kv.policies.base import KVPolicy, LayerView, part
 from memory.kv.policies.scores import SCORES, pooled, value_norm
 
 
 @dataclass(frozen=True, slots=True)
-class Participative:
+class Participative(KVPolicy):
     """The policy and its knobs.
 
     Attributes:

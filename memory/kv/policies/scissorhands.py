@@ -1,4 +1,4 @@
-"""Scissorhands (arXiv 2305.17118): what was attended to will be; persistence of importance.
+"""Scissorhands (arXiv 2305.17118): keys that got attention will get it again (persistence of importance).
 
 Followed: over a history window of the last queries, a key is unimportant to a query that gives it less than the average
 attention 1 / t; the slots with the most such verdicts go; each head has its own; the most recent always stay.
@@ -12,20 +12,18 @@ from dataclasses import dataclass
 
 import torch
 
-from memory.kv.policies.base import LayerView, part
+from memory.kv.policies.base import KVPolicy, LayerView, part
 from memory.kv.policies.scores import attention
 
 
 @dataclass(frozen=True, slots=True)
-class Scissorhands:
+class Scissorhands(KVPolicy):
     """`window`: the history in queries; `recent`: slots, or below 1 a share of what is kept."""
 
     name: str = "scissorhands"
     window: int = 256
     recent: float = 0.25
     per_head: bool = True
-    most_picks: int | None = None
-    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """No sink: important slots find their own way."""
@@ -33,8 +31,8 @@ class Scissorhands:
 
     def scores(self, view: LayerView) -> torch.Tensor:
         """Minus the number of queries to which a key is unimportant, plus less than 1 for its attention."""
-        probabilities, seen = attention(view)
-        average = 1.0 / seen.sum(-1, keepdim=True).clamp_min(1)
-        unimportant = ((probabilities < average) & seen).sum(dim=(2, 3)).float()
+        probabilities, visible = attention(view)
+        average = 1.0 / visible.sum(-1, keepdim=True).clamp_min(1)
+        unimportant = ((probabilities < average) & visible).sum(dim=(2, 3)).float()
         total = probabilities.sum(dim=(2, 3))
         return total / (total.amax(-1, keepdim=True) + 1e-6) * 0.999 - unimportant

@@ -1,4 +1,4 @@
-"""How much recent queries take part in a key: the scores of Deep Forcing's participative compression and their kin.
+"""Scores of a key by recent queries: those of Deep Forcing's participative compression, and related ones.
 
 Pure functions from keys [B, H, T, d] and queries [B, H, G, R, d] to scores [B, H, T]; H are key-value heads, G the
 queries that share one (grouped-query attention). Which is best is a matter of measurement: on a constructed case where
@@ -34,9 +34,9 @@ def softmax(view: LayerView) -> torch.Tensor:
 
 def attention(view: LayerView) -> tuple[torch.Tensor, torch.Tensor]:
     """Probabilities [B, H, G, R, T] of the queries over the keys they may see, and which those are (bool)."""
-    seen = view.key_order[:, :, None, None, :] <= view.query_order[:, None]
-    logits = (_logits(view) * view.scaling).masked_fill(~seen, float("-inf"))
-    return logits.softmax(-1), seen
+    visible = view.key_order[:, :, None, None, :] <= view.query_order[:, None]
+    logits = (_logits(view) * view.scaling).masked_fill(~visible, float("-inf"))
+    return logits.softmax(-1), visible
 
 
 SCORES: dict[str, Callable[[LayerView], torch.Tensor]] = {"linear": linear, "max": largest, "softmax": softmax}

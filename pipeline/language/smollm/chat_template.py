@@ -1,8 +1,8 @@
-"""How the pocket model is asked: a chat prompt of fixed wording around data: memories, question and statement.
+"""The pocket model's chat prompt: fixed wording around memories, question and statement, as token ids.
 
-What it is: text to token ids. The constant part (system line and worked examples) comes first, so that its prefill can
-be shared. What it is not: a way for data to become structure. Question and statement are encoded with special tokens
-switched off, after anything that looks like one has been taken out, on one line, and cut.
+The constant part (system line and worked examples) comes first, so that its prefill can be shared. Data can never
+become structure: question and statement are put on one line, cut, stripped of anything that looks like a special token,
+and then encoded with special tokens switched off.
 """
 
 from __future__ import annotations

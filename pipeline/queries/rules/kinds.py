@@ -1,7 +1,7 @@
-"""What sort of answer a question wants: rules, the first that holds decides.
+"""Decides what kind of answer a question wants: patterns over English wordings, the first that matches wins.
 
-What it is: patterns over English wordings. What it is not: understanding; a wording that no rule catches is kind
-``what``, and an attribute that no pattern names is left to `pipeline.answering.execute`, which knows the vocabulary.
+A wording that no pattern matches is of kind ``what``. An attribute that no pattern names is left to
+`pipeline.answering.execute`, which knows the vocabulary.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ def lasting(text: str) -> str | None:
 def kind_of(text: str, moment: TimeReference, about_text: bool) -> tuple[Kind, str]:
     """The kind, and the part of the question that names its subject."""
     timed = moment.named or moment.recent_s is not None or bool(moment.edge)
-    if found := _beside(text):
-        return found
+    if beside := _beside(text):
+        return beside
     if (rest := lasting(text)) is not None and not about_text:
         return "how_long", rest
     if _COUNT.search(text) and not _UNKNOWN.search(text):
@@ -217,7 +217,7 @@ def _beside(text: str) -> tuple[Kind, str] | None:
     if (order := _ORDER.search(text)) and not times_named(order[2]) and topic_of(order[2]):
         return ("before" if order[1].lower() in ("before", "preceding") else "after"), order[2]
     if order := _FOLLOWS.search(text):
-        return "after", next(one for one in order.groups() if one)
-    if (order := _PRECEDES.search(text)) and topic_of(anchor := next(one for one in order.groups() if one)):
+        return "after", next(group for group in order.groups() if group)
+    if (order := _PRECEDES.search(text)) and topic_of(anchor := next(group for group in order.groups() if group)):
         return "before", anchor
     return None

@@ -1,8 +1,7 @@
-"""A moment counted from a thing or from another moment: "10 seconds after the dog appears", "5 s before 2:10"; and the
-stretch from the one to the other: "in the 10 seconds after the dog appears".
+"""Finds a moment counted from a thing or from another moment: "10 seconds after the dog appears", "5 s before 2:10".
 
-What it is: rules over English wordings, for one exact distance. What it is not: a distance that nobody measured ("a few
-seconds after"), or one from the video's own ends (`pipeline.queries.rules.times`).
+It also finds the stretch from the one to the other: "in the 10 seconds after the dog appears". Only exact distances
+count: "a few seconds after" is none. A distance from the video's own ends is read by `pipeline.queries.rules.times`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _WORDED = re.compile(
     re.IGNORECASE,
 )
 _UNMEASURED = frozenset({"couple", "few"})
-_ONE = frozenset({"the", "first", "last", "next"})
+_SINGLE = frozenset({"the", "first", "last", "next"})
 """In the place of a number: "in the minute before"."""
 _STRETCH = re.compile(
     r"\b(?:(?:in|within|during|over|for)\s+(?:the\s+)?|the\s+)(?:(?:very|first|last|next)\s+)*$", re.IGNORECASE
@@ -114,7 +113,7 @@ def _distance(text: str) -> tuple[float, int] | None:
     worded = _WORDED.search(text)
     number = worded["number"].lower() if worded else ""
     amount = float(number) if number[:1].isdigit() else NUMBER_WORDS.get(number)
-    if worded and number in _ONE and not worded["unit"].endswith("s"):
+    if worded and number in _SINGLE and not worded["unit"].endswith("s"):
         return UNIT_S[worded["unit"][0].lower()], worded.start("unit")
     if worded is None or amount is None or number in _UNMEASURED:
         return None

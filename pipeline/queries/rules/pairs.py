@@ -39,7 +39,7 @@ class Pair:
     """Two things as worded in the question."""
 
     kind: Literal["between", "which_first"]
-    one: str
+    thing: str
     other: str
 
 
@@ -61,14 +61,16 @@ def pair_of(text: str) -> Pair | None:
     return None
 
 
-def _pair(kind: Literal["between", "which_first"], one: str, other: str) -> Pair | None:
-    if not _named(one):  # "the first and second dog"
+def _pair(kind: Literal["between", "which_first"], thing: str, other: str) -> Pair | None:
+    if not _named(thing):  # "the first and second dog"
         number = _NTH.match(other)
-        one, other = f"{one} {topic_of(other)}", f"the {other}" if number else other
-        return Pair(kind, one, other) if kind == "between" and number and ordinal_of(one) else None
+        thing, other = f"{thing} {topic_of(other)}", f"the {other}" if number else other
+        return Pair(kind, thing, other) if kind == "between" and number and ordinal_of(thing) else None
     if _named(other):
-        return Pair(kind, one, other)
-    return Pair(kind, one, f"{other} {topic_of(one)}") if ordinal_of(other) else None  # "the first cat and the second"
+        return Pair(kind, thing, other)
+    return (
+        Pair(kind, thing, f"{other} {topic_of(thing)}") if ordinal_of(other) else None
+    )  # "the first cat and the second"
 
 
 def _named(text: str) -> bool:

@@ -1,7 +1,7 @@
-"""The times a question names: moments, stretches, "in the last minute", "after 2:10", "at the end".
+"""Reads the times a question names: moments, stretches, "in the last minute", "after 2:10", "at the end".
 
-What it is: rules over English words and digits. What it is not: knowledge of a video; what depends on its length is
-left open (`TimeReference.recent_s`, `TimeReference.edge`) for whoever knows it.
+The rules are over English words and digits and know no video. What depends on a video's length is left open
+(`TimeReference.recent_s`, `TimeReference.edge`) and resolved by `pipeline.queries.spans`.
 """
 
 from __future__ import annotations
@@ -107,10 +107,10 @@ def without_times(text: str) -> str:
 
 def moment_of(text: str) -> tuple[TimeReference, str]:
     """When the question asks about, and the question without the words that say so; times in figures stay in it."""
-    if (found := _amount(_RECENT, text) or _amount(_CLOSING, text)) is not None:
-        return TimeReference(recent_s=found[0]), found[1]
-    if (found := _amount(_OPENING, text)) is not None:
-        return TimeReference(span=TimeSpan(0.0, found[0])), found[1]
+    if (amount := _amount(_RECENT, text) or _amount(_CLOSING, text)) is not None:
+        return TimeReference(recent_s=amount[0]), amount[1]
+    if (amount := _amount(_OPENING, text)) is not None:
+        return TimeReference(span=TimeSpan(0.0, amount[0])), amount[1]
     times = _timed(text)
     if len(times) >= 2:
         first, last = times[0][0], times[1][0]
@@ -125,15 +125,15 @@ def moment_of(text: str) -> tuple[TimeReference, str]:
 
 def _timed(text: str) -> list[tuple[float, int, int]]:
     """(seconds, start, end) of each time."""
-    found = []
+    times = []
     for match in TIME.finditer(text):
         part = {name: float(value) for name, value in match.groupdict().items() if value}
         if match[0].strip() and part:
             hours = part.get("h", 0.0) + part.get("uh", 0.0)
             minutes = part.get("m", 0.0) + part.get("um", 0.0)
             seconds = hours * 3600 + minutes * 60 + part.get("s", 0.0) + part.get("us", 0.0)
-            found.append((seconds, match.start(), match.end()))
-    return found
+            times.append((seconds, match.start(), match.end()))
+    return times
 
 
 def _one_time(text: str, seconds: float, start: int, end: int) -> tuple[TimeReference, str]:
@@ -152,8 +152,8 @@ def _amount(pattern: re.Pattern[str], text: str) -> tuple[float, str] | None:
     match = pattern.search(text)
     if match is None or (match["amount"] is None and len(match["unit"]) < 4):
         return None
-    said = (match["amount"] or "a").lower().strip()
-    amount = float(said) if said[0].isdigit() else NUMBER_WORDS.get(said)
+    word = (match["amount"] or "a").lower().strip()
+    amount = float(word) if word[0].isdigit() else NUMBER_WORDS.get(word)
     if amount is None:
         return None
     amount += 0.5 * bool(match["half"])

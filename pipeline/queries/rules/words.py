@@ -1,8 +1,8 @@
-"""The words of a question that name a thing, without the question around them.
+"""Finds the words of a question that name a thing, without the question around them.
 
-What it is: lists of English function words and of the vocabulary of watching, and a cut at articles and prepositions:
-"Is there a drum on the stage?" asks for "drum", beside "stage". What it is not: a grammar, or a vocabulary; which of
-the words left is a thing the encoder knows is found later (`pipeline.queries.terms`).
+It uses lists of English function words and of words about watching, and cuts at articles and prepositions: "Is there a
+drum on the stage?" asks for "drum", with "stage" beside it. It has no grammar and no vocabulary of things: which of the
+remaining words the encoder knows is decided later (`pipeline.queries.terms`).
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Phrase:
 
 def phrases_of(text: str) -> list[Phrase]:
     """The phrases left when the frame of the question is taken away, in order."""
-    found: list[Phrase] = []
+    phrases: list[Phrase] = []
     words: list[str] = []
     article = asked = ""
     after: After = ""
@@ -143,15 +143,15 @@ def phrases_of(text: str) -> list[Phrase]:
         while words and words[-1] in ("of", "the"):
             words.pop()
         closed = bool(words)
-        if closed and not all(one.lower() in _MEDIA for one in words):
-            found.append(Phrase(tuple(words), article, after, asked in _AUXILIARIES and low not in _FRAME_WORDS))
+        if closed and not all(part.lower() in _MEDIA for part in words):
+            phrases.append(Phrase(tuple(words), article, after, asked in _AUXILIARIES and low not in _FRAME_WORDS))
         words = []
         behind: After = "preposition" if low in _PREPOSITIONS else _joint(low) if closed or after == "," else ""
         after = ("phrase" if closed else after) if low in _ARTICLES else behind
         kept = article if not closed and low in _BEFORE_NOUNS else ""
         article = low if low in _ARTICLES else kept
         asked = asked if low in _ARTICLES and not closed else low
-    return found
+    return phrases
 
 
 def _joint(low: str) -> After:
@@ -159,8 +159,8 @@ def _joint(low: str) -> After:
 
 
 def _frames(low: str) -> bool:
-    known = low in _ARTICLES or low in _PREPOSITIONS or low in _FRAME_WORDS or low in _MAYBE
-    return known or not low[0].isalnum() or bool(_FRAME_FORMS.search(low))
+    listed = low in _ARTICLES or low in _PREPOSITIONS or low in _FRAME_WORDS or low in _MAYBE
+    return listed or not low[0].isalnum() or bool(_FRAME_FORMS.search(low))
 
 
 def _singular(words: list[str]) -> bool:
@@ -170,10 +170,10 @@ def _singular(words: list[str]) -> bool:
 
 def topic_of(text: str) -> str:
     """All words that name things, without the question around them, times and punctuation."""
-    found = phrases_of(text)
-    if not found and (medium := _A_MEDIUM.search(without_times(text))):
+    phrases = phrases_of(text)
+    if not phrases and (medium := _A_MEDIUM.search(without_times(text))):
         return str(medium[1] or medium[2])  # "a camera" is a thing to look for, "on camera" is not
-    return _joined(found)
+    return _joined(phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +183,8 @@ class Subject:
     Attributes:
         topic: the words that name the thing; may be empty.
         where: the other words that name things: where, with what.
-        predicate: words said of the thing itself: "open" in "Is the gate still open?".
-        definite: whether it is *the* thing, known to be there.
+        predicate: words about the thing itself: "open" in "Is the gate still open?".
+        definite: whether it is *the* thing, taken to be there.
         verb_last: see `Phrase`.
     """
 
@@ -197,28 +197,28 @@ class Subject:
 
 def subject_of(text: str) -> Subject:
     """The thing a question asks for."""
-    found = phrases_of(text)
-    if not found:
+    phrases = phrases_of(text)
+    if not phrases:
         return Subject(topic_of(text))
-    place = _head(found)
-    head = found.pop(place)
-    return _subject(head, found[:place], found[place:])
+    place = _head(phrases)
+    head = phrases.pop(place)
+    return _subject(head, phrases[:place], phrases[place:])
 
 
 def each_of(text: str) -> tuple[Subject, ...]:
     """The things of "the cat and the dog" or "cats, dogs and cows", each with what else is named; none where it is one
     thing, or where they are asked for as they are together. Alike in form they have to be: "a black and white cat" is
     one thing; whether the words are things is for who knows the vocabulary."""
-    found = phrases_of(_AND_HOW_MANY.sub("and", text))
-    if not found or _TOGETHER.search(text):
+    phrases = phrases_of(_AND_HOW_MANY.sub("and", text))
+    if not phrases or _TOGETHER.search(text):
         return ()
-    place = end = _head(found)
-    while end + 1 < len(found) and found[end + 1].after in ("and", ","):
+    place = end = _head(phrases)
+    while end + 1 < len(phrases) and phrases[end + 1].after in ("and", ","):
         end += 1
-    things = found[place : end + 1]
+    things = phrases[place : end + 1]
     if len(things) < 2 or things[-1].after != "and" or not _alike(things):
         return ()
-    return tuple(_subject(one, found[:place], found[end + 1 :]) for one in things)
+    return tuple(_subject(thing, phrases[:place], phrases[end + 1 :]) for thing in things)
 
 
 _AND_HOW_MANY = re.compile(r"\band how many\b", re.IGNORECASE)
@@ -230,16 +230,16 @@ _TOGETHER = re.compile(
 
 def _alike(things: list[Phrase]) -> bool:
     """Each with its article, or each a single word or a plural."""
-    if all(one.article for one in things):
+    if all(thing.article for thing in things):
         return True
-    if any(one.article for one in things[1:]):
+    if any(thing.article for thing in things[1:]):
         return False
-    return all(len(one.words) == 1 for one in things) or not any(_singular([*one.words]) for one in things)
+    return all(len(thing.words) == 1 for thing in things) or not any(_singular([*thing.words]) for thing in things)
 
 
 def _subject(head: Phrase, before: list[Phrase], behind: list[Phrase]) -> Subject:
-    predicate = [one for one in behind if not one.article and one.after not in ("preposition", "phrase")]
-    where = [one for one in (*before, *behind) if one not in predicate]
+    predicate = [phrase for phrase in behind if not phrase.article and phrase.after not in ("preposition", "phrase")]
+    where = [phrase for phrase in (*before, *behind) if phrase not in predicate]
     return Subject(_joined([head]), _joined(where), _joined(predicate), head.article not in _INDEFINITE, head.verb_last)
 
 
@@ -247,11 +247,11 @@ _INDEFINITE = frozenset(["", "a", "an", "any", "some", "every"])
 
 
 def _joined(phrases: list[Phrase]) -> str:
-    return " ".join(word for one in phrases for word in one.words)
+    return " ".join(word for phrase in phrases for word in phrase.words)
 
 
-def _head(found: list[Phrase]) -> int:
+def _head(phrases: list[Phrase]) -> int:
     """The first phrase, unless it is a verb: one without an article that one with an article follows directly."""
-    first, *rest = found
+    first, *rest = phrases
     verb = not first.article and rest and rest[0].article and rest[0].after == "phrase" and first.words[0].islower()
     return 1 if verb else 0

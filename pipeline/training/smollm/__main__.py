@@ -29,18 +29,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--until", type=int, help="stop here for now")
     parser.add_argument("--seed", type=int, default=AdapterRecipe().seed)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    said = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(said.threads)
-    files = converted_model(said.cache)
+    torch.set_num_threads(options.threads)
+    files = converted_model(options.cache)
     model = load_llama(files, fastest_dtype())
     training = AdapterTraining(
-        model, TimelineTemplate(files.tokenizer), AdapterRecipe(steps=said.steps, seed=said.seed), said.out
+        model, TimelineTemplate(files.tokenizer), AdapterRecipe(steps=options.steps, seed=options.seed), options.out
     )
     if training.resume():
         _LOG.info("going on at step %d", training.step)
     training.run(
-        said.until or said.steps, lambda step, loss, s: _LOG.info("step %d  loss %.4f  %.1f s a step", step, loss, s)
+        options.until or options.steps,
+        lambda step, loss, s: _LOG.info("step %d  loss %.4f  %.1f s a step", step, loss, s),
     )
     return 0
 

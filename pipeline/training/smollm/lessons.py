@@ -1,6 +1,6 @@
-"""Lessons as tokens: one timeline read once, several questions on it side by side, each blind to the others.
+"""Turns lessons into training tokens: one timeline read once, several questions on it, each blind to the others.
 
-The sequence is the shared prompt and timeline, then question after question; a mask lets each question see the timeline
+The sequence is the shared prompt and timeline, then question after question. A mask lets each question see the timeline
 and itself, and its positions go on from the timeline's end, as if it had been asked alone.
 """
 
@@ -40,17 +40,17 @@ def scene_and_lessons(rng: random.Random, names: Names, most: int) -> tuple[Time
     scene = TimelineScene(timeline(rng, names), names)
     kinds = [kind for kind in MAKERS for _ in range(WEIGHTS.get(kind, 1))]
     asked = [lesson(rng, scene, kind) for kind in rng.sample(kinds, min(most, len(kinds)))]
-    return scene, list(dict.fromkeys(one for one in asked if one is not None))
+    return scene, list(dict.fromkeys(exercise for exercise in asked if exercise is not None))
 
 
 def batch(
     template: TimelineTemplate, scene: TimelineScene, lessons: Sequence[TimelineLesson], most_tokens: int
 ) -> Batch:
     """As many of the lessons as fit into `most_tokens`; at least one."""
-    shared = template.reading_prefix([str(one) for one in scene.entries])
+    shared = template.reading_prefix([str(entry) for entry in scene.entries])
     ids, positions, targets, owner = list(shared), list(range(len(shared))), [-100] * len(shared), [0] * len(shared)
-    for number, one in enumerate(lessons, start=1):
-        asked, answer = template.reading_question(one.question), template.reading_answer(one.answer)
+    for number, exercise in enumerate(lessons, start=1):
+        asked, answer = template.reading_question(exercise.question), template.reading_answer(exercise.answer)
         if number > 1 and len(ids) + len(asked) + len(answer) > most_tokens:
             break
         own = asked + answer

@@ -1,6 +1,6 @@
-"""The training loop: one low-rank adapter, one learning-rate curve, checkpoints that go on to the bit.
+"""The adapter's training loop: one low-rank adapter, one learning-rate curve, checkpoints that resume to the bit.
 
-The data of a step depend on the seed and the step alone: a run that was stopped sees what an uninterrupted one would.
+The data of a step depend on the seed and the step alone, so a resumed run sees what an uninterrupted one would.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class AdapterTraining:
         return True
 
     def run(self, until: int, report: Callable[[int, float, float], None], every: int = 20) -> None:
-        """Trains up to step `until`, telling (step, mean loss since last, seconds a step) and saving every so often."""
+        """Trains up to step `until`; every `every` steps it reports (step, mean loss since last, seconds a step) and
+        saves."""
         losses: list[float] = []
         began = time.perf_counter()
         while self.step < min(until, self._recipe.steps):
@@ -100,15 +101,17 @@ class AdapterTraining:
             if lessons:
                 return batch(self._template, scene, lessons, self._recipe.tokens)
 
-    def _loss(self, one: Batch) -> torch.Tensor:
+    def _loss(self, sequence: Batch) -> torch.Tensor:
         """Mean cross-entropy of the answers' tokens; the vocabulary's logits are computed for those alone."""
         floor = torch.finfo(self._model.dtype).min
-        seen = torch.zeros(one.mask.shape, dtype=self._model.dtype).masked_fill(~one.mask, floor)
+        mask = torch.zeros(sequence.mask.shape, dtype=self._model.dtype).masked_fill(~sequence.mask, floor)
         base = self._model.model
-        hidden = base(input_ids=one.ids, position_ids=one.positions, attention_mask=seen, use_cache=False)[0][0]
-        wanted = one.targets >= 0
+        hidden = base(input_ids=sequence.ids, position_ids=sequence.positions, attention_mask=mask, use_cache=False)[0][
+            0
+        ]
+        wanted = sequence.targets >= 0
         logits = self._model.lm_head(hidden[wanted]).float()
-        return torch.nn.functional.cross_entropy(logits, one.targets[wanted])
+        return torch.nn.functional.cross_entropy(logits, sequence.targets[wanted])
 
     def _share(self) -> float:
         recipe = self._recipe

@@ -38,7 +38,7 @@ class TimelineScene:
 
     def words(self) -> list[str]:
         """Everything that can be asked for by name."""
-        return sorted({thing for one in self.entries for thing in one.things})
+        return sorted({thing for entry in self.entries for thing in entry.things})
 
     def kind_words(self) -> list[str]:
         """Kinds that something in the timeline is of."""
@@ -103,9 +103,9 @@ def _count(rng: random.Random, scene: TimelineScene) -> Made:
 
 
 def _at(rng: random.Random, scene: TimelineScene) -> Made:
-    one = rng.choice(scene.entries)
-    moment = rng.randint(one.start, max(one.end - 1, one.start))
-    return {"t": moment_words(rng, moment)}, f"at {format_time(moment)}: {one.phrase}."
+    entry = rng.choice(scene.entries)
+    moment = rng.randint(entry.start, max(entry.end - 1, entry.start))
+    return {"t": moment_words(rng, moment)}, f"at {format_time(moment)}: {entry.phrase}."
 
 
 def moment_words(rng: random.Random, seconds: int) -> str:
@@ -124,7 +124,7 @@ def _beside(step: int, word: str, edge: str) -> Callable[[random.Random, Timelin
         if not once:
             return None
         asked = rng.choice(once)
-        place = next(i for i, one in enumerate(scene.entries) if asked in one.things)
+        place = next(i for i, entry in enumerate(scene.entries) if asked in entry.things)
         here = format_span(scene.entries[place].span)
         if not 0 <= place + step < len(scene.entries):
             return {"x": asked}, f"nothing comes {word} the {asked}: it is at the {edge}, from {here}."
@@ -140,10 +140,10 @@ def _between(rng: random.Random, scene: TimelineScene) -> Made:
         return None
     x, y = sorted(rng.sample(once, 2), key=lambda word: scene.spans(word)[0])
     first, last = scene.spans(x)[0], scene.spans(y)[0]
-    inside = [one for one in scene.entries if one.start >= first.end_s and one.end <= last.start_s]
+    inside = [entry for entry in scene.entries if entry.start >= first.end_s and entry.end <= last.start_s]
     if not inside:
         return {"x": x, "y": y}, f"nothing comes between the {x} and the {y}."
-    phrase = format_list(f"{one.phrase} from {format_span(one.span)}" for one in inside[:4])
+    phrase = format_list(f"{entry.phrase} from {format_span(entry.span)}" for entry in inside[:4])
     return {"x": x, "y": y}, f"between the {x} and the {y}: {phrase}."
 
 
@@ -160,7 +160,7 @@ def _exists(rng: random.Random, scene: TimelineScene) -> Made:
 
 
 def _text(_: random.Random, scene: TimelineScene) -> Made:
-    lines = [f'"{text}" from {format_span(one.span)}' for one in scene.entries for text in one.texts]
+    lines = [f'"{text}" from {format_span(entry.span)}' for entry in scene.entries for text in entry.texts]
     return {}, f"the screen says {format_list(lines[:6])}." if lines else "no text is seen on the screen."
 
 
@@ -171,11 +171,11 @@ def _which_first(rng: random.Random, scene: TimelineScene) -> Made:
     a, b = scene.spans(x)[0], scene.spans(y)[0]
     if a.start_s == b.start_s:
         return None
-    (first, one), (later, two) = ((x, a), (y, b)) if a.start_s < b.start_s else ((y, b), (x, a))
+    (first, first_span), (later, later_span) = ((x, a), (y, b)) if a.start_s < b.start_s else ((y, b), (x, a))
     return {
         "x": x,
         "y": y,
-    }, f"the {first} comes first, from {format_span(one)}; the {later} follows from {format_span(two)}."
+    }, f"the {first} comes first, from {format_span(first_span)}; the {later} follows from {format_span(later_span)}."
 
 
 def _how_long(rng: random.Random, scene: TimelineScene) -> Made:
@@ -188,7 +188,7 @@ def _how_long(rng: random.Random, scene: TimelineScene) -> Made:
 
 
 def _summary(_: random.Random, scene: TimelineScene) -> Made:
-    return {}, ". ".join(f"{format_span(one.span)}: {one.phrase}" for one in scene.entries[:6]) + "."
+    return {}, ". ".join(f"{format_span(entry.span)}: {entry.phrase}" for entry in scene.entries[:6]) + "."
 
 
 def _stretch(rng: random.Random, scene: TimelineScene) -> Made:
@@ -196,7 +196,7 @@ def _stretch(rng: random.Random, scene: TimelineScene) -> Made:
     inside = scene.entries[start : start + rng.randint(1, 3)]
     t, u = inside[0].start + 1, max(inside[-1].end - 1, inside[0].start + 2)
     slots = {"t": moment_words(rng, t), "u": moment_words(rng, u)}
-    return slots, ". ".join(f"{format_span(one.span)}: {one.phrase}" for one in inside) + "."
+    return slots, ". ".join(f"{format_span(entry.span)}: {entry.phrase}" for entry in inside) + "."
 
 
 def _now(_: random.Random, scene: TimelineScene) -> Made:

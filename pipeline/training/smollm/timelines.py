@@ -1,8 +1,8 @@
-"""Made-up timelines to learn reading on: what a memory's notes look like, without a video.
+"""Makes random timelines to learn reading on: what a memory's notes look like, without a video.
 
-What it is: random stretches of time with names of things from the encoder's vocabulary and lines of text, written as
-the language model will read them. What it is not: the frozen tests, whose words (index modulo 7 is 3 among the
-encoder's classes) never come up here.
+A timeline is random stretches of time with names of things from the encoder's vocabulary and lines of text, written as
+the language model will read them. The frozen tests' words (index modulo 7 is 3 among the encoder's classes) never come
+up here.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Names:
         """All of the vocabulary but what is held out."""
         listed_names = json.loads(path.read_text(encoding="utf-8"))
         every, held = HELD_OUT
-        return cls({one["name"]: tuple(one["kinds"]) for i, one in enumerate(listed_names) if i % every != held})
+        return cls({word["name"]: tuple(word["kinds"]) for i, word in enumerate(listed_names) if i % every != held})
 
 
 def is_called(names: Names, thing: str, asked: str) -> bool:

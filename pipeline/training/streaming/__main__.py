@@ -31,20 +31,20 @@ _LOG = logging.getLogger("train_streaming")
 
 def main(arguments: Sequence[str]) -> int:
     """Parses the command line and trains."""
-    said = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(said.threads)
-    recipe = StreamRecipe(clip=said.steps[0], select=said.steps[1], stream=said.steps[2], seed=said.seed)
+    torch.set_num_threads(options.threads)
+    recipe = StreamRecipe(clip=options.steps[0], select=options.steps[1], stream=options.steps[2], seed=options.seed)
     vision = PocketFrameEncoder()
-    videos = [one for truth in said.truth for one in described(truth, vision, said.fps)]
-    _LOG.info("%d videos, %d steps of video", len(videos), sum(len(one.tokens) for one in videos))
-    config = StreamingConfig(vision.dim, vision.grid, clip_frames=said.clip_frames, layers=said.layers)
-    encoder, reader = models(converted_model(said.cache), config, said.seed)
-    made = lessons(videos, said.clip_frames, said.clips, said.seed)
-    training = StreamTraining(encoder, reader, made, recipe, said.out)
+    videos = [video for truth in options.truth for video in described(truth, vision, options.fps)]
+    _LOG.info("%d videos, %d steps of video", len(videos), sum(len(video.tokens) for video in videos))
+    config = StreamingConfig(vision.dim, vision.grid, clip_frames=options.clip_frames, layers=options.layers)
+    encoder, reader = models(converted_model(options.cache), config, options.seed)
+    made = lessons(videos, options.clip_frames, options.clips, options.seed)
+    training = StreamTraining(encoder, reader, made, recipe, options.out)
     if training.resume():
         _LOG.info("going on at step %d", training.step)
-    training.run(said.until or recipe.steps, _Progress(recipe.steps), every=said.every)
+    training.run(options.until or recipe.steps, _Progress(recipe.steps), every=options.every)
     return 0
 
 
@@ -76,8 +76,8 @@ class _Progress:
         self._losses.append(losses)
         if step % 10 and step != self._steps:
             return
-        names = sorted({name for one in self._losses for name in one})
-        means = {name: [one[name] for one in self._losses if name in one] for name in names}
+        names = sorted({name for step_losses in self._losses for name in step_losses})
+        means = {name: [step_losses[name] for step_losses in self._losses if name in step_losses] for name in names}
         text = "  ".join(f"{name} {sum(values) / len(values):.3f}" for name, values in means.items())
         each_s = (time.perf_counter() - self._began) / len(self._losses)
         left_s = each_s * (self._steps - step)

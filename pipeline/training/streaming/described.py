@@ -1,7 +1,7 @@
-"""Videos with dated truth -> lessons for the streaming encoder.
+"""Makes lessons for the streaming encoder from videos with dated truth.
 
-What it is: the questions that can be made from "6.2 s to 19.8 s: woman, long grey cardigan", at random but the same for
-a seed. What it is not: a training set. A handful of minutes shows that the mechanics work, nothing about quality.
+Questions are made from entries like "6.2 s to 19.8 s: woman, long grey cardigan", at random but the same for a seed. A
+handful of minutes shows that the mechanics work, and nothing about quality.
 
 Two forms of JSON are read, videos lying beside them: a list of clips (`file`, `shows`, `events` with `start`, `end`,
 `what`) and one video's scenes (`file`, `scenes` with `start_s`, `end_s`, `what`).
@@ -43,19 +43,19 @@ def described(truth: Path, encoder: FrameEncoder, fps: float) -> list[Described]
     Raises:
         ValueError: it has neither of the two forms.
     """
-    said = json.loads(truth.read_text(encoding="utf-8"))
-    videos = said if isinstance(said, list) else [said]
-    found = []
-    for one in videos:
-        if "file" not in one or not ({"events", "scenes"} & one.keys()):
+    document = json.loads(truth.read_text(encoding="utf-8"))
+    videos = document if isinstance(document, list) else [document]
+    watched = []
+    for video in videos:
+        if "file" not in video or not ({"events", "scenes"} & video.keys()):
             raise ValueError(f"{truth} describes no videos")
-        events = [(e["start"], e["end"], e["what"]) for e in one.get("events", ())]
-        events += [(e["start_s"], e["end_s"], e["what"]) for e in one.get("scenes", ())]
-        shows = one.get("shows") or ", ".join(what for _, _, what in events)
-        source = FileSource(truth.parent / one["file"], DecodeConfig(fps=fps))
+        events = [(e["start"], e["end"], e["what"]) for e in video.get("events", ())]
+        events += [(e["start_s"], e["end_s"], e["what"]) for e in video.get("scenes", ())]
+        shows = video.get("shows") or ", ".join(what for _, _, what in events)
+        source = FileSource(truth.parent / video["file"], DecodeConfig(fps=fps))
         tokens = encoder.encode(list(source.steps(None, "full"))).tokens[0]
-        found.append(Described(tokens, fps, shows, tuple((TimeSpan(a, b), what) for a, b, what in events)))
-    return found
+        watched.append(Described(tokens, fps, shows, tuple((TimeSpan(a, b), what) for a, b, what in events)))
+    return watched
 
 
 def lessons(
@@ -69,7 +69,7 @@ def lessons(
         most = max(len(video.tokens) - clip_frames + 1, 1)
         alone += [_caption(video, chance.randrange(most), clip_frames) for _ in range(per_video)]
         stretches = (_stretch(video, chance, clip_frames, clips) for _ in range(per_video))
-        many += [one for one in stretches if one is not None]
+        many += [stretch for stretch in stretches if stretch is not None]
     return {"clip": alone, "select": many, "stream": many}
 
 
@@ -78,7 +78,7 @@ def _caption(video: Described, first: int, clip_frames: int) -> StreamLesson:
     start_s = first / video.fps
     span = TimeSpan(start_s, start_s + clip.end_s)
     inside = [(_overlap_s(span, when), what) for when, what in video.events]
-    overlap_s, what = max(inside, default=(0.0, video.shows), key=lambda one: one[0])
+    overlap_s, what = max(inside, default=(0.0, video.shows), key=lambda pair: pair[0])
     return StreamLesson((clip,), "What is seen?", what if overlap_s >= LEAST_OVERLAP_S else video.shows)
 
 
@@ -92,10 +92,10 @@ def _stretch(video: Described, chance: random.Random, clip_frames: int, clips: i
         for when, what in video.events
         if when.end_s > start_s
     ]
-    seen = [(when, what, touched) for when, what in moved if (touched := _touched(parts, when))]
-    if not seen:
+    visible = [(when, what, touched) for when, what in moved if (touched := _touched(parts, when))]
+    if not visible:
         return None
-    when, what, touched = chance.choice(seen)
+    when, what, touched = chance.choice(visible)
     if chance.random() < 0.5:
         return StreamLesson(
             parts, f"When is this seen: {what}?", f"{when.start_s:.0f} to {when.end_s:.0f} seconds", touched
@@ -114,9 +114,9 @@ def _clips(video: Described, first: int, clip_frames: int, most: int) -> tuple[S
 
 
 def _touched(clips: Sequence[StreamClip], when: TimeSpan) -> tuple[int, ...]:
-    spans = (TimeSpan(one.start_s, one.end_s) for one in clips)
+    spans = (TimeSpan(clip.start_s, clip.end_s) for clip in clips)
     return tuple(k for k, span in enumerate(spans) if _overlap_s(span, when) >= LEAST_OVERLAP_S)
 
 
-def _overlap_s(one: TimeSpan, other: TimeSpan) -> float:
-    return min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+def _overlap_s(span: TimeSpan, other: TimeSpan) -> float:
+    return min(span.end_s, other.end_s) - max(span.start_s, other.start_s)

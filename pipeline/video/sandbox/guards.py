@@ -1,8 +1,8 @@
-"""What the decoding child gives up before it touches media: its limits, the network, other files, system calls.
+"""Locks the decoding child down before it touches media: limits, network, other files, system calls.
 
-Each function works on the calling process, for good. What a platform has not got is not pretended: `shut` returns the
-names of the guards that took. What it is not: the limits' values (`pipeline.video.sandbox.process.SandboxConfig`), or
-the time a child may take, which its parent keeps.
+Each function works on the calling process, for good. A guard that the platform lacks is not pretended: `shut` returns
+the names of the guards that took. The limits' values are in `pipeline.video.sampling.SandboxConfig`; the parent keeps
+the time a child may take.
 
 Linux only, besides the limits: user and network namespaces (unshare(2)), Landlock (kernel 5.13 and later), seccomp
 filters (x86_64 and arm64). Tried on x86_64; the numbers for arm64 are from the kernel's generic table.

@@ -1,7 +1,7 @@
-"""One decoding child, seen from its parent: started, listened to with a clock in hand, and always ended.
+"""Runs one decoding child from its parent: starts it, receives its messages with a timeout, always ends it.
 
-What it is not: the meaning of what is decoded (`pipeline.video.sandbox.source`), or what the child does to itself
-(`pipeline.video.sandbox.child`, `pipeline.video.sandbox.guards`).
+`pipeline.video.sandbox.source` gives the messages their meaning. What the child does to itself is in
+`pipeline.video.sandbox.child` and `pipeline.video.sandbox.guards`.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Child:
         slots = {"slots": config.slots, "slot_bytes": self._slot_bytes, "side_px": side_px}
         document = packed(job | slots)
         with ExitStack() as kept:
-            with ExitStack() as lent:  # closed before anything is written: a pipe without a reader is noticed
+            with ExitStack() as lent:  # closed before anything is written: a pipe without a reader then fails
                 self._start(open_media(path), cpu_s, lent, kept)
-            self._tell(document)
+            self._send(document)
             self._kept = kept.pop_all()
 
     def _start(self, media: int, cpu_s: int, lent: ExitStack, kept: ExitStack) -> None:
@@ -61,24 +61,24 @@ class Child:
         lent.callback(os.close, media)
         self._ring = _shared(self._config.slots * self._slot_bytes)
         kept.callback(os.close, self._ring)
-        said, says = _pipe(kept, lent)
+        messages_in, messages_out = _pipe(kept, lent)
         held, _ = _pipe(lent, kept)  # the child ends when the other end is closed
         reads, self._input = _pipe(lent, kept)
-        numbers = [media, self._ring, says, held, self._config.memory_bytes, cpu_s]
+        numbers = [media, self._ring, messages_out, held, self._config.memory_bytes, cpu_s]
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _PROGRAM, str(_CODE), *map(str, numbers)],
             stdin=reads,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=(media, self._ring, says, held),
+            pass_fds=(media, self._ring, messages_out, held),
             env=_ENVIRONMENT,
             cwd="/",
             start_new_session=True,
         )
         kept.callback(self._kill)
-        self._reader = MessageReader(said)
+        self._reader = MessageReader(messages_in)
 
-    def _tell(self, document: bytes) -> None:
+    def _send(self, document: bytes) -> None:
         """Writes the job, which the child reads before it touches media. From then on no write waits for the child."""
         left = memoryview(document)
         with suppress(BrokenPipeError):  # it is gone; `receive` says why
@@ -110,7 +110,7 @@ class Child:
         return message
 
     def picture(self, message: Message) -> npt.NDArray[np.uint8]:
-        """The picture a message tells of, uint8 [H, W, 3], copied out of the ring; its slot is free again. Raises
+        """The picture of a message, uint8 [H, W, 3], copied out of the ring; its slot is free again. Raises
         `Garbled`."""
         slot = self._taken % self._config.slots
         if integer(message, "slot", 0, self._config.slots) != slot:
@@ -132,13 +132,13 @@ class Child:
         self._process.wait()
 
     def _give_back(self) -> None:
-        """Tells the child that a slot is free. Raises `Garbled` for a child that never reads that."""
+        """Signals the child that a slot is free. Raises `Garbled` for a child that never reads that."""
         try:
             os.write(self._input, b"+")
         except BlockingIOError:
             raise Garbled("slot") from None
         except BrokenPipeError:
-            pass  # it is gone; `receive` says why when what it said before is heard
+            pass  # it is gone; `receive` says why once its earlier messages are read
 
     def _obituary(self) -> Lost:
         """How a child ended that closed its pipe."""
@@ -169,7 +169,7 @@ def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
 
 def _shared(size: int) -> int:
     """A descriptor of `size` bytes shared with the child, in no folder. The child cannot change its size where the
-    platform has seals; elsewhere a short read tells."""
+    platform has seals; elsewhere a short read shows it."""
     if hasattr(os, "memfd_create"):
         ring = os.memfd_create("longwatch-pictures", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:

@@ -1,13 +1,13 @@
-"""Untrusted media, decoded in a killable child process: a source of frames, and jumps.
+"""Decodes untrusted media in a killable child process: a source of frames, and jumps.
 
     SandboxedSource    a `FrameSource`: `pipeline.video.file.FileSource`, run in a child
     jump               `pipeline.video.jumping.Jumper`, run in a child
 
 Each `probe`, `steps`, `at` and `jump` has a child of its own (`pipeline.video.sandbox.process`), which gets the file as
 an open descriptor and nothing else. A child that crashes, hangs or grows costs what it had not yet decoded: the
-pictures before are kept and `damage` says where they end; without any picture it is `MediaDamaged`, or `MediaTooLarge`
-where a limit was met. A child that cannot even start is `BackendUnavailable`: that says nothing of the file. What it is
-not: the decoding, the limits (`SandboxConfig`), or how the child shuts itself in.
+pictures before are kept and `damage` says where they end. Without any picture the error is `MediaDamaged`, or
+`MediaTooLarge` where a limit was met. A child that cannot even start is `BackendUnavailable`: that says nothing about
+the file. The limits are `SandboxConfig`; `pipeline.video.sandbox.guards` locks the child down.
 """
 
 from __future__ import annotations
@@ -124,9 +124,9 @@ class SandboxedSource:
         return time_s
 
     def _job(self, do: str, probed: Probed | None) -> Message:
-        known = None if probed is None else plain_probed(probed)
+        plain = None if probed is None else plain_probed(probed)
         settings = {"config": asdict(self._config), "limits": asdict(self._limits)}
-        return {"do": do, "name": self._path.name, "probed": known} | settings
+        return {"do": do, "name": self._path.name, "probed": plain} | settings
 
     def _child(self, job: Message, work_pixels: float) -> Child:
         side_px, cpu_s = self._config.max_side_px, self._sandbox.cpu_for(work_pixels)
@@ -142,19 +142,19 @@ def jump(
     damaged: bool,
     max_side_px: int,
 ) -> tuple[Jump, list[Frame]]:
-    """`Jumper.frames_at` in a child, and which library it used. Raises `MediaUnsupported`, `MediaDamaged` or
+    """`Jumper.packed_at` in a child, and which library it used. Raises `MediaUnsupported`, `MediaDamaged` or
     `MediaTooLarge`."""
     job: Message = {"do": "jump", "name": path.name, "damaged": damaged, "times_s": list(times_s)}
     job["offset_s"] = start_offset_s
     child = Child(path, job, sandbox, side_px=max_side_px, cpu_s=sandbox.cpu_for(0.0))
     with child, _ended_well(path.name):
-        said = _looked(child, sandbox)
-        chosen = next(said)
+        messages = _looked(child, sandbox)
+        chosen = next(messages)
         backend = text(chosen, "backend")
         if backend not in ("decord", "pyav"):
             raise Garbled("backend")
         chosen_jump = Jump("decord" if backend == "decord" else "pyav", text(chosen, "reason"))
-        return chosen_jump, _frames(child, said, len(times_s))
+        return chosen_jump, _frames(child, messages, len(times_s))
 
 
 def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
@@ -176,12 +176,12 @@ def _guards(child: Child) -> tuple[str, ...]:
 
 
 def _looked(child: Child, sandbox: SandboxConfig) -> Iterator[Message]:
-    """What a child says that only looks at a file or jumps about in it."""
+    """The messages of a child that only probes a file or jumps in it."""
     return _job_messages(child, sandbox.look_s, sandbox.look_s)
 
 
 def _job_messages(child: Child, wait_s: float, whole_s: float) -> Iterator[Message]:
-    """What the child says of its job, up to and with its last message. Raises `Lost` or what the child raised;
+    """The child's messages about its job, up to and with its last one. Raises `Lost` or what the child raised;
     `ChildTimeout` when one message takes longer than `wait_s` or all together longer than `whole_s`. The time between,
     which the parent takes for itself, does not count."""
     _guards(child)
@@ -217,10 +217,10 @@ def _frame(child: Child, message: Message) -> Frame:
     return Frame(rgb=child.picture(message), time_s=number(message, "time_s"))
 
 
-def _frames(child: Child, said: Iterator[Message], many: int) -> list[Frame]:
+def _frames(child: Child, messages: Iterator[Message], many: int) -> list[Frame]:
     """All the pictures. Raises `Garbled` where they are not as `many` as were asked for."""
     frames: list[Frame] = []
-    for message in said:
+    for message in messages:
         if message["type"] == "frame":
             if len(frames) == many:
                 raise Garbled("pictures")

@@ -1,4 +1,4 @@
-"""Public sets of questions about video, one file a set: their own annotation files -> our items.
+"""Loads public sets of questions about video, one module a set: their own annotation files become our items.
 
 `longwatch eval --set NAME --videos DIR --annotations FILE`. Nothing is downloaded; who has a set names its folder and
 its annotations. Their licences are theirs: most allow research only.
@@ -19,5 +19,5 @@ def load(name: str, annotations: Path, videos: Path) -> Iterator[Item]:
     Raises `BadRequest` where the annotations are not of the set's shape.
     """
     module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-    found: Iterator[Item] = module.load(annotations, videos)
-    return found
+    items: Iterator[Item] = module.load(annotations, videos)
+    return items

@@ -1,4 +1,4 @@
-"""What the public sets' loaders share: rows out of JSON, JSON lines, CSV or Parquet, letters, clocks, and files."""
+"""Shared by the public sets' loaders: rows from JSON, JSON lines, CSV or Parquet, option letters, clocks and files."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def bare_options(options: Sequence[str]) -> tuple[str, ...]:
 
 def letter_index(letter: Any, options: int, where: str) -> int:
     """ "C" or "(C)" or "C. red" -> 2."""
-    found = re.match(r"\s*\(?([A-Za-z])(?![A-Za-z])", str(letter))
-    index = ord(found[1].upper()) - ord("A") if found else -1
+    match = re.match(r"\s*\(?([A-Za-z])(?![A-Za-z])", str(letter))
+    index = ord(match[1].upper()) - ord("A") if match else -1
     if not 0 <= index < options:
         raise BadRequest(f"{where}: {letter!r} is the letter of none of {options} options")
     return index
@@ -114,13 +114,13 @@ class Videos:
     def named(self, name: str) -> str:
         """Path relative to the folder of the one file with this name, its suffix and leading folders left aside; the
         name itself where there is none or several."""
-        found = (self._files.get(tail, []) for tail in _tails(name))
-        return next((files[0] for files in found if len(files) == 1), name)
+        candidates = (self._files.get(tail, []) for tail in _tails(name))
+        return next((files[0] for files in candidates if len(files) == 1), name)
 
     def at(self, *names: str) -> str:
         """As `named`, but each name is taken whole; the first of `names` where there is none."""
-        found = (self._files.get(name, []) for name in names)
-        return next((files[0] for files in found if len(files) == 1), names[0])
+        candidates = (self._files.get(name, []) for name in names)
+        return next((files[0] for files in candidates if len(files) == 1), names[0])
 
 
 def _tails(name: str) -> list[str]:

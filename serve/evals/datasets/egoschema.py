@@ -1,4 +1,4 @@
-"""EgoSchema: 5,063 questions with five options about three-minute clips of Ego4D.
+"""Loads EgoSchema: 5,063 questions with five options about three-minute clips of Ego4D.
 
 Shape: `questions.json`, a list of rows with `q_uid` (which names the file) , `question` and `option 0` … `option 4`;
 the answers to 500 of them lie beside it in `subset_answers.json`, `q_uid` -> index. Where that file is there, only its
@@ -29,7 +29,7 @@ def load(annotations: Path, videos: Path) -> Iterator[Item]:
         uid = str(field(row, "q_uid", where=where))
         if answers is not None and uid not in answers:
             continue
-        options = tuple(str(field(row, f"option {one}", where=where)) for one in range(5))
+        options = tuple(str(field(row, f"option {index}", where=where)) for index in range(5))
         correct = None if answers is None else int(answers[uid])
         if correct is not None and not 0 <= correct < len(options):
             raise BadRequest(f"{ANSWERS}: {correct} is no option of {uid}")

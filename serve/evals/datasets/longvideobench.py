@@ -1,4 +1,4 @@
-"""LongVideoBench: referring questions about videos of up to an hour, with subtitles that are not used here.
+"""Loads LongVideoBench: referring questions about videos of up to an hour, with subtitles that are not used here.
 
 Shape: `lvb_val.json`, a list of rows with `id`, `video_path`, `question`, `candidates`, `correct_choice` (an index),
 `question_category` and `duration`; the Parquet copy has `option0` … `option4` ("N/A" where there are fewer) in the
@@ -34,10 +34,10 @@ def load(annotations: Path, videos: Path) -> Iterator[Item]:
 
 def _options(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
     if row.get("candidates"):
-        return tuple(str(one) for one in row["candidates"])
+        return tuple(str(candidate) for candidate in row["candidates"])
     first = [str(field(row, "option0", where=where))]
     rest = [str(row.get(f"option{number}")) for number in range(1, 5)]
-    return tuple(first + [one for one in rest if one not in ("N/A", "None", "")])
+    return tuple(first + [option for option in rest if option not in ("N/A", "None", "")])
 
 
 def _correct(choice: Any, options: int, where: str) -> int | None:

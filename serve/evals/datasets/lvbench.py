@@ -1,4 +1,4 @@
-"""LVBench: 103 videos of half an hour to two hours, 1,549 questions with four options and a time reference.
+"""Loads LVBench: 103 videos of half an hour to two hours, 1,549 questions with four options and a time reference.
 
 Shape: `video_info.meta.jsonl`, one object a video with `key` (the YouTube id, which names the file) and `qa`, a list of
 `uid`, `question` (the options stand in it, one a line: "(A) 1636"), `answer` (a letter), `question_type` (a list) and
@@ -28,16 +28,16 @@ def load(annotations: Path, videos: Path) -> Iterator[Item]:
     files = Videos(videos)
     for number, row in enumerate(rows_of(annotations)):
         video = files.named(str(field(row, "key", where=f"{annotations.name}, row {number}")))
-        for one in row.get("qa", []):
-            where = f"{annotations.name}, row {number}, question {one.get('uid')}"
-            question, options = _split(str(field(one, "question", where=where)), where)
+        for entry in row.get("qa", []):
+            where = f"{annotations.name}, row {number}, question {entry.get('uid')}"
+            question, options = _split(str(field(entry, "question", where=where)), where)
             yield Item(
                 video=video,
                 question=question,
-                kind=str((one.get("question_type") or ["question"])[0]),
+                kind=str((entry.get("question_type") or ["question"])[0]),
                 choices=options,
-                correct=letter_index(field(one, "answer", where=where), len(options), where),
-                spans=_spans(one.get("time_reference"), where),
+                correct=letter_index(field(entry, "answer", where=where), len(options), where),
+                spans=_spans(entry.get("time_reference"), where),
             )
 
 
@@ -46,14 +46,14 @@ def _split(text: str, where: str) -> tuple[str, tuple[str, ...]]:
     first = _OPTION.search(text)
     if first is None:
         raise BadRequest(f"{where}: no options stand below the question")
-    starts = [found.start() for found in _OPTION.finditer(text)] + [len(text)]
+    starts = [match.start() for match in _OPTION.finditer(text)] + [len(text)]
     options = [text[a:b].strip() for a, b in pairwise(starts)]
     return text[: first.start()].strip(), bare_options(options)
 
 
 def _spans(reference: object, where: str) -> tuple[Span, ...]:
     """A single time counts as the ten seconds around it; a reference without a time as none."""
-    times = [seconds_of(one, where) for one in re.findall(r"\d+(?::\d{1,2}){1,2}", str(reference or ""))]
+    times = [seconds_of(stamp, where) for stamp in re.findall(r"\d+(?::\d{1,2}){1,2}", str(reference or ""))]
     if not times:
         return ()
     if len(times) == 1 or times[1] <= times[0]:

@@ -1,4 +1,4 @@
-"""StreamingBench: questions asked at a moment of a stream; only what was shown until then may be used.
+"""Loads StreamingBench: questions asked at a moment of a stream; only what was shown until then may be used.
 
 Shapes: JSON, a list of rows with `video_path` and `questions`, each with `task_type`, `question`, `time_stamp`
 ("00:00:50"), `options` ("A. …") and `answer` (a letter); and the CSV copy, one row a question with the same fields,
@@ -28,17 +28,17 @@ def load(annotations: Path, videos: Path) -> Iterator[Item]:
     files = Videos(videos)
     for number, row in enumerate(rows_of(annotations)):
         where = f"{annotations.name}, row {number}"
-        for one in row.get("questions", [row]):
-            options = _options(one.get("options"), where)
+        for entry in row.get("questions", [row]):
+            options = _options(entry.get("options"), where)
             if not options:
                 continue
             yield Item(
                 video=_video(row, files, where),
-                question=str(field(one, "question", where=where)),
-                kind=str(one.get("task_type") or "question"),
+                question=str(field(entry, "question", where=where)),
+                kind=str(entry.get("task_type") or "question"),
                 choices=options,
-                correct=letter_index(field(one, "answer", where=where), len(options), where),
-                until_s=seconds_of(field(one, "time_stamp", where=where), where),
+                correct=letter_index(field(entry, "answer", where=where), len(options), where),
+                until_s=seconds_of(field(entry, "time_stamp", where=where), where),
             )
 
 
@@ -59,4 +59,4 @@ def _options(options: Any, where: str) -> tuple[str, ...]:
             options = ast.literal_eval(options) if options.strip() else []
         except (ValueError, SyntaxError) as error:
             raise BadRequest(f"{where}: options are no list: {options!r}") from error
-    return bare_options([str(one) for one in options or []])
+    return bare_options([str(option) for option in options or []])

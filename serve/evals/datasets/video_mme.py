@@ -1,4 +1,4 @@
-"""Video-MME: 900 videos, 2,700 questions with four options.
+"""Loads Video-MME: 900 videos, 2,700 questions with four options.
 
 Shapes: the README's nested JSON, one object a video with `video_id`, `url` and `questions` (`question_id`, `task_type`,
 `question`, `choices` or `options`, `answer` as a letter); and the flat rows of the Hugging Face copy, Parquet or JSON,
@@ -23,15 +23,15 @@ def load(annotations: Path, videos: Path) -> Iterator[Item]:
     """One item a question; its kind is the task type."""
     files = Videos(videos)
     for number, row in enumerate(rows_of(annotations)):
-        for one in row.get("questions", [row]):
+        for entry in row.get("questions", [row]):
             where = f"{annotations.name}, row {number}"
-            options = bare_options(field(one, "options", "choices", where=where))
+            options = bare_options(field(entry, "options", "choices", where=where))
             yield Item(
                 video=files.named(_name(row, where)),
-                question=str(field(one, "question", where=where)),
-                kind=str(one.get("task_type") or "question"),
+                question=str(field(entry, "question", where=where)),
+                kind=str(entry.get("task_type") or "question"),
                 choices=options,
-                correct=letter_index(field(one, "answer", where=where), len(options), where),
+                correct=letter_index(field(entry, "answer", where=where), len(options), where),
             )
 
 

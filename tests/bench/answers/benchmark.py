@@ -1,8 +1,8 @@
-"""`python -m tests.bench answers`: how often answers are exactly right, by kind of question and by who answers.
+"""Measures how often answers are exactly right, by kind of question and who answers: `python -m tests.bench answers`.
 
-On written timelines: the code's statement alone, the model alone, and Longwatch as it answers (the model words the
-statement and is checked). On real video: citations, words and times against dated truth, as `longwatch eval` scores
-them. A kind of question is a row: an interrupted run goes on at the kind it was at.
+On written timelines it scores the code's statement alone, the model alone, and Longwatch as it answers (the model words
+the statement and is checked). On real video it scores citations, words and times against dated truth, as
+`longwatch eval` does. Each kind of question is a row, and an interrupted run goes on at the first row that is missing.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def run(quick: bool, clips: Path | None) -> dict[str, Any]:
         for name in FILES:
             every = list(kinds_of(read_items(ITEMS / f"{name}.json"), 1 if quick else None))
             asked = every[:_QUICK_KINDS] if quick else every
-            told = [rows.row(f"{name} {kind} {by}", partial(measured, items)) for kind, items in asked]
-            together += [one for kind in told for one in kind["together"]]
-            figures[name] = _figures(told)
+            kinds = [rows.row(f"{name} {kind} {by}", partial(measured, items)) for kind, items in asked]
+            together += [marks for kind in kinds for marks in kind["together"]]
+            figures[name] = _figures(kinds)
     figures["real"] = rows.row(f"real {by}", lambda: real(settings, clips)) if not quick else None
     rows.done()
     return figures | times(together)
@@ -88,14 +88,14 @@ def _alone(model: LanguageModel, items: list[TimelineItem]) -> list[Row]:
     return [read_alone(model, item) for item in items] if isinstance(model, TimelineReader) else []
 
 
-def _figures(told: list[dict[str, list[Row]]]) -> dict[str, Any]:
+def _figures(kinds: list[dict[str, list[Row]]]) -> dict[str, Any]:
     """One file's keys from its kinds' rows."""
-    together, code, model = ([one for kind in told for one in kind[who]] for who in ("together", "code", "model"))
-    found, alone = scores(together), scores(code)
+    together, code, model = ([marks for kind in kinds for marks in kind[who]] for who in ("together", "code", "model"))
+    both, alone = scores(together), scores(code)
     return {
         "questions": len(together),
-        **found,
-        "together": found["exact"],
+        **both,
+        "together": both["exact"],
         "code_alone": alone["exact"],
         "code_alone_by_kind": alone["by_kind"],
         "model_alone": scores(model)["exact"] if model else None,

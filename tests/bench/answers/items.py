@@ -1,7 +1,8 @@
-"""Questions on written timelines and whether an answer to one is exactly right. Pure.
+"""Reads questions on written timelines and scores whether an answer to one is exactly right. Pure functions.
 
-A timeline is what a memory says in words, a line a stretch: ``[0:10-0:17] tabby cat and sofa; the screen says "EXIT"``.
-What it is not: leniency. An answer that names one wrong time, or a thing from another stretch, is wrong.
+A timeline is what a memory says in words, a line for each span:
+``[0:10-0:17] tabby cat and sofa; the screen says "EXIT"``. The scoring is strict: an answer that names one wrong time,
+or a thing from another span, is wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _HALF_A_SECOND = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TimelineLine:
-    """One line of a timeline: seconds, the names of what is seen, what the screen says."""
+    """One line of a timeline: seconds, the names of what is shown, what the screen says."""
 
     start_s: float
     end_s: float
@@ -62,24 +63,24 @@ class TimelineItem:
 
 def parse_timeline(timeline: Sequence[str]) -> list[TimelineLine]:
     """The lines of a timeline as data. Raises ValueError for a line of another form."""
-    found = []
+    lines = []
     for line in timeline:
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"not a line of a timeline: {line!r}")
         start, end, rest = match.groups()
-        seen = "" if "nothing recognised" in rest else _SCREEN.sub("", rest)
-        things = tuple(part for part in re.split(r"\s*(?:;|,| and )\s*", seen) if part)
-        found.append(TimelineLine(_seconds(start), _seconds(end), things, tuple(_SCREEN.findall(rest))))
-    return found
+        recognised = "" if "nothing recognised" in rest else _SCREEN.sub("", rest)
+        things = tuple(part for part in re.split(r"\s*(?:;|,| and )\s*", recognised) if part)
+        lines.append(TimelineLine(_seconds(start), _seconds(end), things, tuple(_SCREEN.findall(rest))))
+    return lines
 
 
 def read_items(path: Path) -> list[TimelineItem]:
     """A list of items, each with its timeline, or ``{"timelines": {name: …}, "items": […]}`` with names for them."""
     document = json.loads(path.read_text(encoding="utf-8"))
     if isinstance(document, list):
-        return [_item(one, one["timeline"]) for one in document]
-    return [_item(one, document["timelines"][one["timeline"]]) for one in document["items"]]
+        return [_item(entry, entry["timeline"]) for entry in document]
+    return [_item(entry, document["timelines"][entry["timeline"]]) for entry in document["items"]]
 
 
 def exact(item: TimelineItem, answer: str) -> bool:
@@ -95,8 +96,8 @@ def exact(item: TimelineItem, answer: str) -> bool:
 def _times(item: TimelineItem, answer: str) -> bool:
     if not item.times:
         return True
-    said, edges = times_in(answer), [edge for span in item.times for edge in span]
-    return all(_near(start, said) for start, _ in item.times) and all(_near(time, edges) for time in said)
+    stated, edges = times_in(answer), [edge for span in item.times for edge in span]
+    return all(_near(start, stated) for start, _ in item.times) and all(_near(time, edges) for time in stated)
 
 
 def _amounts(item: TimelineItem, answer: str) -> bool:
@@ -115,17 +116,17 @@ def _words(item: TimelineItem, answer: str) -> bool:
 
 
 def _foreign(item: TimelineItem) -> list[str]:
-    """Names from stretches that hold nothing of the right answer, unless the question names them."""
-    found: set[str] = set()
-    for one in parse_timeline(item.timeline):
-        names = (*one.things, *one.texts)
+    """Names from lines that hold nothing of the right answer, unless the question names them."""
+    foreign: set[str] = set()
+    for line in parse_timeline(item.timeline):
+        names = (*line.things, *line.texts)
         if not any(_within(name, item) for name in names):
-            found.update(name for name in names if not _says(item.question, name))
-    return sorted(found)
+            foreign.update(name for name in names if not _says(item.question, name))
+    return sorted(foreign)
 
 
 def _within(name: str, item: TimelineItem) -> bool:
-    """Whether a wanted word is part of the name: "dog" is wanted, "border dog" is seen."""
+    """Whether a wanted word is part of the name: the wanted "dog" is part of "border dog"."""
     return any(_says(name, word) for group in item.words for word in group)
 
 
@@ -135,8 +136,8 @@ def _says(text: str, word: str) -> bool:
 
 def _place(text: str, word: str) -> int:
     """Where the word stands in the text as words of its own, plural or not; -1 where it does not."""
-    found = re.search(rf"(?<!\w){re.escape(word)}(?:s|es)?(?!\w)", text, re.IGNORECASE)
-    return found.start() if found else -1
+    match = re.search(rf"(?<!\w){re.escape(word)}(?:s|es)?(?!\w)", text, re.IGNORECASE)
+    return match.start() if match else -1
 
 
 def _near(time_s: float, others_s: Sequence[float]) -> bool:
@@ -151,7 +152,7 @@ def _seconds(clock: str) -> float:
 
 
 def _item(plain: dict[str, Any], timeline: Sequence[str]) -> TimelineItem:
-    spans = [one.split("-") for one in plain.get("times", ())]
+    spans = [span.split("-") for span in plain.get("times", ())]
     return TimelineItem(
         kind=plain["kind"],
         timeline=tuple(timeline),

@@ -1,5 +1,7 @@
-"""Real video for `python -m tests.bench answers`: the sample always; the clips, and 30 minutes of them joined, where
-their folder is named. Asked and scored as `longwatch eval` does, in a store of its own that is kept between runs.
+"""Asks and scores questions on real video for `python -m tests.bench answers`, as `longwatch eval` does.
+
+The sample is always asked. The clips, and 30 minutes of them joined, are asked where their folder is given. The store
+is the benchmark's own and is kept between runs.
 """
 
 from __future__ import annotations
@@ -7,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from serve.embedded import Longwatch
 from serve.evals import report, runner, sets
 from serve.settings import Settings
-from serve.wiring import Longwatch
 
 
 def real(settings: Settings, clips: Path | None) -> dict[str, Any]:
@@ -30,11 +32,11 @@ def real(settings: Settings, clips: Path | None) -> dict[str, Any]:
 
 
 def _figures(figures: dict[str, Any]) -> dict[str, Any]:
-    total, known = figures["total"], figures["known"]
+    total, in_vocabulary = figures["total"], figures["known"]
     return {
         "questions": total["questions"],
         "citation_hits": total["first_citation"],
-        "known_citation_hits": known["first_citation"],
+        "known_citation_hits": in_vocabulary["first_citation"],
         "word_hits": total["words"],
         "invented_times": total["invented_times"],
         "uncited_times": total["uncited_times"],

@@ -1,9 +1,9 @@
-"""How fast the language model is ready and answers: `python -m tests.bench.answers.speed`; one JSON line.
+"""Measures how fast the language model is ready and answers: `python -m tests.bench.answers.speed`; one JSON line.
 
-A fresh process a round, with the weights converted already: from its start to a model that has read the constant
-beginning of all prompts, then an answer of 40 tokens with 15 memories (285 tokens) in the prompt. Wall times are noisy
-on a busy machine, so processor time stands beside them. What it is not: a test of what the answers say
-(`tests.bench.answers.benchmark`).
+Every round is a fresh process, with the weights converted already. It is timed from its start to a model that has read
+the constant beginning of all prompts, and then over an answer of 40 tokens with 15 memories (285 tokens) in the prompt.
+Wall times are noisy on a busy machine, so processor times are given beside them. What the answers say is scored in
+`tests.bench.answers.benchmark`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     for _ in range(ROUNDS + 1):  # the first one warms up what the system keeps of files
         command = [sys.executable, "-m", "tests.bench.answers.speed", str(time.monotonic()), weights]
         rounds.append(json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout))
-    print(json.dumps({key: round(median(one[key] for one in rounds[1:]), 3) for key in rounds[0]}))
+    print(json.dumps({key: round(median(row[key] for row in rounds[1:]), 3) for key in rounds[0]}))
     return 0
 
 
@@ -59,15 +59,15 @@ def one_round(began_s: float, weights: Path) -> dict[str, float]:
     pieces = model.generate(prompt, ANSWER_TOKENS)
     next(pieces)
     first = (time.perf_counter() - clock, time.process_time() - spent)
-    *_, told = pieces
-    if isinstance(told, str):
+    *_, generation = pieces
+    if isinstance(generation, str):
         raise RuntimeError("a generation did not end with its account")
     whole = (time.perf_counter() - clock, time.process_time() - spent)
-    scale = (ANSWER_TOKENS - 1) / max(told.answer_tokens - 1, 1)  # an answer may end earlier
+    scale = (ANSWER_TOKENS - 1) / max(generation.answer_tokens - 1, 1)  # an answer may end earlier
     answer = [a + (b - a) * scale for a, b in zip(first, whole, strict=True)]
     named = {"ready": ready, "first_token": first, "answer": answer}
     figures = {f"{name}{unit}": both[i] for name, both in named.items() for i, unit in enumerate(("_s", "_cpu_s"))}
-    return figures | {"prompt_tokens": told.prompt_tokens, "adapted": float(model.adapted)}
+    return figures | {"prompt_tokens": generation.prompt_tokens, "adapted": float(model.adapted)}
 
 
 if __name__ == "__main__":

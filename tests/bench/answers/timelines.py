@@ -1,6 +1,6 @@
-"""Written timelines put into a real store and asked: of code alone, of the model alone, and of both as Longwatch is.
+"""Puts written timelines into a real store and asks about them: code alone, the model alone, and both together.
 
-Items: the frozen files in `tests/evals/timelines`. A row is what came of one item, plain enough for JSON.
+The items are the frozen files in `tests/evals/timelines`. A row holds the marks of one item's answer, as JSON values.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def asker(hold: StoreHold, backend: Backend, model: LanguageModel) -> Ask:
 def row(item: TimelineItem, answer: Answer) -> Row:
     """An answer and its marks."""
     usage = answer.usage
-    cited = [(one.span.start_s, one.span.end_s) for one in answer.citations]
-    held = [(one.start_s, one.end_s) for one in answer.evidence.spans] if answer.evidence else []
+    cited = [(citation.span.start_s, citation.span.end_s) for citation in answer.citations]
+    held = [(span.start_s, span.end_s) for span in answer.evidence.spans] if answer.evidence else []
     return {
         "kind": item.kind,
         "exact": exact(item, answer.text),
@@ -76,33 +76,33 @@ def read_alone(model: TimelineReader, item: TimelineItem) -> Row:
 
 def scores(rows: Sequence[Row]) -> dict[str, Any]:
     """Shares: of exact answers, by kind; of what cannot be answered, refused; of what can, refused all the same."""
-    kinds = sorted({one["kind"] for one in rows})
+    kinds = sorted({row["kind"] for row in rows})
     return {
-        "exact": _share([one["exact"] for one in rows]),
-        "by_kind": {kind: _share([one["exact"] for one in rows if one["kind"] == kind]) for kind in kinds},
-        "refused_right": _share([not one["supported"] for one in rows if one.get("cannot")]),
-        "refused_wrong": _share([not one["supported"] for one in rows if one.get("can")]),
-        "invented_times": sum(one.get("invented", 0) for one in rows),
+        "exact": _share([row["exact"] for row in rows]),
+        "by_kind": {kind: _share([row["exact"] for row in rows if row["kind"] == kind]) for kind in kinds},
+        "refused_right": _share([not row["supported"] for row in rows if row.get("cannot")]),
+        "refused_wrong": _share([not row["supported"] for row in rows if row.get("can")]),
+        "invented_times": sum(row.get("invented", 0) for row in rows),
     }
 
 
 def by_kind(rows: Sequence[Row]) -> dict[str, float]:
     """Share of exact answers, of all and by kind."""
-    found = scores(rows)
-    return {"all": found["exact"], **found["by_kind"]}
+    shares = scores(rows)
+    return {"all": shares["exact"], **shares["by_kind"]}
 
 
 def times(rows: Sequence[Row]) -> dict[str, float]:
     """Of what the model worded: median until the first words are shown, which is when a whole sentence was checked, and
     tokens a second from the end of the prompt on."""
-    worded = [one for one in rows if one["tokens"]]
+    worded = [row for row in rows if row["tokens"]]
     if not worded:
         return {}
-    spent_s = sum(one["writing_ms"] for one in worded) / 1000
+    spent_s = sum(row["writing_ms"] for row in worded) / 1000
     return {
-        "first_token_ms": round(median(one["first_token_ms"] for one in worded), 1),
-        "tokens_per_s": round(sum(one["tokens"] for one in worded) / max(spent_s, 1e-9), 1),
-        "worded_by_model": _share([one["model"] for one in rows]),
+        "first_token_ms": round(median(row["first_token_ms"] for row in worded), 1),
+        "tokens_per_s": round(sum(row["tokens"] for row in worded) / max(spent_s, 1e-9), 1),
+        "worded_by_model": _share([row["model"] for row in rows]),
     }
 
 

@@ -1,7 +1,7 @@
-"""A written timeline put into a store as a memory, as if a faultless encoder had watched it.
+"""Writes a timeline into a store as a memory, as if a faultless encoder had watched it.
 
-What it is: for questions whose answer must not depend on what an encoder recognises. What it is not: watching; tokens
-are empty and pictures missing, so only words, keys and times can be asked for.
+For questions whose answer must not depend on what an encoder recognises. No video is watched: tokens are empty and
+pictures missing, so only words, keys and times can be asked for.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _SURE = 0.9
 def remember(store: MemoryStore, keys: KeyEncoder, backend: str, item: TimelineItem) -> str:
     """Writes the item's timeline as a watched video; returns its id. The same timeline is written once."""
     digest = hashlib.sha256("\n".join(item.timeline).encode()).hexdigest()
-    known = store.find_content(LOCAL_OWNER, digest, str(keys.space), "timeline")
-    if known is not None:
-        return known
+    existing = store.find_content(LOCAL_OWNER, digest, str(keys.space), "timeline")
+    if existing is not None:
+        return existing
     lines = parse_timeline(item.timeline)
     record = VideoRecord(
         id=f"vid_{digest[:16]}",

@@ -1,7 +1,7 @@
-"""How well a compressor keeps a cube: coverage, small changes, time. Scorers and the planting of small changes.
+"""Scores how well a compressor keeps a cube: coverage, small changes kept, time. Also plants the small changes.
 
-A small change is a square of one patch that appears for two frames, coloured as unlike as can be to what it covers. It
-is recalled when a kept token lies within its cell and within its two frames.
+A small change is a square of one patch that appears for two frames, in a colour far from what it covers. It counts as
+recalled when a kept token lies within its cell and within its two frames.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def plant(
     """Encodes a cube's frames with a small change somewhere inside it."""
     row, column = int(chance.integers(1, grid[0] - 1)), int(chance.integers(1, grid[1] - 1))
     step = int(chance.integers(1, len(frames) - _SHOWN_STEPS))
-    seen = list(frames)
+    changed = list(frames)
     for shown in range(step, step + _SHOWN_STEPS):
         rgb = frames[shown].rgb.copy()
         top, bottom = (round(r * len(rgb) / grid[0]) for r in (row, row + 1))
@@ -49,8 +49,8 @@ def plant(
         if shown == step:
             colour = np.where(rgb[top:bottom, left:right].mean(axis=(0, 1)) < 128, 255, 0)
         rgb[top:bottom, left:right] = colour
-        seen[shown] = Frame(rgb, frames[shown].time_s)
-    tokens = encoder.encode(seen)
+        changed[shown] = Frame(rgb, frames[shown].time_s)
+    tokens = encoder.encode(changed)
     return PlantedChange(tokens.tokens, tokens.grid, tokens.times_s, row, column, step)
 
 

@@ -1,17 +1,16 @@
-"""`python -m tests.bench kv`: what a language model still knows of a long text when its cache may hold only so many
-slots.
+"""Measures what a language model recalls of a long text when its cache holds few slots: `python -m tests.bench kv`.
 
-SmolLM2-135M reads novels in chunks of 128 tokens, in which facts are planted (`kv_facts`, `kv_planting`); after every
-chunk a policy leaves as many slots as the budget says, and what was told is asked for, at the end and in turn on the
-way, always on a fork that drops nothing more. Ours, four policies of the literature as `memory.kv.policies` has them,
-and NVIDIA's kvpress go through the same procedure (`kv_reading`) on the same streams.
+SmolLM2-135M reads novels, with facts planted in them (`facts`, `planting`), in chunks of 128 tokens. After every chunk
+a policy leaves as many slots as the budget says. The facts are asked for at the end and on the way, always on a fork of
+the cache from which nothing more is dropped. Ours, four policies of the literature as `memory.kv.policies` has them,
+and NVIDIA's kvpress go through the same procedure (`reading`) on the same streams.
 
-    make bench-kv                        fetches the novels, makes kvpress's environment, and runs everything
-    longwatch bench kv [--quick]         runs; rows that are finished are kept in the cache folder (`bench/kv/rows`)
-    python -m tests.bench.kv.benchmark             the document of the rows that are finished; runs nothing
+    make bench-kv                            fetches the novels, makes kvpress's environment, and runs everything
+    python -m tests.bench kv [--quick]       runs; finished rows are kept in the cache folder (`bench/kv/rows`)
+    python -m tests.bench.kv.benchmark       prints the document of the finished rows; runs nothing
 
-A full run takes hours on one core and may be stopped at any time: the next one goes on. `missing` names rows that are
-not there. Figures: `kv_score`; the plot: `kv_plot`. One thread throughout.
+A full run takes hours on one core and may be stopped at any time: the next one goes on. `missing` names the rows that
+are not finished. Figures are computed in `score` and drawn by `plot`. One thread throughout.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ PUBLISHED = "deep_forcing"
 
 
 def tasks(quick: bool) -> Iterator[Task]:
-    """Everything that is known before the first row, the most telling first."""
+    """All tasks that do not depend on rows, the most important first."""
     if quick:
         yield from (Task(policy, 128, "quick") for policy in (DEFAULT, "streaming_llm"))
         yield Task("full", 0, "quick")
@@ -84,7 +83,7 @@ def ranked(rows: dict[Task, Row], slots: int, streams: str) -> list[Task]:
 
     def merit(task: Task) -> tuple[float, float]:
         both = [score(rows[task], asked) for asked in ("end", "turns")]
-        return sum(one["recall"] + one["choice"] for one in both), -sum(one["nll"] for one in both)
+        return sum(figures["recall"] + figures["choice"] for figures in both), -sum(figures["nll"] for figures in both)
 
     there = [task for task in rows if (task.slots, task.streams) == (slots, streams) and is_rival(task)]
     return sorted(there, key=merit, reverse=True)
@@ -200,8 +199,8 @@ def _by_size(place: tuple[str, int]) -> tuple[int, int]:
     return PLANS[place[0]].length, place[1]
 
 
-def _order(one: tuple[Task, Row]) -> tuple[Any, ...]:
-    task = one[0]
+def _order(entry: tuple[Task, Row]) -> tuple[Any, ...]:
+    task = entry[0]
     return PLANS[task.streams].length, task.slots, is_rival(task), task.policy, POSITIONS.index(task.positions)
 
 
@@ -222,8 +221,8 @@ def _name(task: Task) -> str:
 
 def _policy(task: Task, row: Row) -> dict[str, Any]:
     """One policy at one budget and length, as a line of `policies`."""
-    told = {**asdict(task), "length": PLANS[task.streams].length, "perplexity": perplexity(row), **cost(row)}
-    return {**told, "slots_seen": row["slots"], **{asked: score(row, asked) for asked in ("end", "turns")}}
+    line = {**asdict(task), "length": PLANS[task.streams].length, "perplexity": perplexity(row), **cost(row)}
+    return {**line, "slots_seen": row["slots"], **{asked: score(row, asked) for asked in ("end", "turns")}}
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""How exact a pruned cache is: its logits against a full cache in which everything it dropped is hidden, in float64.
+"""Measures the error of a pruned cache: its logits against a full cache with the dropped tokens masked, in float64.
 
-What it is: the language model's real weights, the default policy, positions kept where they were. What it is not: the
-oracle of the tests, which also recomputes moved keys, on tiny models (`tests/memory/kv/kv_oracle.py`).
+It runs the language model's real weights with the default policy, and every key stays at the position where it was
+computed. Moved keys are checked on tiny models by the tests' oracle (`tests/memory/kv/kv_oracle.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAME = "longwatch_kv_hidden"
 
 
 class _Hiding:
-    """Attention over everything, of which each layer sees what the pruned cache says it holds."""
+    """Attention over all tokens, masked in each layer to those that the pruned cache holds."""
 
     def __init__(self) -> None:
         self.held: list[Held] = []
@@ -31,13 +31,13 @@ class _Hiding:
         **__: Any,
     ) -> tuple[torch.Tensor, None]:  # fmt: skip
         fresh, tokens = query.shape[2], key.shape[2]
-        seen = torch.zeros(fresh, tokens, dtype=torch.bool)
+        visible = torch.zeros(fresh, tokens, dtype=torch.bool)
         if self.held:
-            seen[:, self.held[module.layer_idx].order[0, 0]] = True
-        seen[:, tokens - fresh :] = torch.ones(fresh, fresh, dtype=torch.bool).tril()
+            visible[:, self.held[module.layer_idx].order[0, 0]] = True
+        visible[:, tokens - fresh :] = torch.ones(fresh, fresh, dtype=torch.bool).tril()
         shared = query.shape[1] // key.shape[1]
-        keys, values = (one.repeat_interleave(shared, dim=1) for one in (key, value))
-        logits = (query @ keys.transpose(-1, -2) * scaling).masked_fill(~seen, float("-inf"))
+        keys, values = (tensor.repeat_interleave(shared, dim=1) for tensor in (key, value))
+        logits = (query @ keys.transpose(-1, -2) * scaling).masked_fill(~visible, float("-inf"))
         return (logits.softmax(-1) @ values).transpose(1, 2), None
 
 

@@ -2,7 +2,7 @@
 
 A fact is asked for by repeating it up to its last word (a cloze): SmolLM2-135M cannot be asked such things in a chat,
 not even with everything in sight, but it completes what it has read. Every answer is a single token of its vocabulary
-(`kv_streams` checks it), so one forward pass gives the greedy answer, the choice of eight and the likelihood. Two sets
+(`planting` checks it), so one forward pass gives the greedy answer, the choice of eight and the likelihood. Two sets
 share no sentence: defaults are chosen on `DEVELOPMENT` and figures are taken on `MEASURED`.
 """
 

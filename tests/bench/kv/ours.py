@@ -1,4 +1,4 @@
-"""Our policies in the cache benchmark: a pruned cache that is as large after every chunk."""
+"""Runs our policies in the cache benchmark: a pruned cache with the same number of slots after every chunk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.bench.kv.model import load_model
 
 @dataclass(frozen=True, slots=True)
 class PrunedReader:
-    """A `kv_reading.CacheReader`."""
+    """A `reading.CacheReader` over our pruned cache."""
 
     model: Any
     cache: PrunedCache
@@ -36,8 +36,8 @@ class PrunedReader:
             position_ids=self.cache.position_ids(ids.shape[1]),
             logits_to_keep=logits,
         )
-        found: torch.Tensor = out.logits
-        return found
+        result: torch.Tensor = out.logits
+        return result
 
     def fork(self) -> PrunedReader:
         """See `CacheReader`."""
@@ -57,6 +57,6 @@ class PrunedReader:
 
 
 def attached(folder: Path, dtype: torch.dtype) -> tuple[Any, Decoder]:
-    """The model, made to tell caches its queries."""
+    """The model, attached so that it hands its queries to the cache."""
     model = load_model(folder, dtype)
     return model, attach(model)

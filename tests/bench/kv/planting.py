@@ -1,8 +1,7 @@
 """Makes streams for the cache benchmark: novels read at a thousand tokens a minute, with facts planted at known times.
 
-Several streams make one batch; the same questions are asked of all of them, but a part of the facts is left out of each
-(a third of three): what a stream answers about a fact that it was not told is what the model guesses anyway, and is
-subtracted.
+Several streams make one batch, and the same questions are asked of all of them. Each stream lacks a part of the facts
+(a third of three). What it answers about a fact it lacks is what the model guesses anyway, and is subtracted.
 """
 
 from __future__ import annotations
@@ -55,10 +54,10 @@ def build(plan: Plan, tokenizer: Tokenizer, cache: Path) -> Streams:
     rows = []
     for stream in range(plan.count):
         every = plan.count if plan.count > 1 else 5
-        told = [index for index in range(len(facts)) if index % every != stream]
-        draw.shuffle(told)
+        planted = [index for index in range(len(facts)) if index % every != stream]
+        draw.shuffle(planted)
         words = _filler(plan.novels[stream % len(plan.novels)], draw, tokenizer, cache)
-        rows.append(_written(stream, told, facts, questions, words, plan.length, tokenizer, draw))
+        rows.append(_written(stream, planted, facts, questions, words, plan.length, tokenizer, draw))
     turns = _turns(plan, len(facts), draw)
     stamps = {at: _ids(tokenizer, f"\n\n[{_time(at)}]") for at in [*(at for at, _ in turns), plan.length]}
     (full_stop,) = _ids(tokenizer, ".")
@@ -67,20 +66,20 @@ def build(plan: Plan, tokenizer: Tokenizer, cache: Path) -> Streams:
 
 def _question(fact: Fact, count: int, tokenizer: Tokenizer, draw: random.Random) -> ClozeQuestion:
     choices = [_ids(tokenizer, f" {word}") for word in fact.choices]
-    if len(choices) != 8 or any(len(one) != 1 for one in choices):
+    if len(choices) != 8 or any(len(ids) != 1 for ids in choices):
         raise ValueError(f"eight answers of one token each are needed: {fact}")
     right = draw.sample(range(8), count) if count <= 8 else draw.choices(range(8), k=count)
-    return ClozeQuestion(_ids(tokenizer, f" {fact.words}"), [one[0] for one in choices], right, [None] * count)
+    return ClozeQuestion(_ids(tokenizer, f" {fact.words}"), [ids[0] for ids in choices], right, [None] * count)
 
 
 def _written(
-    stream: int, told: Sequence[int], facts: Sequence[Fact], questions: Sequence[ClozeQuestion], words:
+    stream: int, planted: Sequence[int], facts: Sequence[Fact], questions: Sequence[ClozeQuestion], words:
     Iterator[list[int]], length: int, tokenizer: Tokenizer, draw: random.Random,
 ) -> tuple[list[int], list[int]]:  # fmt: skip
-    """One stream: paragraphs, and between them the facts told, evenly spread and a little moved."""
+    """One stream: paragraphs, and between them the facts planted, evenly spread and a little moved."""
     ids, filler = [_DOCUMENT], [0]
-    places = [(k + draw.uniform(0.1, 0.7)) / len(told) * length for k in range(len(told))]
-    for place, index in zip(places, told, strict=True):
+    places = [(k + draw.uniform(0.1, 0.7)) / len(planted) * length for k in range(len(planted))]
+    for place, index in zip(places, planted, strict=True):
         while len(ids) < place:
             part = next(words)
             ids += part
@@ -90,7 +89,7 @@ def _written(
         ids += part
         filler += [0] * len(part)
         if len(ids) > length:
-            raise ValueError(f"{length} tokens do not hold {len(told)} facts")
+            raise ValueError(f"{length} tokens do not hold {len(planted)} facts")
         questions[index].planted_at[stream] = len(ids)
     while len(ids) < length:
         part = next(words)
@@ -121,5 +120,5 @@ def _time(tokens: int) -> str:
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
-    found: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
-    return found
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    return ids

@@ -1,6 +1,6 @@
-"""Draws recall by depth and budget from a document of `python -m tests.bench kv`: one small SVG, written by hand.
+"""Draws recall by depth and budget as an SVG, from a document of `python -m tests.bench kv`.
 
-longwatch bench kv --json | tail -1 > kv.json
+python -m tests.bench kv --json | tail -1 > kv.json
 python -m tests.bench.kv.plot kv.json docs/kv_recall.svg
 """
 
@@ -20,7 +20,7 @@ _COLOURS = ("#0b6e4f", "#c8553d", "#8a8a8a", "#3a6ea5", "#b58900", "#7b4b94")
 
 def draw(document: dict[str, Any], asked: str = "end") -> str:
     """A panel for each length and budget; a line for the default, its best rival there, StreamingLLM and the full
-    cache: the share of told facts whose answer is chosen out of eight, by where in the stream they were told."""
+    cache: the share of planted facts whose answer is chosen out of eight, by where in the stream they were planted."""
     panels = [line for line in document["rows"] if line["question"] == asked]
     rivals = [line["best_rival"] for line in panels]
     names = list(dict.fromkeys([DEFAULT, "full", "streaming_llm", *rivals]))
@@ -84,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("document", type=Path)
     parser.add_argument("picture", type=Path)
-    told = parser.parse_args(arguments)
-    told.picture.write_text(draw(json.loads(told.document.read_text())))
+    options = parser.parse_args(arguments)
+    options.picture.write_text(draw(json.loads(options.document.read_text())))
 
 
 if __name__ == "__main__":

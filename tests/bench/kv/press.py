@@ -1,4 +1,4 @@
-"""kvpress's side of the cache benchmark: its environment, and a row measured in it.
+"""Makes the environment of NVIDIA's kvpress for the cache benchmark and measures a row in it.
 
 kvpress 0.5 needs transformers 5.2 and a dozen packages that Longwatch does not use, so it lives in a virtual
 environment of its own in the cache folder, made by `make bench-kv` (or `python -m tests.bench.kv.press`).
@@ -53,14 +53,14 @@ def make_environment(cache: Path) -> Path:
 
 
 def press_row(python: Path, task: Task, streams: Path, weights: Path, dtype: str) -> dict[str, Any]:
-    """What `kv_reading.measure` found in the other environment, on one thread."""
-    told = {
+    """What `reading.measure` returns in kvpress's environment, on one thread."""
+    request = {
         "press": task.kvpress, "positions": task.positions, "slots": task.slots, "streams": str(streams),
         "model": str(weights), "dtype": dtype,
     }  # fmt: skip
     threads = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [python, "-m", "tests.bench.kv.press_worker", json.dumps(told)],
+        [python, "-m", "tests.bench.kv.press_worker", json.dumps(request)],
         cwd=ROOT, env={**os.environ, **threads}, check=False, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:

@@ -1,11 +1,11 @@
-"""One row of NVIDIA's kvpress in the cache benchmark; runs in kvpress's own environment (transformers 5.2).
+"""Measures one row of NVIDIA's kvpress in the cache benchmark; runs in kvpress's own environment (transformers 5.2).
 
     python -m tests.bench.kv.press_worker '{"press": "snapkv", "positions": "contiguous", "slots": 512, ...}'
 
-A press works as it is published, under `DecodingPress(interval 1, target N)`: after every chunk N slots are left. With
+A press works as published, under `DecodingPress(interval 1, target N)`: after every chunk N slots are left. With
 ``kept`` positions every key stays where it was computed and queries go on counting. With ``contiguous`` ones kvpress's
 `KeyRerotationPress` moves keys to 0 ... N-1 and queries follow. `DecodingPress` takes no such wrapper, so `Rerotated`
-stands between the two. The last line of the output is what `kv_reading.measure` found.
+stands between the two. The last line of the output is the row that `reading.measure` returns, as JSON.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Rerotated(ScorerPress):  # type: ignore[misc]  # the base is not typed
 
 @dataclass(slots=True)
 class PressReader:
-    """A `kv_reading.CacheReader`; the press hangs on the model and leaves `target` slots."""
+    """A `reading.CacheReader`; the press hangs on the model and leaves `target` slots."""
 
     model: Any
     cache: Any
@@ -86,8 +86,8 @@ class PressReader:
             input_ids=ids, past_key_values=self.cache, use_cache=True, position_ids=at, logits_to_keep=logits
         )
         self.tokens_read += ids.shape[1]
-        found: torch.Tensor = out.logits
-        return found
+        result: torch.Tensor = out.logits
+        return result
 
     def fork(self) -> PressReader:
         """See `CacheReader`; a cache of `transformers` never writes into its tensors."""
@@ -106,17 +106,17 @@ class PressReader:
         return sum(int(layer.keys.nbytes + layer.values.nbytes) for layer in self.cache.layers)
 
 
-def row(told: dict[str, Any]) -> dict[str, Any]:
-    """Reads the streams under one press; `told` has ``press``, ``positions``, ``slots``, ``streams``, ``model``,
+def row(request: dict[str, Any]) -> dict[str, Any]:
+    """Reads the streams under one press; `request` has ``press``, ``positions``, ``slots``, ``streams``, ``model``,
     ``dtype``."""
     torch.set_num_threads(1)
-    model = load_model(Path(told["model"]), getattr(torch, told["dtype"]))
-    contiguous = told["positions"] == "contiguous"
-    base = PRESSES[told["press"]]()
-    press = DecodingPress(Rerotated(base) if contiguous else base, compression_interval=1, target_size=told["slots"])
-    streams = Streams.of(Path(told["streams"]).read_text())
+    model = load_model(Path(request["model"]), getattr(torch, request["dtype"]))
+    contiguous = request["positions"] == "contiguous"
+    base = PRESSES[request["press"]]()
+    press = DecodingPress(Rerotated(base) if contiguous else base, compression_interval=1, target_size=request["slots"])
+    streams = Streams.of(Path(request["streams"]).read_text())
     with press(model):
-        return measure(PressReader(model, DynamicCache(), press, told["slots"], contiguous), streams)
+        return measure(PressReader(model, DynamicCache(), press, request["slots"], contiguous), streams)
 
 
 if __name__ == "__main__":

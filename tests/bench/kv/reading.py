@@ -1,8 +1,7 @@
-"""Reads a batch of streams through some cache and notes what it answers, what it expects and what it costs.
+"""Reads a batch of streams through a cache and records answers, likelihoods and costs.
 
-What it is: the one procedure that every policy goes through, ours and kvpress's, whatever holds the cache
-(`CacheReader`). It needs nothing but torch, so that it also runs in kvpress's environment. What it is not: a score
-(`kv_score`).
+Every policy goes through this one procedure, ours and kvpress's, whatever holds the cache (`CacheReader`). It needs
+nothing but torch, so that it also runs in kvpress's environment. Scores are computed in `score`.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def measure(reader: CacheReader, streams: Streams) -> dict[str, Any]:
         token; ``memory``: [tokens read, bytes of the cache, resident bytes]; ``slots``: most after a chunk.
     """
     ids, filler = torch.tensor(streams.ids), torch.tensor(streams.filler, dtype=torch.bool)
-    found: dict[str, Any] = {"turns": [], "cost": [], "memory": [], "slots": 0}
+    figures: dict[str, Any] = {"turns": [], "cost": [], "memory": [], "slots": 0}
     nll = torch.zeros(len(ids), 2, dtype=torch.float64)
     turns = dict(streams.turns)
     for start in range(0, streams.length, CHUNK):
@@ -61,17 +60,17 @@ def measure(reader: CacheReader, streams: Streams) -> dict[str, Any]:
         if (start // CHUNK) % EVERY == EVERY - 1:
             nll += _likelihood(reader.read(ids[:, start:end], CHUNK), ids[:, start:end], filler[:, start:end])
         else:
-            found["cost"].append([end, *_timed(reader, ids[:, start:end])])
-        found["slots"] = max(found["slots"], reader.slots)
+            figures["cost"].append([end, *_timed(reader, ids[:, start:end])])
+        figures["slots"] = max(figures["slots"], reader.slots)
         if end % 1024 == 0 or end == streams.length:
-            found["memory"].append([end, reader.bytes_held, resident_bytes()])
+            figures["memory"].append([end, reader.bytes_held, resident_bytes()])
         if end in turns:
-            found["turns"] += _in_turn(reader.fork(), streams, turns[end], end)
-    found["nll"] = nll.tolist()
-    found["end"] = []
+            figures["turns"] += _in_turn(reader.fork(), streams, turns[end], end)
+    figures["nll"] = nll.tolist()
+    figures["end"] = []
     for index in range(len(streams.questions)):
-        found["end"] += _in_turn(reader.fork(), streams, [index], streams.length)
-    return found
+        figures["end"] += _in_turn(reader.fork(), streams, [index], streams.length)
+    return figures
 
 
 def _timed(reader: CacheReader, ids: torch.Tensor) -> tuple[float, float]:
@@ -92,24 +91,24 @@ def _likelihood(logits: torch.Tensor, ids: torch.Tensor, filler: torch.Tensor) -
 
 def _in_turn(reader: CacheReader, streams: Streams, asked: Sequence[int], at: int) -> list[dict[str, Any]]:
     """Asks questions one after another; before the next one the model's own choice is read as the answer."""
-    found = []
-    said = torch.zeros(len(streams.ids), 0, dtype=torch.int64)
+    turns = []
+    answer = torch.zeros(len(streams.ids), 0, dtype=torch.int64)
     for index in asked:
         question = streams.questions[index]
         cloze = torch.tensor([*streams.stamps[at], *question.ids]).expand(len(streams.ids), -1)
-        logits = reader.read(torch.cat((said, cloze), dim=1), 1)[:, -1].float()
-        found.append({"question": index, "at": at, "streams": _answers(logits, question)})
+        logits = reader.read(torch.cat((answer, cloze), dim=1), 1)[:, -1].float()
+        turns.append({"question": index, "at": at, "streams": _answers(logits, question)})
         chosen = torch.tensor(question.choices)[logits[:, question.choices].argmax(-1)]
-        said = torch.cat((chosen[:, None], torch.full_like(chosen[:, None], streams.full_stop)), dim=1)
-    return found
+        answer = torch.cat((chosen[:, None], torch.full_like(chosen[:, None], streams.full_stop)), dim=1)
+    return turns
 
 
 def _answers(logits: torch.Tensor, question: ClozeQuestion) -> list[dict[str, Any]]:
-    """For each stream: ``greedy`` and ``choice`` (right or not), ``nll`` of the right answer, ``planted_at``."""
-    found = []
+    """For each stream: ``greedy`` and ``choice`` (right or not), ``nll`` of the right answer, ``told_at``."""
+    answers = []
     for row, right, planted_at in zip(logits, question.answers, question.planted_at, strict=True):
         token = question.choices[right]
-        found.append(
+        answers.append(
             {
                 "greedy": int(row.argmax()) == token,
                 "choice": int(row[question.choices].argmax()) == right,
@@ -117,7 +116,7 @@ def _answers(logits: torch.Tensor, question: ClozeQuestion) -> list[dict[str, An
                 "told_at": planted_at,
             }
         )
-    return found
+    return answers
 
 
 def resident_bytes() -> int:

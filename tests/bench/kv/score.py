@@ -1,7 +1,7 @@
-"""From what rows found to the figures of the cache benchmark. Pure functions.
+"""Computes the figures of the cache benchmark from its rows. Pure functions.
 
-A recall is a share of answers about facts that were told minus the same share about facts that were left out. Depths
-are places of a fact in its stream, from 0 to 1.
+Recall is the share of right answers about facts that the stream held, minus the same share about facts it did not hold.
+A depth is the place of a fact in its stream, from 0 to 1.
 """
 
 from __future__ import annotations
@@ -19,48 +19,53 @@ Row = dict[str, Any]
 
 def answers(row: Row, asked: str) -> list[dict[str, Any]]:
     """Every answer of a row to ``end`` or ``turns`` questions."""
-    return [one for question in row[asked] for one in question["streams"]]
+    return [answer for question in row[asked] for answer in question["streams"]]
 
 
 def score(row: Row, asked: str) -> dict[str, Any]:
-    """``recall`` (greedy) and ``choice`` (of eight) above the guess, ``nll`` of the right word, ``told`` facts,
-    ``guessed`` (greedy, choice) without the fact, ``by_depth`` (choice, nothing subtracted; None where none lies)."""
+    """``recall`` (greedy) and ``choice`` (of eight) above the guess, ``nll`` of the right word, ``told``: how
+    many answers were about facts already read, ``guessed`` (greedy, choice) without the fact, ``by_depth`` (choice,
+    nothing subtracted; None where no fact lies)."""
     every = answers(row, asked)
-    told = [one for one in every if one["told_at"] is not None and one["told_at"] <= _asked_at(row, asked, one)]
-    untold = [one for one in every if one not in told]
-    guessed = {kind: _share(untold, kind) for kind in ("greedy", "choice")}
+    informed = [
+        answer
+        for answer in every
+        if answer["told_at"] is not None and answer["told_at"] <= _asked_at(row, asked, answer)
+    ]
+    uninformed = [answer for answer in every if answer not in informed]
+    guessed = {kind: _share(uninformed, kind) for kind in ("greedy", "choice")}
     return {
-        "recall": round(_share(told, "greedy") - guessed["greedy"], 3),
-        "choice": round(_share(told, "choice") - guessed["choice"], 3),
-        "nll": round(statistics.fmean(one["nll"] for one in told), 3) if told else None,
-        "told": len(told),
+        "recall": round(_share(informed, "greedy") - guessed["greedy"], 3),
+        "choice": round(_share(informed, "choice") - guessed["choice"], 3),
+        "nll": round(statistics.fmean(answer["nll"] for answer in informed), 3) if informed else None,
+        "told": len(informed),
         "guessed": {kind: round(share, 3) for kind, share in guessed.items()},
-        "by_depth": _by_depth(told, _length(row)),
+        "by_depth": _by_depth(informed, _length(row)),
     }
 
 
-def _asked_at(row: Row, asked: str, one: dict[str, Any]) -> int:
-    return next(int(question["at"]) for question in row[asked] if any(one is other for other in question["streams"]))
+def _asked_at(row: Row, asked: str, answer: dict[str, Any]) -> int:
+    return next(int(question["at"]) for question in row[asked] if any(answer is other for other in question["streams"]))
 
 
-def _share(found: Sequence[dict[str, Any]], kind: str) -> float:
-    return sum(bool(one[kind]) for one in found) / len(found) if found else 0.0
+def _share(group: Sequence[dict[str, Any]], kind: str) -> float:
+    return sum(bool(answer[kind]) for answer in group) / len(group) if group else 0.0
 
 
 def _length(row: Row) -> int:
     return int(row["memory"][-1][0])
 
 
-def _by_depth(told: Iterable[dict[str, Any]], length: int) -> list[float | None]:
+def _by_depth(informed: Iterable[dict[str, Any]], length: int) -> list[float | None]:
     parts: list[list[dict[str, Any]]] = [[] for _ in range(DEPTHS)]
-    for one in told:
-        parts[min(int(one["told_at"] / length * DEPTHS), DEPTHS - 1)].append(one)
+    for answer in informed:
+        parts[min(int(answer["told_at"] / length * DEPTHS), DEPTHS - 1)].append(answer)
     return [round(_share(part, "choice"), 3) if part else None for part in parts]
 
 
 def perplexity(row: Row) -> float:
     """Of the novel's tokens, over all streams."""
-    total, tokens = (sum(one[k] for one in row["nll"]) for k in (0, 1))
+    total, tokens = (sum(sums[k] for sums in row["nll"]) for k in (0, 1))
     return round(math.exp(total / tokens), 3)
 
 
@@ -70,7 +75,7 @@ def cost(row: Row) -> dict[str, float]:
     length = _length(row)
     early = [cpu for at, cpu, _ in row["cost"] if NEAR // 2 < at <= NEAR + NEAR // 2]
     late = [cpu for at, cpu, _ in row["cost"] if at > length - NEAR]
-    near = next((one for one in row["memory"] if one[0] >= NEAR), row["memory"][-1])
+    near = next((sample for sample in row["memory"] if sample[0] >= NEAR), row["memory"][-1])
     last = row["memory"][-1]
     return {
         "ms_per_token": round(statistics.median(cpu for _, cpu, _ in row["cost"]), 3),

@@ -1,7 +1,7 @@
-"""Streams for the cache benchmark: token ids, where facts are planted in them, and what is asked when.
+"""Streams for the cache benchmark as plain data: token ids, where facts are planted, and what is asked when.
 
-What it is: plain data and its way through a file, with nothing but the standard library, so that kvpress's environment
-can read it too. What it is not: the making of streams (`kv_planting`) or their reading (`kv_reading`).
+They are written to a file and read back with nothing but the standard library, so that kvpress's environment can read
+them too. Streams are made in `planting` and read through a cache in `reading`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class ClozeQuestion:
         ids: tokens of the cloze, without its time.
         choices: eight tokens.
         answers: for each stream, which of the choices is right (of a fact left out: would have been).
-        told_at: for each stream, tokens read when the fact was complete; None where it was left out.
+        planted_at: for each stream, tokens read when the fact was complete; None where it was left out.
     """
 
     ids: list[int]
@@ -67,8 +67,8 @@ class Streams:
     @staticmethod
     def of(line: str) -> Streams:
         """From `json`."""
-        told: dict[str, Any] = json.loads(line)
-        told["questions"] = [ClozeQuestion(**one) for one in told["questions"]]
-        told["turns"] = [(at, asked) for at, asked in told["turns"]]
-        told["stamps"] = {int(at): ids for at, ids in told["stamps"].items()}
-        return Streams(**told)
+        fields: dict[str, Any] = json.loads(line)
+        fields["questions"] = [ClozeQuestion(**question) for question in fields["questions"]]
+        fields["turns"] = [(at, asked) for at, asked in fields["turns"]]
+        fields["stamps"] = {int(at): ids for at, ids in fields["stamps"].items()}
+        return Streams(**fields)

@@ -1,8 +1,8 @@
-"""What the cache benchmark runs, in order of importance, and where finished rows are kept.
+"""Names the rows of the cache benchmark by a digest of what their figures depend on, and keeps finished ones.
 
-A row is one policy at one budget on one batch of streams. Its file is named after a digest of all that its figures
-depend on: the streams, the budget, the weights' type and the code (without comments and docstrings) of the policy and
-of what carries it out. So an interrupted run goes on, and a changed policy is measured anew.
+A row is one policy at one budget on one batch of streams. Its file is named after a digest of the streams, the budget,
+the weights' type and the code (without comments and docstrings) of the policy and of what runs it. So an interrupted
+run goes on, and a changed policy is measured anew.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Task:
 
     Attributes:
         policy: a name of `memory.kv.policies`, or ``kvpress:`` and one of its presses.
-        slots: after every chunk. streams: a name of `kv.PLANS`.
+        slots: after every chunk. streams: a name of `benchmark.PLANS`.
         positions: ``contiguous`` or ``kept``.
     """
 
@@ -49,7 +49,7 @@ def meaning_digest(paths: Sequence[Path]) -> str:
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
             if isinstance(body, list):
-                node.body = [one for one in body if not _is_text(one)]  # type: ignore[attr-defined]
+                node.body = [statement for statement in body if not _is_text(statement)]  # type: ignore[attr-defined]
         total.update(ast.dump(tree).encode())
     return total.hexdigest()[:12]
 
@@ -67,11 +67,11 @@ def row_digest(task: Task, streams_digest: str, dtype: str, settings: str) -> st
         carrying += [policies / "scores.py", policies / "base.py", policies / f"{_home(task.policy)}.py"]
     else:
         carrying = [ROOT / "tests" / "bench" / "kv" / "press_worker.py"]
-    told = {
+    inputs = {
         **asdict(task), "streams": streams_digest, "dtype": dtype, "settings": settings,
         "code": meaning_digest([*bench, *carrying]),
     }  # fmt: skip
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _home(policy: str) -> str:
@@ -86,9 +86,9 @@ def kept_row(folder: Path, name: str, measure: Callable[[], dict[str, Any]]) -> 
     path = folder / f"{name}.json"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        found = measure()
+        measured = measure()
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(found))
+        part.write_text(json.dumps(measured))
         part.replace(path)
     row: dict[str, Any] = json.loads(path.read_text())
     return row

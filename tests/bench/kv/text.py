@@ -1,7 +1,7 @@
-"""Running English prose for the cache benchmark: Jane Austen's six novels (public domain), from a Debian package.
+"""Fetches and reads the prose of the cache benchmark: Jane Austen's six novels (public domain), from a Debian package.
 
-`r-cran-janeaustenr` (MIT; the texts are Project Gutenberg's) holds them in R's own format, of which this file reads as
-much as a vector of strings needs. What it is not: a reader of R data.
+`r-cran-janeaustenr` (MIT; the texts are Project Gutenberg's) holds them in R's own format. Of that format only vectors
+of strings are read.
 
     python -m tests.bench.kv.text [--cache FOLDER]      fetches the package with apt-get and checks its digest
 """
@@ -76,13 +76,13 @@ def strings(entry: bytes) -> list[str]:
     kind, count = struct.unpack(">II", entry[_HEADER : _HEADER + 8])
     if entry[:2] != b"X\n" or kind & 0xFF != _STRINGS:
         raise ValueError("not a vector of strings")
-    at, found = _HEADER + 8, []
+    at, texts = _HEADER + 8, []
     for _ in range(count):
         _, size = struct.unpack(">Ii", entry[at : at + 8])
         at += 8
-        found.append(entry[at : at + max(size, 0)].decode("utf-8"))
+        texts.append(entry[at : at + max(size, 0)].decode("utf-8"))
         at += max(size, 0)
-    return found
+    return texts
 
 
 def fetch(cache: Path) -> Path:
@@ -101,8 +101,8 @@ def fetch(cache: Path) -> Path:
             package = next(Path(folder).glob("*.deb"))
             subprocess.run(["dpkg", "-x", str(package), folder], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError, StopIteration) as failed:
-            told = getattr(failed, "stderr", b"") or str(failed).encode()
-            raise TextMissing(f"{PACKAGE} cannot be fetched: {told.decode()[-300:]}") from failed
+            message = getattr(failed, "stderr", b"") or str(failed).encode()
+            raise TextMissing(f"{PACKAGE} cannot be fetched: {message.decode()[-300:]}") from failed
         data = (Path(folder) / _DATA).read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise TextMissing(f"{PACKAGE} is of another version: its novels are not those that were measured with")

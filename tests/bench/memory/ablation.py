@@ -1,16 +1,16 @@
-"""`python -m tests.bench memory_ablation`: what the global memory alone still knows of a long stream.
+"""Measures what the global memory alone keeps of a long stream: `python -m tests.bench memory_ablation`.
 
-Rows: a propagator and a length. Asked of H alone, cubes and keys not looked at:
+Each row is a propagator and a length. Only the global memory H is asked, without cubes and keys:
 
     recall           of 8 planted pictures, how many are among the 8 best of 18 candidates, by another view of them
-    found_near       how many of the planted are where the memory says, within 5 % of the length
-    order            of two planted pictures, which came first, from the times of H's tokens (chance 0.5)
-    named            of what was on longest (8 names), how many the memory can name
-    four_cubes       and how many stand in the notes of four cubes, those at which the memory is surest of its largest
-                     topics; `first_four` and `spread_four` are those from the beginning and evenly spread ones
+    found_near       share of the planted pictures for which H's time is right, within 5 % of the length
+    order            of two planted pictures, which came first, by the times of H's tokens (chance 0.5)
+    named            share of the 8 names shown longest that the memory can name
+    four_cubes       share of them in the notes of four cubes, those where the memory is surest of its largest topics;
+                     `first_four` and `spread_four` take the first four cubes and four evenly spread ones
     first_tenth      weight of the tokens that lie in the first tenth of the time (even: 0.1)
 
-Run with `python -m tests.bench.memory.ablation [--quick] [--clips FOLDER]`.
+Run with `python -m tests.bench memory_ablation [--quick] [--clips FOLDER]`.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def run(quick: bool, clips: Path | None = None) -> dict[str, Any]:
 
 def ablated(backend: Backend, made_of: Bank, streams: Sequence[Stream], name: str) -> dict[str, Any]:
     """One propagator's row: means over streams."""
-    scored = [_scores(backend, made_of, one, propagator(name, backend.frames.dim)) for one in streams]
-    means = {key: round(statistics.fmean(one[key] for one in scored), 4) for key in scored[0]}
+    scored = [_scores(backend, made_of, shown, propagator(name, backend.frames.dim)) for shown in streams]
+    means = {key: round(statistics.fmean(figures[key] for figures in scored), 4) for key in scored[0]}
     return {"propagation": name, "streams": len(streams), **means}
 
 
@@ -126,9 +126,9 @@ def recall(scores: F32, planted: set[int]) -> float:
 def order(when: dict[int, float | None], shown: Stream) -> float:
     """Share of pairs put in the right order; without times, or with equal ones, half a pair."""
     right = []
-    for one, other in itertools.combinations(shown.planted, 2):
-        a, b = when[one], when[other]
-        before = shown.planted[one].start_s < shown.planted[other].start_s
+    for first, second in itertools.combinations(shown.planted, 2):
+        a, b = when[first], when[second]
+        before = shown.planted[first].start_s < shown.planted[second].start_s
         right.append(0.5 if a is None or b is None or a == b else float((a < b) == before))
     return statistics.fmean(right)
 
@@ -141,8 +141,8 @@ def longest_names(cubes: Sequence[Cube]) -> set[str]:
     return {name for name, _ in seconds.most_common(NAMES)}
 
 
-def _share(longest: set[str], said: set[str]) -> float:
-    return len(longest & said) / max(len(longest), 1)
+def _share(longest: set[str], named: set[str]) -> float:
+    return len(longest & named) / max(len(longest), 1)
 
 
 def _cube_at(shown: Stream, time_s: float) -> Cube:

@@ -1,9 +1,9 @@
-"""Long streams made of real cubes, with pictures planted in them, for `tests.bench.memory.ablation`.
+"""Makes long streams of real cubes, with pictures planted in them, for `tests.bench.memory.ablation`.
 
-Filler cubes come from video clips under seeded crops, flips and colours; planted ones from pictures that ship inside
-scikit-image and Gradio and are not in the filler. Every cube's tokens came out of the real encoder and compressor; what
-is made up is their order and how long each lasts. What it is not: the needles of `python -m tests.bench memory`, which
-go through the whole ingest.
+Filler cubes come from video clips under seeded crops, flips and colours. Planted ones come from pictures that ship
+inside scikit-image and Gradio and are not in the filler. Every cube's tokens come out of the real encoder and
+compressor; only their order and how long each lasts are made up. The needle benchmark (`tests.bench.memory.needle`) is
+another one: its films go through the whole ingest.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def bank(backend: Backend, videos: Sequence[Path], looks: int, most_s: float) ->
             scene = [_cube(backend, [changed.of(f.rgb) for f in frames[start : start + STEPS]]) for start in starts]
             scenes.append(tuple(scene))
     views = [tuple(_cube(backend, _panned(_picture(name), chance)) for _ in range(2)) for name in PICTURES]
-    return Bank(tuple(one for one in scenes if one), tuple((first, second) for first, second in views))
+    return Bank(tuple(cubes for cubes in scenes if cubes), tuple((first, second) for first, second in views))
 
 
 def stream(made_of: Bank, cubes: int, seed: int) -> Stream:
@@ -82,7 +82,7 @@ def stream(made_of: Bank, cubes: int, seed: int) -> Stream:
     chance = np.random.default_rng([seed, cubes])
     chosen = [int(n) for n in chance.permutation(len(made_of.pictures))[:PLANTED]]
     places = {int(d * cubes): n for d, n in zip(np.linspace(0.03, 0.97, PLANTED), chosen, strict=True)}
-    now, found, planted = 0.0, [], {}
+    now, placed, planted = 0.0, [], {}
     scene, at = made_of.scenes[0], 0
     for number in range(cubes):
         if number == 0 or chance.random() < 1 / _SCENE_CUBES:
@@ -94,9 +94,9 @@ def stream(made_of: Bank, cubes: int, seed: int) -> Stream:
         if number in places:
             lasts_s, cube = _PLANTED_S, made_of.pictures[places[number]][0]
             planted[places[number]] = TimeSpan(now, now + lasts_s)
-        found.append(_at(cube, now, lasts_s))
+        placed.append(_at(cube, now, lasts_s))
         now += lasts_s
-    return Stream(tuple(found), planted)
+    return Stream(tuple(placed), planted)
 
 
 def _at(cube: Cube, start_s: float, lasts_s: float) -> Cube:

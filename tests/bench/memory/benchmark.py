@@ -1,8 +1,8 @@
 """`python -m tests.bench memory`: what an hour costs to keep, how fast and well it is searched, whether needles are
 found, what propagation adds, and whether anything is lost when processes are killed.
 
-Parts, each with its own file and run one after the other: `memory_size`, `memory_select`, `memory_needle`,
-`memory_ablation`, `memory_kill`. What the long ones have finished (rows, watched films, filled stores) is kept in the
+Parts, each with its own file and run one after the other: `size`, `selection`, `needle`,
+`ablation`, `kill`. What the long ones have finished (rows, watched films, filled stores) is kept in the
 cache folder, so that an interrupted run goes on; each says for how long.
 """
 

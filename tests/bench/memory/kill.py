@@ -1,10 +1,10 @@
 """The kill test: a film is watched while its worker, its store, or both are killed at random moments, again and again.
 
-Nothing may be lost or doubled, and what is remembered must be the same bytes as when nobody interfered. Part of
-`python -m tests.bench memory`, and what `tests/e2e/test_kill.py` asserts on; not a measure of speed.
+Nothing may be lost or doubled, and the memory must be byte for byte that of an undisturbed run. Part of
+`python -m tests.bench memory`; `tests/e2e/test_kill.py` asserts on its figures. It does not measure speed.
 
 Moments are chosen by progress and chance: after so many more commits of the running worker (none: while it starts), a
-random fraction of a second later. SIGKILL every time, to processes this test started: the worker
+random fraction of a second later. The signal is always SIGKILL, to processes that this test started: the worker
 (`tests.bench.memory.kill_worker`), the store's server, and half of the times its keeper too, so that the worker itself
 has to bring the store back.
 """
@@ -41,10 +41,10 @@ LONGEST_DELAY_S = 0.4
 
 @dataclass
 class _WorkerParent:
-    """The worker's parent, and what it said of its children.
+    """The worker's parent, and what it reported of its children.
 
     Attributes:
-        acknowledged_s: up to where a worker was told that its commits are kept.
+        acknowledged_s: up to where a worker's commits were acknowledged.
         lapses: restarts that began before that.
     """
 
@@ -129,7 +129,7 @@ def _undisturbed(data_dir: Path, film: Path) -> tuple[list[str], int]:
 
 
 def _disturbed(data_dir: Path, film: Path, victims: Sequence[str], chance: random.Random) -> tuple[_WorkerParent, int]:
-    """Kills as told while the film is watched, then lets it be watched to its end; how many kills there were."""
+    """Kills the victims in turn while the film is watched, then lets it end; returns the number of kills."""
     server, killed = EmbeddedValkey(data_dir / "store"), 0
     with _workers(data_dir, film) as watching:
         for victim in victims:
@@ -157,14 +157,14 @@ def _progressed(watching: _WorkerParent, commits: int) -> bool:
     return all(watching.until("commit", "ended") == "commit" for _ in range(commits))
 
 
-def scored(whole: Sequence[str], found: Sequence[str], more_commits: int, lapses: int) -> dict[str, Any]:
+def scored(whole: Sequence[str], disturbed: Sequence[str], more_commits: int, lapses: int) -> dict[str, Any]:
     """Two exports, line by line, with how many more commits the disturbed one took, and restarts that began before
     what had been acknowledged -> `lost`, `doubled`, `identical`."""
-    missing, extra = Counter(whole) - Counter(found), Counter(found) - Counter(whole)
+    missing, extra = Counter(whole) - Counter(disturbed), Counter(disturbed) - Counter(whole)
     return {
         "lost": missing.total() + lapses,
         "doubled": extra.total() + max(0, more_commits),
-        "identical": list(found) == list(whole),
+        "identical": list(disturbed) == list(whole),
     }
 
 
@@ -173,7 +173,7 @@ def run_kill_test(seconds: float = 1200.0, kills: int = 30, seed: int = 0) -> di
 
     Returns:
         `runs`: kills that happened, `victims` whose; `lost`: lines of the undisturbed export that the other lacks, and
-        restarts that began before what a worker had been told was kept; `doubled`: lines and commits that only the
+        restarts that began before what had been acknowledged to a worker; `doubled`: lines and commits that only the
         disturbed one has; `identical`: whether the two exports are the same bytes; `cubes`: of the undisturbed one.
 
     Raises RuntimeError where a worker ended by itself without having watched the film.
@@ -188,10 +188,10 @@ def run_kill_test(seconds: float = 1200.0, kills: int = 30, seed: int = 0) -> di
         watching, killed = _disturbed(folder / "killed", film, victims, chance)
         if set(watching.statuses) - {0, -signal.SIGKILL} or watching.statuses[-1] != 0:
             raise RuntimeError(f"workers ended with status {watching.statuses}")
-        found, applied = _remembered(folder / "killed")
+        disturbed, applied = _remembered(folder / "killed")
     return {
         "runs": killed,
-        **scored(whole, found, applied - commits, watching.lapses),
+        **scored(whole, disturbed, applied - commits, watching.lapses),
         "victims": dict(Counter(victims[:killed])),
         "cubes": sum(line.startswith('{"boundary"') for line in whole),
     }

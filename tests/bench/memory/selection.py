@@ -1,10 +1,10 @@
-"""Selection from a thousand to a million keys against FAISS alone, for `python -m tests.bench memory`.
+"""Measures selection from a thousand to a million keys against FAISS alone; part of `python -m tests.bench memory`.
 
-Videos of at most 10,000 keys are put into a real embedded store and taken in by a real `LocalRetriever`. Ours is the
-whole call, hits built and the store asked; FAISS alone is the same index's bare search for ten keys; the two take
-turns, on one thread. Kept in the cache folder: the store, a snapshot for each size and version of the index, and
-finished rows until there are all. Keys are made, 1.11 million of them: scenes of ten words in the pocket backend's own
-vectors, two to four keys a cube. Questions are single words. Recall is also measured on keys spread evenly.
+Videos of at most 10,000 keys are put into a real embedded store and loaded by a real `LocalRetriever`. Ours is the
+whole call, with hits built and the store asked. FAISS alone is the same index's bare search for ten keys. The two take
+turns, on one thread. The cache folder keeps the store, a snapshot for each size and version of the index, and finished
+rows until there are all. The 1.11 million keys are made: scenes of ten words in the pocket backend's own vectors, two
+to four keys a cube. Questions are single words. Recall is also measured on keys spread evenly.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Words:
         classes = scenes.integers(0, CLASSES, (_SCENES, 10))
         weights = scenes.dirichlet(np.full(10, 0.4), _SCENES)
         which = chance.integers(0, _SCENES, count)
-        seen = weights[which] * np.exp(0.5 * chance.standard_normal((count, 10)))
+        mixed = weights[which] * np.exp(0.5 * chance.standard_normal((count, 10)))
         keys = np.empty((count, _DIM), np.float32)
         for start in range(0, count, 4096):
             some = slice(start, start + 4096)
-            keys[some] = np.einsum("nk,nkd->nd", seen[some], self.vectors[classes[which[some]]])
+            keys[some] = np.einsum("nk,nkd->nd", mixed[some], self.vectors[classes[which[some]]])
         return _unit(keys)
 
     def questions(self, count: int, seed: int = 2) -> F32:
@@ -79,22 +79,22 @@ def selection(quick: bool, cache: Path) -> dict[str, Any]:
     words = Words.load()
     cache.mkdir(parents=True, exist_ok=True)
     rows = RowFile("select-quick" if quick else "select", __name__, cache)
-    told: dict[str, Any] = {"select": {}, "index": {}, "one_video": {}, "recall": {}, "owner_start": {}}
+    figures: dict[str, Any] = {"select": {}, "index": {}, "one_video": {}, "recall": {}, "owner_start": {}}
     with StoreHold(StoreConfig(cache / "store")) as hold:
         for count in QUICK_SIZES if quick else SIZES:
             row = rows.row(str(count), partial(_across, hold.store, words, count, cache))
-            told["select"][str(count)] = row["select"]
-            told["owner_start"][str(count)] = row["start"]
-            told["index"][str(count)] = row["index"]
-            told["recall"][str(count)] = row["recall"]
+            figures["select"][str(count)] = row["select"]
+            figures["owner_start"][str(count)] = row["start"]
+            figures["index"][str(count)] = row["index"]
+            figures["recall"][str(count)] = row["recall"]
         for count in QUICK_ONE_VIDEO if quick else ONE_VIDEO:
             row = rows.row(f"one-{count}", partial(_one_video, hold.store, words, count))
-            told["one_video"][str(count)] = row
+            figures["one_video"][str(count)] = row
     even = EVEN // 20 if quick else EVEN
     row = rows.row(f"even-{even}", partial(_even, even))
-    told["recall"]["spread_evenly"], told["index"]["spread_evenly"] = row["recall"], row["index"]
+    figures["recall"]["spread_evenly"], figures["index"]["spread_evenly"] = row["recall"], row["index"]
     rows.done()
-    return {**told, "recall_at_10": min(told["recall"].values())}
+    return {**figures, "recall_at_10": min(figures["recall"].values())}
 
 
 def _across(store: RedisStore, words: Words, count: int, cache: Path) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _across(store: RedisStore, words: Words, count: int, cache: Path) -> dict[st
     questions = words.questions(400 if count <= 100_000 else 150)
     ours = [partial(keeper.retriever.search, question, _LIMIT) for question in questions]
     raw = [partial(index.alone, question, _LIMIT) for question in questions]
-    held = [(one.keys.ids(one.number), one.keys.rows) for one in keeper.retriever.held().values()]
+    held = [(video.keys.ids(video.number), video.keys.rows) for video in keeper.retriever.held().values()]
     return {
         "index": index.about,
         "select": _turns(ours, raw),
@@ -176,7 +176,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 def _recall(index: FaissIndex, held: list[tuple[Any, F32]], questions: F32) -> float:
     """Share of the ten nearest keys, by the oracle's scores, that a search finds."""
-    found = 0
+    hits = 0
     for question in questions:
         near: list[tuple[Any, F32]] = []
         for ids, rows in held:
@@ -185,12 +185,12 @@ def _recall(index: FaissIndex, held: list[tuple[Any, F32]], questions: F32) -> f
             near.append((ids[best], rows[best]))
         ids, rows = (np.concatenate(part) for part in zip(*near, strict=True))
         wanted = {key for key, _ in ranked(ids, rows, question, 10)}
-        found += len(wanted & {key for key, _ in index.search(question, 10)})
-    return round(found / 10 / len(questions), 4)
+        hits += len(wanted & {key for key, _ in index.search(question, 10)})
+    return round(hits / 10 / len(questions), 4)
 
 
 def _even(count: int) -> dict[str, Any]:
-    """Recall on keys spread evenly over the sphere, asked with vectors half like one of them."""
+    """Recall on keys spread evenly over the sphere; each question is the unit sum of a key and a random vector."""
     chance = np.random.default_rng(4)
     rows = _unit(chance.standard_normal((count, _DIM), dtype=np.float32))
     index = FaissIndex(_DIM, IndexConfig(flat_up_to=count - 1))
@@ -203,13 +203,13 @@ def _even(count: int) -> dict[str, Any]:
 
 def _fill(store: RedisStore, words: Words, space: str, count: int, video_keys: int) -> list[str]:
     """Videos of one key space with so many keys together; what an earlier run wrote is kept."""
-    ids, known = [], {video.id: video for video in store.videos()}
+    ids, written = [], {video.id: video for video in store.videos()}
     for number in range(0, count, video_keys):
         video_id = f"{space}-{number}"
         ids.append(video_id)
-        if video_id in known and known[video_id].status == "ready":
+        if video_id in written and written[video_id].status == "ready":
             continue
-        if video_id in known:
+        if video_id in written:
             store.delete_video(video_id)
         store.create_video(VideoRecord(video_id, 0, "local", video_id, "ingesting", "", "b", space, "1fps", 1.0))
         _write(store, video_id, list(_cubes(words, video_keys, np.random.default_rng(number + count))))
@@ -231,11 +231,11 @@ def _cubes(words: Words, keys: int, chance: np.random.Generator) -> Iterator[Cub
     """Cubes of two to four keys, a few seconds each, with a single token."""
     rows = words.keys(keys, chance).astype(np.float16)
     tokens = PackedTokens(np.zeros((1, 1, 1), np.int8), np.ones((1, 1), np.float16))
-    one, place, ordinal, time_s = np.ones((1, 3), np.float32), 0, 0, 0.0
+    ones, place, ordinal, time_s = np.ones((1, 3), np.float32), 0, 0, 0.0
     while place < keys:
         size = min(int(chance.integers(2, 5)), keys - place)
         span = TimeSpan(time_s, time_s + float(chance.integers(2, 12)))
         kinds = ("seen", "peak", "kind", "line")[:size]
         some = rows[place : place + size]
-        yield CubeMemory(ordinal, span, "change", tokens, one[:, 0], one, some, kinds, {}, b"")
+        yield CubeMemory(ordinal, span, "change", tokens, ones[:, 0], ones, some, kinds, {}, b"")
         place, ordinal, time_s = place + size, ordinal + 1, span.end_s

@@ -1,5 +1,7 @@
-"""How many megabytes a watched hour leaves, for `python -m tests.bench memory`: tokens, keys, notes and thumbnails of
-closed cubes as the store counts them, without media. What does not grow (a worker's state, the open cube) is left out.
+"""Measures how many megabytes of memory a watched hour leaves in the store; part of `python -m tests.bench memory`.
+
+Counted are tokens, keys, notes and thumbnails of closed cubes as the store counts them, without media. What does not
+grow (a worker's state, the open cube) is left out.
 
     static   a still camera: one picture with a sensor's noise and slowly changing light
     film     shots of 5 s, about what feature films have, out of real clips in seeded order
@@ -46,7 +48,7 @@ def mb_per_hour(backend: Backend, quick: bool, clips: Path | None) -> dict[str, 
         "fast": _cut(list(frames.values()), FAST_SHOT_S, minutes["fast"]),
     }
     with tempfile.TemporaryDirectory(prefix="lw") as data, StoreHold(StoreConfig(Path(data))) as hold:
-        rows = {name: _watched(hold.store, backend, name, one, minutes[name]) for name, one in shown.items()}
+        rows = {name: _watched(hold.store, backend, name, footage, minutes[name]) for name, footage in shown.items()}
     return {
         "mb_per_hour": {name: row["mb"] for name, row in rows.items()},
         "cubes_per_hour": {name: row["cubes"] for name, row in rows.items()},
@@ -99,7 +101,7 @@ def _watched(
     identity = Identity(name.ljust(64, "0"), backend.name, str(backend.keys.space), config.sampling)
     video = register_file(store, identity, source, Path(name), name).video
     video = Ingest(store, backend, config, lambda record, closed: None).run(video.id, source)
-    keys = sum(len(one.key_kinds) for one in store.keyed_spans(video.id))
+    keys = sum(len(span.key_kinds) for span in store.keyed_spans(video.id))
     hours = minutes / 60
     return {
         "mb": round(video.bytes_stored / 1e6 / hours, 3),

@@ -34,7 +34,7 @@ def looked(pocket: Backend, frames: list[Frame]) -> list[dict[str, float]]:
     assert pocket.detector is not None
     tokens = pocket.frames.encode(frames)
     detections = pocket.detector.detect(frames, tokens, pocket.keys.evidence(frames, tokens))
-    return [{one.name: one.probability for one in step} for step in detections]
+    return [{thing.name: thing.probability for thing in step} for step in detections]
 
 
 def test_a_small_thing_stands_out_that_the_whole_picture_does_not_name(pocket: Backend, cat: np.ndarray) -> None:
@@ -57,7 +57,7 @@ def test_the_order_is_that_of_clearness_and_all_are_words(pocket: Backend, cat: 
 
 def test_a_step_does_not_depend_on_those_it_came_with(pocket: Backend, cat: np.ndarray) -> None:
     frames = [Frame(cat, 0.0), Frame(np.full_like(cat, 90), 1.0), Frame(cat[:, ::-1].copy(), 2.0)]
-    assert looked(pocket, frames) == [one for frame in frames for one in looked(pocket, [frame])]
+    assert looked(pocket, frames) == [step for frame in frames for step in looked(pocket, [frame])]
     assert looked(pocket, []) == []
 
 
@@ -66,9 +66,9 @@ def test_deviations_are_counted_from_chance(detector: PocketDetector) -> None:
     evidence = torch.sigmoid(chance[0, 0] + 2 * chance[0, 1])[None]
     evidence[0, 0] = 0.95  # so plain that no closer look is taken
     nothing = FrameTokens(torch.zeros(1, 1, 81, 352), (9, 9), (0.0,))
-    found = detector.deviations([Frame(np.zeros((9, 9, 3), np.uint8), 0.0)], nothing, evidence)
+    deviations = detector.deviations([Frame(np.zeros((9, 9, 3), np.uint8), 0.0)], nothing, evidence)
     usual = (chance[0, 0].abs() < 12) & (torch.arange(len(WORDS.words)) > 0)
-    assert torch.allclose(found[0, usual], torch.tensor(2.0), atol=0.02)
+    assert torch.allclose(deviations[0, usual], torch.tensor(2.0), atol=0.02)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (8, 8), (4, 6)])
@@ -78,15 +78,15 @@ def test_the_closer_look_is_a_square_around_what_differs(row: int, column: int) 
     rgb = np.zeros((180, 360, 3), np.uint8)
     y, x = int((row + 0.5) / 9 * 180), int((column + 0.5) / 9 * 360)
     rgb[y, x] = 255
-    seen = closer(Frame(rgb, 3.0), tokens, (9, 9))
-    assert seen.rgb.shape == (round(180 * CLOSER_SHARE), round(180 * CLOSER_SHARE), 3)
-    assert seen.time_s == 3.0
-    assert seen.rgb.max() == 255
+    cut = closer(Frame(rgb, 3.0), tokens, (9, 9))
+    assert cut.rgb.shape == (round(180 * CLOSER_SHARE), round(180 * CLOSER_SHARE), 3)
+    assert cut.time_s == 3.0
+    assert cut.rgb.max() == 255
 
 
 def test_narrow_pictures_have_a_closer_look_too() -> None:
-    seen = closer(Frame(np.zeros((100, 7, 3), np.uint8), 0.0), torch.rand(81, 4), (9, 9))
-    assert seen.rgb.shape == (7, 7, 3)
+    cut = closer(Frame(np.zeros((100, 7, 3), np.uint8), 0.0), torch.rand(81, 4), (9, 9))
+    assert cut.rgb.shape == (7, 7, 3)
 
 
 def test_chance_made_for_other_words_is_refused(tmp_path: Path) -> None:

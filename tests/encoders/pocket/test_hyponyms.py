@@ -14,7 +14,7 @@ HYPONYMS = Hyponyms(WORDS)
 
 
 @pytest.mark.parametrize(
-    ("said", "names"),
+    ("word", "names"),
     [
         ("dog", {"Golden Retriever", "Beagle", "terrier", "dog"}),
         ("car", {"sports car", "taxicab", "car"}),
@@ -26,12 +26,12 @@ HYPONYMS = Hyponyms(WORDS)
         ("dryer", {"hair dryer"}),
     ],
 )
-def test_a_word_is_said_for_what_is_of_that_kind(said: str, names: set[str]) -> None:
-    assert names <= HYPONYMS.of(said)
+def test_a_word_is_said_for_what_is_of_that_kind(word: str, names: set[str]) -> None:
+    assert names <= HYPONYMS.of(word)
 
 
 @pytest.mark.parametrize(
-    ("said", "other"),
+    ("word", "other"),
     [
         ("dog", "hot dog"),
         ("car", "car mirror"),
@@ -42,10 +42,10 @@ def test_a_word_is_said_for_what_is_of_that_kind(said: str, names: set[str]) -> 
         ("container", "minivan"),
     ],
 )
-def test_what_is_beside_wider_or_only_sounds_alike_is_no_kin(said: str, other: str) -> None:
+def test_what_is_beside_wider_or_only_sounds_alike_is_no_hyponym(word: str, other: str) -> None:
     assert other in WORDS.words
-    assert HYPONYMS.of(said)
-    assert other not in HYPONYMS.of(said)
+    assert HYPONYMS.of(word)
+    assert other not in HYPONYMS.of(word)
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_plurals_and_capitals_change_nothing(plural: str, singular: str) -> None
     assert HYPONYMS.of(plural) == HYPONYMS.of(singular) != frozenset()
 
 
-@pytest.mark.parametrize("said", ["", "justice", "?", "entity", "instrumentality"])
-def test_what_covers_nothing_known_has_no_kin(said: str) -> None:
-    assert HYPONYMS.of(said) == frozenset()
+@pytest.mark.parametrize("word", ["", "justice", "?", "entity", "instrumentality"])
+def test_what_covers_nothing_known_has_no_hyponyms(word: str) -> None:
+    assert HYPONYMS.of(word) == frozenset()
 
 
 @given(st.sampled_from(WORDS.words))

@@ -73,13 +73,13 @@ def test_real_pictures_are_recognised(pocket: Backend, picture: str, kind: str, 
 
 def test_probabilities_are_a_function_of_tokens(pocket: Backend, together: torch.Tensor) -> None:
     steps = vision(pocket).class_probabilities(together[0])
-    one = vision(pocket).class_probabilities(together[0, 3])
+    single = vision(pocket).class_probabilities(together[0, 3])
     cells = vision(pocket).class_probabilities(together[0], pooled=False)
     assert steps.shape == (STEPS, 1000)
     assert cells.shape == (STEPS, 81, 1000)
     torch.testing.assert_close(steps.sum(-1), torch.ones(STEPS))
     torch.testing.assert_close(cells.sum(-1), torch.ones(STEPS, 81))
-    torch.testing.assert_close(one, steps[3])
+    torch.testing.assert_close(single, steps[3])
 
 
 def test_the_fine_grid_can_still_be_read_as_a_whole(frames: list[Frame]) -> None:
@@ -96,7 +96,7 @@ def test_bfloat16_recognises_what_float32_does(frames: list[Frame]) -> None:
     answers = [
         PocketFrameEncoder(precision=Precision(dtype, "as the test says")) for dtype in (torch.float32, torch.bfloat16)
     ]
-    exact, rounded = (one.class_probabilities(one.encode(frames[:2]).tokens[0]) for one in answers)
+    exact, rounded = (encoder.class_probabilities(encoder.encode(frames[:2]).tokens[0]) for encoder in answers)
     assert torch.equal(exact.argmax(-1), rounded.argmax(-1))
     assert float((exact - rounded).abs().max()) < 0.1
 
@@ -123,7 +123,7 @@ def test_fused_kernels_say_what_plain_ones_say(frames: list[Frame], dtype: torch
     """In bfloat16, where every layer rounds, to the bit."""
     precision = Precision(dtype, "as the test says")
     kernels = [efficientnet_lite.Kernels(fused, "as the test says") for fused in (False, True)]
-    plain, fused = (PocketFrameEncoder(precision=precision, kernels=one).encode(frames).tokens for one in kernels)
+    plain, fused = (PocketFrameEncoder(precision=precision, kernels=choice).encode(frames).tokens for choice in kernels)
     assert float((plain - fused).abs().max()) <= most
 
 

@@ -53,7 +53,7 @@ def test_a_kind_that_is_only_shown_does_not_explain_a_class() -> None:
 def test_the_file_is_small_and_complete() -> None:
     assert NAMES_FILE.stat().st_size < 400_000
     classes = json.loads(NAMES_FILE.read_text("utf-8"))
-    assert all(one["synset"].startswith("n") and one["name"] for one in classes)
+    assert all(entry["synset"].startswith("n") and entry["name"] for entry in classes)
 
 
 def toy() -> Vocabulary:
@@ -74,7 +74,7 @@ def narrowest(**probabilities: float) -> list[str]:
     classes = torch.zeros(1000)
     for name, probability in probabilities.items():
         classes[int(name[1:])] = probability
-    return [words.words[one] for one in words.narrowest(words.evidence(classes), 0.33, 0.4, 5)]
+    return [words.words[word] for word in words.narrowest(words.evidence(classes), 0.33, 0.4, 5)]
 
 
 def test_one_sure_class_is_named_by_itself() -> None:
@@ -97,7 +97,7 @@ def test_nothing_sure_is_not_named() -> None:
 def test_broad_kinds_have_to_be_surer_than_chance() -> None:
     spread = WORDS.evidence(torch.full((1000,), 0.001))
     assert spread[WORDS.words.index("animal", 1000)] > 0.33
-    assert WORDS.narrowest(spread, 0.33, 0.4, 5) == WORDS.telling(spread, 0.25, 5) == []
+    assert WORDS.narrowest(spread, 0.33, 0.4, 5) == WORDS.most_informative(spread, 0.25, 5) == []
 
 
 def test_a_table_for_other_words_is_refused(tmp_path: Path) -> None:

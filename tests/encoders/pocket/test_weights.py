@@ -46,6 +46,6 @@ def test_a_missing_package_names_the_command() -> None:
         weight_file(GOOD)
 
 
-@pytest.mark.parametrize("weight", [EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER], ids=lambda one: one.path)
+@pytest.mark.parametrize("weight", [EFFICIENTNET_LITE2, MINILM, MINILM_TOKENIZER], ids=lambda weight: weight.path)
 def test_the_installed_weights_are_the_expected_ones(weight: Weight) -> None:
     assert weight_file(weight).is_file()

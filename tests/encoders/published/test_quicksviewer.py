@@ -143,11 +143,11 @@ def test_a_clip_too_short_to_move_is_refused(shape: tuple[int, ...]) -> None:
 
 def test_positions_split_the_channels_between_time_row_and_column() -> None:
     table = positions_3d(16, range(3, 5), (2, 3)).view(2, 2, 3, 16)
-    one = table[1, 1, 2]  # time 4, row 1, column 2
+    position = table[1, 1, 2]  # time 4, row 1, column 2
     time = [f(4 / 10000 ** (2 * i / 4)) for f in (math.sin, math.cos) for i in range(2)]
     row = [f(1 / 10000 ** (2 * i / 6)) for f in (math.sin, math.cos) for i in range(3)]
     column = [f(2 / 10000 ** (2 * i / 6)) for f in (math.sin, math.cos) for i in range(3)]
-    torch.testing.assert_close(one, torch.tensor(time + row + column))
+    torch.testing.assert_close(position, torch.tensor(time + row + column))
 
 
 def test_the_resampler_is_one_cross_attention_with_positions_in_the_keys_only() -> None:

@@ -42,11 +42,11 @@ def may_look(layout: Layout, row: int, column: int, context: Context) -> bool:
 @pytest.mark.parametrize("context", ["isolated", "causal"])
 def test_the_mask_is_what_it_says(context: Context) -> None:
     layout = Layout(prompt=2, history=3, frames=4, summary=3, indicators=2)
-    seen = layout.mask(context)
-    assert seen.shape == (14, 14)
+    mask = layout.mask(context)
+    assert mask.shape == (14, 14)
     for row in range(14):
         for column in range(14):
-            assert bool(seen[row, column]) == may_look(layout, row, column, context), (row, column)
+            assert bool(mask[row, column]) == may_look(layout, row, column, context), (row, column)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
@@ -54,15 +54,15 @@ def test_the_mask_is_what_it_says(context: Context) -> None:
 def test_in_every_family_a_token_that_is_hidden_changes_nothing(family: str, attention: str) -> None:
     body = LanguageBody(tiny(family, attention=attention), 2)
     layout = Layout(prompt=2, history=3, frames=4, summary=3, indicators=1)
-    seen = layout.mask("isolated")
+    mask = layout.mask("isolated")
     embeds = torch.randn(layout.length, WIDTH, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        before = body(embeds, seen)
+        before = body(embeds, mask)
         for column in range(layout.length):
             changed = embeds.clone()
             changed[column] += 1.0 + torch.arange(WIDTH)
-            moved = (body(changed, seen) != before).any(dim=1)
-            assert torch.equal(moved, seen[:, column]), column
+            moved = (body(changed, mask) != before).any(dim=1)
+            assert torch.equal(moved, mask[:, column]), column
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -101,7 +101,7 @@ def test_history_and_clip_meet_only_in_the_summary_unless_told_otherwise() -> No
             model(memory + torch.arange(float(WIDTH)), second)
         frames = slice(len(tokenize(time_prompt(4, 8))) + 8, -9)
         looked.append((parts[1][frames] != parts[2][frames]).any())
-    assert [bool(one) for one in looked] == [False, True]
+    assert [bool(moved) for moved in looked] == [False, True]
 
 
 @pytest.mark.parametrize("summary", ["frame", "clip", "learned"])
@@ -112,10 +112,10 @@ def test_what_comes_later_changes_nothing_before_and_the_state_keeps_its_size(su
     with torch.no_grad():
         whole, beginning = model.read(stream), model.read(stream[:2])
         on = model.read(stream[2:], memory=beginning[-1].tokens)
-    assert all(one.tokens.shape == (CONFIG.memory_tokens, WIDTH) for one in whole)
-    for one, other in zip(whole, [*beginning, *on], strict=True):
-        assert torch.equal(one.tokens, other.tokens)
-        assert torch.equal(one.indicator, other.indicator)
+    assert all(state.tokens.shape == (CONFIG.memory_tokens, WIDTH) for state in whole)
+    for state, other in zip(whole, [*beginning, *on], strict=True):
+        assert torch.equal(state.tokens, other.tokens)
+        assert torch.equal(state.indicator, other.indicator)
 
 
 def test_the_memory_carries_what_an_earlier_clip_showed() -> None:
@@ -123,20 +123,20 @@ def test_the_memory_carries_what_an_earlier_clip_showed() -> None:
     other = clips(3, seed=5)[0]
     stream = clips(3)
     with torch.no_grad():
-        one, another = model.read(stream), model.read([other, *stream[1:]])
-    assert not torch.equal(one[-1].tokens, another[-1].tokens)
-    assert not torch.equal(one[-1].indicator, another[-1].indicator)
+        states, changed = model.read(stream), model.read([other, *stream[1:]])
+    assert not torch.equal(states[-1].tokens, changed[-1].tokens)
+    assert not torch.equal(states[-1].indicator, changed[-1].indicator)
 
 
 def test_a_question_can_be_asked_at_any_moment_and_reads_the_memory() -> None:
     model = encoder()
     with torch.no_grad():
-        states = [one.tokens for one in model.read(clips(3))]
+        states = [state.tokens for state in model.read(clips(3))]
         asked = [model.question(memory, "is there a cat") for memory in (None, *states)]
         again = model.question(model.read(clips(2))[-1].tokens, "is there a cat")
         other = model.question(states[1], "is there a dog")
     assert torch.equal(asked[2], again)
-    assert all(not torch.equal(asked[2], one) for one in (asked[0], asked[1], asked[3], other))
+    assert all(not torch.equal(asked[2], vector) for vector in (asked[0], asked[1], asked[3], other))
 
 
 def test_the_indicator_is_apart_from_the_payload() -> None:
@@ -202,13 +202,13 @@ def test_a_body_that_cannot_be_cut_or_masked_is_refused() -> None:
 
 
 def test_words_are_given_to_the_model_as_its_tokenizer_makes_them() -> None:
-    said: list[str] = []
+    texts: list[str] = []
 
     def recording(text: str) -> Sequence[int]:
-        said.append(text)
+        texts.append(text)
         return tokenize(text)
 
     model = StreamingEncoder(tiny(), recording, CONFIG)
     with torch.no_grad():
         model.read(clips(2))
-    assert said == [time_prompt(0, 4), time_prompt(4, 8)]
+    assert texts == [time_prompt(0, 4), time_prompt(4, 8)]

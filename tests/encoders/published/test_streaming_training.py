@@ -55,28 +55,28 @@ def test_a_stopped_run_goes_on_to_the_bit(tmp_path: Path) -> None:
         assert torch.equal(weight, second.weights[name]), name
     kept = [load_file(tmp_path / folder / CHECKPOINT) for folder in ("whole", "halves")]
     assert kept[0].keys() == kept[1].keys()
-    assert all(torch.equal(one, kept[1][name]) for name, one in kept[0].items())
+    assert all(torch.equal(tensor, kept[1][name]) for name, tensor in kept[0].items())
 
 
 def test_the_loss_falls_and_the_stages_follow_one_another(tmp_path: Path) -> None:
-    said: list[tuple[int, Stage, float]] = []
-    one = training(tmp_path, StreamRecipe(clip=40, select=3, stream=2, rate=1e-2, warmup=2))
-    one.run(100, lambda step, stage, losses: said.append((step, stage, losses["answer"])))
-    assert [stage for _, stage, _ in said] == ["clip"] * 40 + ["select"] * 3 + ["stream"] * 2
-    assert [step for step, _, _ in said] == list(range(1, 46))
-    losses = [loss for _, _, loss in said[:40]]
+    progress: list[tuple[int, Stage, float]] = []
+    trainer = training(tmp_path, StreamRecipe(clip=40, select=3, stream=2, rate=1e-2, warmup=2))
+    trainer.run(100, lambda step, stage, losses: progress.append((step, stage, losses["answer"])))
+    assert [stage for _, stage, _ in progress] == ["clip"] * 40 + ["select"] * 3 + ["stream"] * 2
+    assert [step for step, _, _ in progress] == list(range(1, 46))
+    losses = [loss for _, _, loss in progress[:40]]
     assert sum(losses[-8:]) < 0.7 * sum(losses[:8])
 
 
 def test_training_leaves_the_answering_model_and_the_word_embeddings_alone(tmp_path: Path) -> None:
     encoder, reader = models()
     words = encoder.body.decoder.get_input_embeddings().weight.clone()
-    answering = {name: one.clone() for name, one in reader.model.state_dict().items()}
-    before = {name: one.detach().clone() for name, one in encoder.own_state().items()}
+    answering = {name: weight.clone() for name, weight in reader.model.state_dict().items()}
+    before = {name: weight.detach().clone() for name, weight in encoder.own_state().items()}
     StreamTraining(encoder, reader, lessons(), RECIPE, tmp_path).run(7)
     assert torch.equal(encoder.body.decoder.get_input_embeddings().weight, words)
-    assert all(torch.equal(one, answering[name]) for name, one in reader.model.state_dict().items())
-    still = [name for name, one in encoder.own_state().items() if torch.equal(one, before[name])]
+    assert all(torch.equal(weight, answering[name]) for name, weight in reader.model.state_dict().items())
+    still = [name for name, weight in encoder.own_state().items() if torch.equal(weight, before[name])]
     assert still == []
 
 
@@ -86,9 +86,9 @@ def test_the_trained_encoder_is_loaded_on_a_fresh_body(tmp_path: Path) -> None:
     again = load_streaming_encoder(tmp_path, tiny("llama"), tokenize)
     assert again.config == CONFIG
     with torch.no_grad():
-        for one, other in zip(encoder.read(clips(2, 4)), again.read(clips(2, 4)), strict=True):
-            assert torch.equal(one.tokens, other.tokens)
-            assert torch.equal(one.indicator, other.indicator)
+        for state, other in zip(encoder.read(clips(2, 4)), again.read(clips(2, 4)), strict=True):
+            assert torch.equal(state.tokens, other.tokens)
+            assert torch.equal(state.indicator, other.indicator)
     with pytest.raises(ValueError, match="does not fit"):
         load_streaming_encoder(tmp_path, tiny("gpt2"), tokenize)
 
@@ -136,8 +136,8 @@ def test_what_the_reader_says_depends_on_the_memory() -> None:
     _, reader = models()
     memory = torch.randn(4, WIDTH, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        one, other = (float(reader.loss([("a clip", m)], "what", "a cat")) for m in (memory, -memory))
-    assert one != other
+        loss, opposite = (float(reader.loss([("a clip", m)], "what", "a cat")) for m in (memory, -memory))
+    assert loss != opposite
     with pytest.raises(ValueError, match="at least one token"):
         reader.loss([("a clip", memory)], "what", "")
 

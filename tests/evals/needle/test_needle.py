@@ -1,7 +1,7 @@
-"""Planted pictures and clips, found again: the quick run of the needle benchmark on a ten-minute film.
+"""Runs the quick needle benchmark on a ten-minute film: planted pictures and clips are found again.
 
-The pictures are fetched once by `python -m tests.bench.memory.needle.sources`; what an hour and ten hours do to recall
-is the benchmark's full run, `python -m tests.bench memory`.
+The pictures are fetched once by `python -m tests.bench.memory.needle.sources`. Recall over one and ten hours is
+measured by the full run, `python -m tests.bench memory`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def test_what_the_encoder_knows_is_found_again_and_controls_find_next_to_nothing
         present(cache / "needle")
     except SourcesMissing:
         pytest.skip("the needle pictures were not fetched")
-    told = needle_rows(True, cache)
-    assert cast(int, told["sources"]) >= 300
-    row = cast(dict[str, Any], told["10min"])
+    figures = needle_rows(True, cache)
+    assert cast(int, figures["sources"]) >= 300
+    row = cast(dict[str, Any], figures["10min"])
     assert row["known_or_not"]["trials"] == DEPTHS
     assert row["recall_at_4"] >= 0.9
     assert max(row["controls"]["last"], row["controls"]["uniform"]) <= 0.4

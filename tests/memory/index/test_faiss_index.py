@@ -1,4 +1,4 @@
-"""The index on FAISS as it grows: when it becomes an IVF-Flat, what it finds then, and that nobody waits for it."""
+"""The FAISS index as it grows: when it becomes an IVF-Flat, its recall, and that searches never wait for training."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def held_training(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, thr
 def test_recall_at_10_against_the_oracle(keys: object) -> None:
     rows = keys(6000)  # type: ignore[operator]
     index, oracle = FaissIndex(DIM, SMALL), NumpyIndex(DIM)
-    for one in (index, oracle):
-        one.add_many(ids_of(6000), rows)
+    for target in (index, oracle):
+        target.add_many(ids_of(6000), rows)
     index.wait()
     assert recall_at_10(index, oracle, questions(rows)) >= 0.99
     best = index.search(rows[17], 3)
@@ -120,25 +120,25 @@ def test_searches_additions_and_removals_go_on_while_it_trains(monkeypatch: pyte
     def both(act: object) -> None:
         assert act(index) == act(oracle)  # type: ignore[operator]
 
-    both(lambda one: one.add_many(ids_of(2000, 1), rows[:2000]))
-    both(lambda one: one.add_many(ids_of(2000, 2), rows[2000:4000]))
+    both(lambda target: target.add_many(ids_of(2000, 1), rows[:2000]))
+    both(lambda target: target.add_many(ids_of(2000, 2), rows[2000:4000]))
     assert training.wait(60)
-    both(lambda one: one.add_many(ids_of(2000, 3), rows[4000:6000]))
-    both(lambda one: one.remove_video(1))
-    both(lambda one: one.remove_video(1))
-    both(lambda one: one.add_many(ids_of(400, 1), rows[6000:6400]))
+    both(lambda target: target.add_many(ids_of(2000, 3), rows[4000:6000]))
+    both(lambda target: target.remove_video(1))
+    both(lambda target: target.remove_video(1))
+    both(lambda target: target.add_many(ids_of(400, 1), rows[6000:6400]))
     both(len)
     for query in rows[::900]:
-        both(lambda one, query=query: one.search(query, 12))
-        both(lambda one, query=query: one.search(query, 12, [1, 3]))
+        both(lambda target, query=query: target.search(query, 12))
+        both(lambda target, query=query: target.search(query, 12, [1, 3]))
     go_on.set()
     index.wait()
     assert index.kind == "ivf"
     both(len)
-    both(lambda one: one.search(rows[6001], 4, [1]))
+    both(lambda target: target.search(rows[6001], 4, [1]))
     assert recall_at_10(index, oracle, questions(rows[2000:6400])) >= 0.98
-    both(lambda one: one.remove_video(2))
-    both(lambda one: one.remove_video(1))
+    both(lambda target: target.remove_video(2))
+    both(lambda target: target.remove_video(1))
     both(len)
 
 
@@ -147,15 +147,15 @@ def test_what_comes_while_it_trains_goes_in_without_the_lock(monkeypatch: pytest
     training, go_on = held_training(monkeypatch)
     rows = clustered(20_000)
     index, oracle = FaissIndex(DIM, IndexConfig(flat_up_to=2000, growth=99.0)), NumpyIndex(DIM)
-    for one in (index, oracle):
-        one.add_many(ids_of(2400, 1), rows[:2400])
+    for target in (index, oracle):
+        target.add_many(ids_of(2400, 1), rows[:2400])
     assert training.wait(60)
-    for one in (index, oracle):
-        one.add_many(ids_of(8000, 2), rows[2400:10_400])
-        one.remove_video(1)
-        one.add_many(ids_of(4000, 1), rows[10_400:14_400])
-        one.add_many(ids_of(4000, 3), rows[14_400:18_400])
-        one.remove_video(3)
+    for target in (index, oracle):
+        target.add_many(ids_of(8000, 2), rows[2400:10_400])
+        target.remove_video(1)
+        target.add_many(ids_of(4000, 1), rows[10_400:14_400])
+        target.add_many(ids_of(4000, 3), rows[14_400:18_400])
+        target.remove_video(3)
     go_on.set()
     index.wait()
     assert (index.kind, len(index)) == ("ivf", 12_000)
@@ -174,8 +174,8 @@ def test_nothing_is_trained_while_it_loads() -> None:
 
 
 def test_a_training_that_fails_leaves_the_index_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[BaseException | None] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(args.exc_value))
+    errors: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: errors.append(args.exc_value))
 
     def fails(*arguments: object) -> None:
         raise OSError("no memory left")
@@ -185,7 +185,7 @@ def test_a_training_that_fails_leaves_the_index_as_it_was(monkeypatch: pytest.Mo
     index = FaissIndex(DIM, SMALL)
     index.add_many(ids_of(2004), rows)
     index.wait()
-    assert [str(one) for one in seen] == ["no memory left"]
+    assert [str(error) for error in errors] == ["no memory left"]
     assert (index.kind, len(index)) == ("flat", 2004)
     assert index.search(rows[5], 1)[0][0] == int(ids_of(2004)[5])
 
@@ -198,18 +198,18 @@ def test_a_catching_up_that_fails_leaves_the_index_as_it_was(monkeypatch: pytest
 
     def fails(self: FaissIndex, made: object) -> None:
         catch_up(self, made)
-        for one in (index, oracle):
-            one.remove_video(2)
-            one.add_many(ids_of(400, 2), rows[11_000:11_400])
+        for target in (index, oracle):
+            target.remove_video(2)
+            target.add_many(ids_of(400, 2), rows[11_000:11_400])
         raise OSError("no memory left")
 
     monkeypatch.setattr(FaissIndex, "_catch_up", fails)
     train, go_on = ivf.train, threading.Event()
     monkeypatch.setattr(ivf, "train", lambda *arguments: go_on.wait(60) and train(*arguments))
-    for one in (index, oracle):
-        one.add_many(ids_of(2400, 1), rows[:2400])
-        one.add_many(ids_of(4000, 2), rows[2400:6400])
-        one.add_many(ids_of(4000, 3), rows[6400:10_400])
+    for target in (index, oracle):
+        target.add_many(ids_of(2400, 1), rows[:2400])
+        target.add_many(ids_of(4000, 2), rows[2400:6400])
+        target.add_many(ids_of(4000, 3), rows[6400:10_400])
     go_on.set()
     index.wait()
     assert (index.kind, len(index)) == ("flat", 6800)
@@ -241,11 +241,9 @@ def test_many_threads_search_beside_additions() -> None:
 
     def search() -> None:
         while not done.is_set():
-            found = index.search(rows[3], 5)
-            if found and (
-                found[0][0] != int(ids_of(4)[3]) or [s for _, s in found] != sorted((s for _, s in found))[::-1]
-            ):
-                wrong.append(str(found))
+            hits = index.search(rows[3], 5)
+            if hits and (hits[0][0] != int(ids_of(4)[3]) or [s for _, s in hits] != sorted((s for _, s in hits))[::-1]):
+                wrong.append(str(hits))
 
     index.add_many(ids_of(4), rows[:4])
     threads = [threading.Thread(target=search) for _ in range(3)]

@@ -23,16 +23,16 @@ def test_readers_are_together_and_a_writer_alone() -> None:
             written.set()
 
     readers = [threading.Thread(target=read) for _ in range(2)]
-    for one in readers:
-        one.start()
+    for reader in readers:
+        reader.start()
     inside.wait(30)  # both are in
     writer = threading.Thread(target=write)
     writer.start()
     assert not written.wait(0.05)
     inside.wait(30)
     writer.join()
-    for one in readers:
-        one.join()
+    for reader in readers:
+        reader.join()
     assert order == ["read", "read", "write"]
 
 

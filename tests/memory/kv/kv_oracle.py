@@ -1,4 +1,4 @@
-"""Tiny models of real classes, and the slow obvious cache that the pruned one is held against."""
+"""Tiny models of real classes, and a slow, plain cache that the pruned one is compared with."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def words(count: int, batch: int = 1, seed: int = 1) -> torch.Tensor:
 
 def numbers(output: Any) -> torch.Tensor:
     """What a model gave: logits, or hidden states where it has none."""
-    found: torch.Tensor = output.logits if hasattr(output, "logits") else output.last_hidden_state
-    return found
+    values: torch.Tensor = output.logits if hasattr(output, "logits") else output.last_hidden_state
+    return values
 
 
 @torch.inference_mode()
@@ -73,7 +73,9 @@ class Oracle:
     def of(model: Any) -> Oracle:
         twin = copy.deepcopy(model)
         AttentionInterface.register("kv_oracle", Oracle.attention)
-        decoder = next(one for one in twin.modules() if hasattr(one, "rotary_emb") and hasattr(one, "layers"))
+        decoder = next(
+            module for module in twin.modules() if hasattr(module, "rotary_emb") and hasattr(module, "layers")
+        )
         oracle = Oracle(twin)
         for layer in decoder.layers:
             layer.self_attn.config._attn_implementation = "kv_oracle"
@@ -102,16 +104,16 @@ class Oracle:
             for h in range(query.shape[1]):
                 g = h * kv_heads // query.shape[1]
                 at = torch.zeros(oracle.now.shape[0], 1, tokens, dtype=torch.int64)
-                seen = torch.zeros(tokens, dtype=torch.bool)
+                visible = torch.zeros(tokens, dtype=torch.bool)
                 if oracle.held:
                     held = oracle.held[module.layer_idx]
                     own = min(g, held.order.shape[1] - 1)
-                    seen[held.order[b, own]] = True
+                    visible[held.order[b, own]] = True
                     at[:, 0, held.order[b, own]] = held.positions[:, b, own]
                 at[:, :, tokens - fresh :] = oracle.now
                 keys = Oracle.rotated(module, key[b, g], at)
                 queries = Oracle.rotated(module, query[b, h], oracle.now)
-                allowed = seen.expand(fresh, tokens).clone()
+                allowed = visible.expand(fresh, tokens).clone()
                 allowed[:, tokens - fresh :] = torch.ones(fresh, fresh, dtype=torch.bool).tril()
                 logits = (queries @ keys.T * scaling).masked_fill(~allowed, float("-inf"))
                 heads.append(logits.softmax(-1) @ value[b, g])

@@ -1,4 +1,4 @@
-"""The pruned cache against slow obvious things: a full cache in which everything else is hidden, and plain ones."""
+"""The pruned cache against slow, plain references: a full cache with everything else hidden, and plain caches."""
 
 from __future__ import annotations
 
@@ -147,9 +147,9 @@ def test_a_chunk_does_not_see_its_own_future(policy: str) -> None:
     caches = [new_cache(model, policy, slots=24, keep=18) for _ in range(2)]
     for cache, ids in zip(caches, (first, second), strict=True):
         feed(model, cache, ids[:, :40], chunk=8)
-    told = [run(model, cache, ids[:, 40:]) for cache, ids in zip(caches, (first, second), strict=True)]
-    assert torch.equal(told[0][:, :5], told[1][:, :5])
-    assert not torch.equal(told[0][:, 5:], told[1][:, 5:])
+    outputs = [run(model, cache, ids[:, 40:]) for cache, ids in zip(caches, (first, second), strict=True)]
+    assert torch.equal(outputs[0][:, :5], outputs[1][:, :5])
+    assert not torch.equal(outputs[0][:, 5:], outputs[1][:, 5:])
 
 
 def test_embeddings_are_read_like_their_ids() -> None:
@@ -176,8 +176,8 @@ def test_a_fork_that_is_thrown_away_changes_nothing(before: int, question: int, 
     fork = copy.deepcopy(caches[0]) if question % 2 else caches[0].fork()
     feed(model, fork, words(question, seed=9), chunk=7)
     fork.compact(8)
-    told = [numbers(feed(model, cache, ids[:, before:], chunk=5)) for cache in caches]
-    assert torch.equal(*told)
+    outputs = [numbers(feed(model, cache, ids[:, before:], chunk=5)) for cache in caches]
+    assert torch.equal(*outputs)
     assert torch.equal(caches[0].held(1).order, caches[1].held(1).order)
     assert fork.arrived == before + question
 
@@ -188,8 +188,8 @@ def test_a_fork_goes_on_as_the_cache_itself_would_while_that_one_goes_on() -> No
     feed(model, cache, words(30), chunk=10)
     fork, again = cache.fork(), cache.fork()
     feed(model, cache, words(9, seed=4))  # in place, behind what the forks see
-    told = [run(model, one, words(12, seed=5)) for one in (fork, again)]
-    assert torch.equal(*told)
+    outputs = [run(model, branch, words(12, seed=5)) for branch in (fork, again)]
+    assert torch.equal(*outputs)
     assert cache.arrived == 39
     assert fork.arrived == 42
 
@@ -292,7 +292,7 @@ def test_turns_stay_within_their_share_the_latest_first() -> None:
 def test_a_slot_chosen_too_often_makes_room() -> None:
     model = tiny("llama", layers=1)
     policy = Participative(sink=0.1, recent=0.3, score="linear", novel=0)
-    ever, worn = (new_cache(model, one, slots=24, keep=16) for one in (policy, replace(policy, most_picks=2)))
+    ever, worn = (new_cache(model, variant, slots=24, keep=16) for variant in (policy, replace(policy, most_picks=2)))
     for cache in (ever, worn):
         feed(model, cache, words(200), chunk=8)
     assert worn.held(0).order[0, 0, 2:].min() > ever.held(0).order[0, 0, 2:].min()

@@ -1,4 +1,4 @@
-"""How new a passage is, against the plain formula, and that a cache keeps what is new."""
+"""Novelty against the plain formula, and that a cache keeps what is new."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def plainly(values: torch.Tensor, chunks: list[int], width: int) -> torch.Tensor
 def test_it_is_the_formula_whatever_the_chunks(chunks: list[int], width: int) -> None:
     """A token's number is final once all passages that it is in are there."""
     values, novelty = random_values(sum(chunks)), Novelty(width)
-    told = torch.zeros(2, sum(chunks))
+    measured = torch.zeros(2, sum(chunks))
     done = 0
     for chunk in chunks:
         novelty, news = novelty.noted(list(values[:, :, :, done : done + chunk]))
         done += chunk
         assert news.shape[1] == min(chunk + width - 1, done)
-        told[:, done - news.shape[1] : done] = news / SCALE
-    assert torch.allclose(told, plainly(values, chunks, width), atol=1e-5)
+        measured[:, done - news.shape[1] : done] = news / SCALE
+    assert torch.allclose(measured, plainly(values, chunks, width), atol=1e-5)
     assert novelty.arrived == done
 
 

@@ -1,4 +1,4 @@
-"""What each cache policy keeps, on cases small enough to work out by hand."""
+"""Which slots each cache policy keeps, on cases small enough to work out by hand."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def test_the_best_are_those_of_a_plain_sort(
 ) -> None:
     slots = len(scores)
     keep = min(keep, slots)
-    told = torch.tensor([[[slot in protected for slot in range(slots)]]])
-    kept = best(torch.tensor([[scores]]).float(), standing(told, None, sink, recent), keep)[0, 0].tolist()
+    mask = torch.tensor([[[slot in protected for slot in range(slots)]]])
+    kept = best(torch.tensor([[scores]]).float(), standing(mask, None, sink, recent), keep)[0, 0].tolist()
 
     def merit(slot: int) -> tuple[int, int, int]:
         forced = slot in protected or slot < sink or slot >= slots - recent

@@ -36,7 +36,7 @@ def slowly_merged(given: Weighted, size: int, prices: Prices) -> Weighted:
         (row, mass, place), (other, mass2, place2) = kept[i], kept.pop(j)
         share = mass / (mass + mass2)
         kept[i] = (share * row + (1 - share) * other, mass + mass2, share * place + (1 - share) * place2)
-    kept.sort(key=lambda one: one[2][0])
+    kept.sort(key=lambda token: token[2][0])
     return Weighted(np.stack([k[0] for k in kept]), np.array([k[1] for k in kept]), np.stack([k[2] for k in kept]))
 
 
@@ -67,9 +67,9 @@ def test_means_lie_inside_what_they_are_means_of(count: int, size: int, seed: in
     assert (np.diff(after.places[:, 0]) >= 0).all()
     for inside, hull in ((after.rows, before.rows), (after.places, before.places)):
         directions = np.random.default_rng(seed).normal(size=(hull.shape[1], 30))
-        seen, limit = inside @ directions, hull @ directions
-        assert (seen <= limit.max(axis=0) + 1e-9).all()
-        assert (seen >= limit.min(axis=0) - 1e-9).all()
+        projected, limit = inside @ directions, hull @ directions
+        assert (projected <= limit.max(axis=0) + 1e-9).all()
+        assert (projected >= limit.min(axis=0) - 1e-9).all()
 
 
 @given(st.integers(3, 20), st.integers(1, 6), st.integers(0, 10_000))
@@ -85,7 +85,7 @@ def test_at_rarity_one_it_is_wards_method() -> None:
     hierarchy = pytest.importorskip("scipy.cluster.hierarchy", reason="scipy comes with scikit-image")
     rows = np.random.default_rng(0).normal(size=(20, 3))
     labels = hierarchy.fcluster(hierarchy.ward(rows), 6, "maxclust")
-    expected = sorted(rows[labels == one].mean(axis=0).tolist() for one in np.unique(labels))
+    expected = sorted(rows[labels == label].mean(axis=0).tolist() for label in np.unique(labels))
     places = np.zeros((20, 3))
     places[:, 0] = np.arange(20)
     got = merged(Weighted(rows, np.ones(20), places), 6, Prices(rarity=1.0, time=0.0))

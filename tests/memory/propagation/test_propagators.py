@@ -114,14 +114,14 @@ def scenes(cubes: int, kinds: int = 12, seed: int = 0) -> list[tuple[np.ndarray,
     """Cubes of 8 tokens of 8 s: a few kinds of scene, coming back at random, each a little different every time."""
     rng = np.random.default_rng(seed)
     looks = rng.normal(size=(kinds, 8, DIM)) * 3
-    found = []
+    stream = []
     for number in range(cubes):
         tokens = looks[rng.integers(kinds)] + rng.normal(size=(8, DIM)) * 0.3
         positions = np.zeros((8, 3), np.float32)
         positions[:, 0] = number * 8 + np.arange(8)
         span = TimeSpan(number * 8.0, number * 8.0 + 8)
-        found.append((tokens[None].astype(np.float32), np.full(8, 81, np.float32), positions, span))
-    return found
+        stream.append((tokens[None].astype(np.float32), np.full(8, 81, np.float32), positions, span))
+    return stream
 
 
 def test_after_ten_times_its_length_the_beginning_still_has_its_share() -> None:
@@ -166,7 +166,7 @@ def test_threads_change_nothing() -> None:
         "print(hashlib.sha256(memory.tokens.tobytes() + memory.positions.tobytes()).hexdigest())\n"
     )
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    said = {
+    digests = {
         subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, **dict.fromkeys(names, threads)},
@@ -177,7 +177,7 @@ def test_threads_change_nothing() -> None:
         ).stdout
         for threads in ("1", "4")
     }
-    assert len(said) == 1
+    assert len(digests) == 1
 
 
 def test_the_mean_is_one_token() -> None:

@@ -1,5 +1,4 @@
-"""Recall the slow, obvious way, cube by cube: what `memory.retrieval.retriever` is held against. And a store of keys
-alone."""
+"""Slow, plain retrieval, cube by cube, to compare `memory.retrieval.retriever` with; and a store of keys alone."""
 
 from __future__ import annotations
 
@@ -16,26 +15,28 @@ from memory.records import F32, Appearances, Hit, KeyedSpan, OpenCube, Searchabl
 
 def hits(vector: F32 | None, video_id: str, cubes: Iterable[KeyedSpan], span: TimeSpan | None = None) -> list[Hit]:
     """Every cube that the span allows and that can be compared, with its best slot, in order of time."""
-    found = []
-    for one in cubes:
-        if span is not None and not one.span.overlaps(span):
+    matches = []
+    for cube in cubes:
+        if span is not None and not cube.span.overlaps(span):
             continue
         if vector is None:
-            found.append(Hit(video_id, one.ordinal, one.span, 0.0, ""))
+            matches.append(Hit(video_id, cube.ordinal, cube.span, 0.0, ""))
             continue
         best: tuple[float, str] | None = None
-        for score, kind in zip(exact_scores(one.keys.astype(np.float32), vector).tolist(), one.key_kinds, strict=True):
+        for score, kind in zip(
+            exact_scores(cube.keys.astype(np.float32), vector).tolist(), cube.key_kinds, strict=True
+        ):
             if np.isfinite(score) and (best is None or score > best[0]):
                 best = score, kind
         if best is not None:
-            found.append(Hit(video_id, one.ordinal, one.span, *best))
-    return sorted(found, key=lambda hit: hit.span)
+            matches.append(Hit(video_id, cube.ordinal, cube.span, *best))
+    return sorted(matches, key=lambda hit: hit.span)
 
 
-def evidence(found: Iterable[Hit], threshold: float, gap_s: float) -> Appearances:
+def evidence(matches: Iterable[Hit], threshold: float, gap_s: float) -> Appearances:
     """Appearances counted one after the other."""
     joined: list[TimeSpan] = []
-    for span in sorted(hit.span for hit in found if hit.score >= threshold):
+    for span in sorted(hit.span for hit in matches if hit.score >= threshold):
         if joined and span.start_s - joined[-1].end_s <= gap_s:
             joined[-1] = TimeSpan(joined[-1].start_s, max(joined[-1].end_s, span.end_s))
         else:

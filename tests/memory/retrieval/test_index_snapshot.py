@@ -1,4 +1,4 @@
-"""A snapshot is what was held, every damage is noticed, and the ladder leads to the truth from wherever it begins."""
+"""Index snapshots: they hold what was saved, any damage is detected, and every start leads to the store's content."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def opened(
         path,
         space,
         identity,
-        lambda one: FaissIndex(DIM, IVF, one.lists if one else None),  # type: ignore[arg-type]
+        lambda snapshot: FaissIndex(DIM, IVF, snapshot.lists if snapshot else None),  # type: ignore[arg-type]
     )
     index.wait()
     return retriever, began.rebuilt, began.kept, began.replayed
@@ -141,8 +141,8 @@ def regions(path: Path) -> list[int]:
     (length,) = struct.unpack_from("<I", blob, 5)
     header = json.loads(blob[41 : 41 + length])
     places, at = [0, 4, 5, 9, 40, 41, 41 + length // 2, 40 + length], 41 + length
-    for one in header["arrays"]:
-        size = np.dtype(one["type"]).itemsize * int(np.prod(one["shape"]))
+    for entry in header["arrays"]:
+        size = np.dtype(entry["type"]).itemsize * int(np.prod(entry["shape"]))
         places += [at, at + size - 1] if size else []
         at += size
     assert at == len(blob)

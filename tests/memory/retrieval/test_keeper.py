@@ -1,4 +1,4 @@
-"""The keeper follows a real server: what is committed is found, what is deleted goes, also where nobody announces."""
+"""The keeper with a real server: commits are found and deletions followed, also where no announcement comes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ RED = np.eye(DIM, dtype=np.float32)[0]
 
 @pytest.fixture(scope="module")
 def hold(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreHold]:
-    with StoreHold(StoreConfig(tmp_path_factory.mktemp("data"), runtime_dir=tmp_path_factory.mktemp("r"))) as one:
-        yield one
+    with StoreHold(StoreConfig(tmp_path_factory.mktemp("data"), runtime_dir=tmp_path_factory.mktemp("r"))) as started:
+        yield started
 
 
 def record(video_id: str) -> VideoRecord:
@@ -38,10 +38,10 @@ def record(video_id: str) -> VideoRecord:
 def commit(hold: StoreHold, video_id: str, ordinal: int) -> None:
     """One closed cube more."""
     tokens = PackedTokens(np.zeros((1, 1, 2), np.int8), np.ones((1, 1), np.float16))
-    one = np.ones((1, 3), np.float32)
+    ones = np.ones((1, 3), np.float32)
     span = TimeSpan(float(ordinal), ordinal + 1.0)
     keys = RED[None].astype(np.float16)
-    cube = CubeMemory(ordinal, span, "change", tokens, one[:, 0], one, keys, ("seen",), {}, b"")
+    cube = CubeMemory(ordinal, span, "change", tokens, ones[:, 0], ones, keys, ("seen",), {}, b"")
     state = IngestState(ordinal + 1, ordinal + 1, "full", None, GlobalMemory.empty(2))
     epoch = hold.store.claim(video_id)
     hold.store.commit(video_id, Commit(epoch, ordinal, state, [cube], None, ordinal + 1.0))
@@ -51,7 +51,9 @@ class Kept:
     """A keeper, and how one waits for what it does."""
 
     def __init__(self, hold: StoreHold, path: Path) -> None:
-        retriever, index, self.began = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM), compare_s=999.0)
+        retriever, index, self.began = begin(
+            hold.store, path, SPACE, "s", lambda snapshot: FaissIndex(DIM), compare_s=999.0
+        )
         self.looked = threading.Condition()
         self.keeper = IndexKeeper(retriever, index, path, SPACE, "s")
         sync_and_save = self.keeper.sync_and_save
@@ -154,7 +156,7 @@ def test_leaving_saves_and_the_next_one_begins_there(hold: StoreHold, tmp_path: 
 def test_it_saves_after_a_while_and_not_at_every_commit(hold: StoreHold, tmp_path: Path) -> None:
     path = tmp_path / "s"
     time_s = [0.0]
-    retriever, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
+    retriever, index, _ = begin(hold.store, path, SPACE, "s", lambda snapshot: FaissIndex(DIM))
     keeper = IndexKeeper(retriever, index, path, SPACE, "s", now=lambda: time_s[0])
     hold.store.create_video(record("d"))
     commit(hold, "d", 0)
@@ -170,7 +172,7 @@ def test_what_goes_while_it_is_saved_is_in_no_snapshot(
     hold: StoreHold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, save = tmp_path / "s", index_keeper.save
-    retriever, index, _ = begin(hold.store, path, SPACE, "s", lambda one: FaissIndex(DIM))
+    retriever, index, _ = begin(hold.store, path, SPACE, "s", lambda snapshot: FaissIndex(DIM))
     keeper = IndexKeeper(retriever, index, path, SPACE, "s")
     for name in ("f", "g"):
         hold.store.create_video(record(name))

@@ -40,8 +40,8 @@ def retrieving(cubes: list[KeyedSpan], opened: OpenCube | None = None) -> LocalR
     return LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
 
 
-def as_open(one: KeyedSpan) -> OpenCube:
-    return OpenCube(one.span, one.keys, one.key_kinds, {}, b"")
+def as_open(cube: KeyedSpan) -> OpenCube:
+    return OpenCube(cube.span, cube.keys, cube.key_kinds, {}, b"")
 
 
 memories = st.builds(cubes_of, st.integers(0, 999), st.lists(st.integers(0, 5), max_size=25))
@@ -55,12 +55,14 @@ def test_it_is_what_the_slow_obvious_way_finds(
     cubes: list[KeyedSpan], vector: F32, span: TimeSpan | None, last_is_open: bool, threshold: float
 ) -> None:
     opened = as_open(cubes[-1]) if last_is_open and cubes else None
-    known = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if opened else cubes
-    found = retrieving(known[:-1] if opened else known, opened).retrieve("v", RetrievalRequest(vector, threshold, span))
-    expected = hits(vector, "v", known, span)
-    assert list(found.hits) == expected
-    assert found.evidence == evidence(found.hits, threshold, 1.5)
-    assert found.cubes == len(cubes)
+    reference = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if opened else cubes
+    retrieval = retrieving(reference[:-1] if opened else reference, opened).retrieve(
+        "v", RetrievalRequest(vector, threshold, span)
+    )
+    expected = hits(vector, "v", reference, span)
+    assert list(retrieval.hits) == expected
+    assert retrieval.evidence == evidence(retrieval.hits, threshold, 1.5)
+    assert retrieval.cubes == len(cubes)
 
 
 @given(memories, vectors, st.sets(st.sampled_from(KINDS), min_size=1), st.booleans())
@@ -68,15 +70,15 @@ def test_it_is_what_the_slow_obvious_way_finds(
 def test_kinds_leave_other_keys_out(cubes: list[KeyedSpan], vector: F32, kinds: set[str], asked: bool) -> None:
     request = RetrievalRequest(vector if asked else None, kinds=tuple(sorted(kinds)))
     only = []
-    for one in cubes:
-        rows = [i for i, kind in enumerate(one.key_kinds) if kind in kinds]
-        only.append(replace(one, keys=one.keys[rows], key_kinds=tuple(one.key_kinds[i] for i in rows)))
+    for cube in cubes:
+        rows = [i for i, kind in enumerate(cube.key_kinds) if kind in kinds]
+        only.append(replace(cube, keys=cube.keys[rows], key_kinds=tuple(cube.key_kinds[i] for i in rows)))
     expected = hits(vector, "v", only)
-    found = retrieving(cubes).retrieve("v", request).hits
-    assert [hit.ordinal for hit in found] == [hit.ordinal for hit in expected]
-    assert all(hit.kind in kinds for hit in found)
+    matches = retrieving(cubes).retrieve("v", request).hits
+    assert [hit.ordinal for hit in matches] == [hit.ordinal for hit in expected]
+    assert all(hit.kind in kinds for hit in matches)
     if asked:
-        assert list(found) == expected
+        assert list(matches) == expected
 
 
 @given(memories, vectors, st.integers(1, 30))
@@ -95,18 +97,18 @@ def test_a_limit_keeps_the_best_and_the_evidence_of_all(cubes: list[KeyedSpan], 
 @given(st.integers(0, 60), st.integers(1, 12))
 @settings(deadline=None)
 def test_without_a_vector_a_limit_spreads_evenly(count: int, limit: int) -> None:
-    found = retrieving(cubes_of(0, [1] * count)).retrieve("v", RetrievalRequest(None, limit=limit)).hits
-    ordinals = [hit.ordinal for hit in found if hit.ordinal is not None]
+    matches = retrieving(cubes_of(0, [1] * count)).retrieve("v", RetrievalRequest(None, limit=limit)).hits
+    ordinals = [hit.ordinal for hit in matches if hit.ordinal is not None]
     assert len(ordinals) == min(limit, count)
     assert ordinals == sorted(set(ordinals))
-    assert all(hit.score == 0.0 for hit in found)
+    assert all(hit.score == 0.0 for hit in matches)
     steps = np.diff(ordinals)
     assert not len(steps) or steps.max() - steps.min() <= 1
 
 
 def test_without_a_vector_cubes_without_keys_count_too() -> None:
-    found = retrieving(cubes_of(0, [0, 2, 0])).retrieve("v", RetrievalRequest(None))
-    assert [hit.ordinal for hit in found.hits] == [0, 1, 2]
+    retrieval = retrieving(cubes_of(0, [0, 2, 0])).retrieve("v", RetrievalRequest(None))
+    assert [hit.ordinal for hit in retrieval.hits] == [0, 1, 2]
 
 
 def test_the_open_cube_is_found_as_it_is_now() -> None:
@@ -132,11 +134,11 @@ def test_search_over_videos_finds_each_cube_once_and_the_best_first(
     retriever = LocalRetriever(KeysOnly(closed, opened), NumpyIndex(DIM))  # type: ignore[arg-type]
     expected = []
     for number, cubes in enumerate(all_cubes):
-        known = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if last_is_open and cubes else cubes
-        expected += hits(vector, f"v{number}", known)
+        reference = [*cubes[:-1], replace(cubes[-1], ordinal=None)] if last_is_open and cubes else cubes
+        expected += hits(vector, f"v{number}", reference)
     expected.sort(key=lambda hit: (-hit.score, hit.video_id, hit.span))
-    found = retriever.search(vector, limit)
-    assert found == expected[:limit]
+    matches = retriever.search(vector, limit)
+    assert matches == expected[:limit]
 
 
 def test_search_looks_only_where_it_is_told() -> None:
@@ -195,10 +197,10 @@ def test_an_unknown_video_is_refused() -> None:
 def test_likeness_is_between_the_keys_by_which_hits_were_found() -> None:
     cubes = cubes_of(3, [2, 3, 1])
     vector = unit(np.ones(DIM))
-    found = retrieving(cubes[:2], as_open(cubes[2])).retrieve("v", RetrievalRequest(vector))
-    best = [one.keys[int(np.argmax(one.keys.astype(np.float32) @ vector))].astype(np.float32) for one in cubes]
-    assert found.alike is not None
-    assert found.alike == pytest.approx(np.array(best) @ np.array(best).T, abs=1e-6)
+    retrieval = retrieving(cubes[:2], as_open(cubes[2])).retrieve("v", RetrievalRequest(vector))
+    best = [cube.keys[int(np.argmax(cube.keys.astype(np.float32) @ vector))].astype(np.float32) for cube in cubes]
+    assert retrieval.alike is not None
+    assert retrieval.alike == pytest.approx(np.array(best) @ np.array(best).T, abs=1e-6)
     assert retrieving(cubes).retrieve("v", RetrievalRequest(None)).alike is None
 
 
@@ -232,7 +234,7 @@ def test_sync_follows_the_truth() -> None:
     retriever = LocalRetriever(store, index)  # type: ignore[arg-type]
     assert retriever.sync() == (3, 0)
     assert retriever.sync() == (0, 0)
-    store.closed["a"] += [replace(one, ordinal=2) for one in cubes_of(5, [4])]
+    store.closed["a"] += [replace(cube, ordinal=2) for cube in cubes_of(5, [4])]
     store.delete("b")
     assert retriever.sync() == (1, 1)
     assert len(index) == 7
@@ -251,7 +253,7 @@ def test_between_comparisons_growing_videos_are_followed_all_the_same() -> None:
     retriever = LocalRetriever(store, NumpyIndex(DIM), compare_s=2.0, now=lambda: time_s[0])  # type: ignore[arg-type]
     vector = unit(np.ones(DIM))
     assert len(retriever.search(vector, 9)) == 1
-    store.closed["a"] += [replace(one, ordinal=1) for one in cubes_of(4, [1])]
+    store.closed["a"] += [replace(cube, ordinal=1) for cube in cubes_of(4, [1])]
     store.closed["b"] = cubes_of(2, [1])
     assert {(hit.video_id, hit.ordinal) for hit in retriever.search(vector, 9)} == {("a", 0), ("a", 1)}
     time_s[0] = 2.0
@@ -265,16 +267,16 @@ def test_recall_beside_additions_sees_whole_cubes() -> None:
     vector = unit(np.ones(DIM))
 
     def grow() -> None:
-        for one in cubes:
-            store.closed["v"].append(one)
+        for cube in cubes:
+            store.closed["v"].append(cube)
             retriever.refresh("v")
 
     grower = threading.Thread(target=grow)
     grower.start()
     while grower.is_alive():
-        found = retriever.retrieve("v", RetrievalRequest(vector, -1.0, limit=999))
-        assert [hit.ordinal for hit in found.hits] == list(range(found.cubes))
-        assert list(found.hits) == hits(vector, "v", cubes[: found.cubes])
+        retrieval = retriever.retrieve("v", RetrievalRequest(vector, -1.0, limit=999))
+        assert [hit.ordinal for hit in retrieval.hits] == list(range(retrieval.cubes))
+        assert list(retrieval.hits) == hits(vector, "v", cubes[: retrieval.cubes])
     grower.join()
     assert retriever.retrieve("v", RetrievalRequest(vector)).cubes == 400
 

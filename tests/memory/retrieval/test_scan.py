@@ -49,11 +49,11 @@ def test_no_product_is_further_off_than_the_margin_says(seed: int, dim: int, siz
         patched.setattr(scan, "CODED_FROM", 16 if coded else CODED_FROM)
         scanner = KeyScanner(dim)
         for count in (10, 100, 300):
-            found, margin = scores(scanner, rows[:count], vector)
-            assert np.abs(found - exact_scores(rows[:count], vector)).max() < margin
+            values, margin = scores(scanner, rows[:count], vector)
+            assert np.abs(values - exact_scores(rows[:count], vector)).max() < margin
         assert margin < (0.02 if coded else 1e-4) * np.linalg.norm(vector) * np.linalg.norm(rows, axis=1).max() + 1e-20
-        found, _ = scores(scanner, rows[:50], np.zeros(dim, np.float32))  # fewer rows again, and nothing asked
-        assert found.tolist() == [0.0] * 50
+        values, _ = scores(scanner, rows[:50], np.zeros(dim, np.float32))  # fewer rows again, and nothing asked
+        assert values.tolist() == [0.0] * 50
 
 
 def test_equal_rows_are_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +70,8 @@ def test_equal_rows_are_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = different[np.random.default_rng(2).integers(0, 20, 300)]
     scanner = KeyScanner(8)
     for count in (50, 300):  # more rows, of which some are known
-        found, margin = scores(scanner, rows[:count], vector)
-        assert np.abs(found - exact_scores(rows[:count], vector)).max() < margin
+        values, margin = scores(scanner, rows[:count], vector)
+        assert np.abs(values - exact_scores(rows[:count], vector)).max() < margin
     assert multiplied[-1] == len(np.unique(rows, axis=0))
 
 
@@ -80,8 +80,8 @@ def test_what_is_not_a_number_stays_none(monkeypatch: pytest.MonkeyPatch, coded_
     monkeypatch.setattr(scan, "CODED_FROM", coded_from)
     rows = some(40, 8, 0)
     rows[5, 2], rows[6, 3] = NAN, np.inf
-    found, margin = scores(KeyScanner(8), rows, np.ones(8, np.float32))
-    assert np.flatnonzero(~np.isfinite(found)).tolist() == [5, 6]
+    values, margin = scores(KeyScanner(8), rows, np.ones(8, np.float32))
+    assert np.flatnonzero(~np.isfinite(values)).tolist() == [5, 6]
     assert np.isfinite(margin)
     assert not np.isfinite(scores(KeyScanner(8), rows, np.full(8, NAN, np.float32))[0]).any()
 
@@ -94,15 +94,15 @@ def test_where_integers_are_not_multiplied_exactly_rows_are(monkeypatch: pytest.
     monkeypatch.setattr(scan, "_products", lambda codes, query: (codes @ query).astype(np.int32))  # 8 bits: wraps
     exact_products.cache_clear()
     assert not exact_products(8)
-    found, margin = scores(KeyScanner(8), rows, vector)
+    values, margin = scores(KeyScanner(8), rows, vector)
     assert 0 < margin < by_codes / 100
-    assert np.abs(found - coded).max() < by_codes + margin
+    assert np.abs(values - coded).max() < by_codes + margin
 
 
 def test_a_video_without_keys_needs_no_integer_product(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_products", lambda codes, query: pytest.fail("multiplied"))
-    found, margin = scores(KeyScanner(8), some(0, 8, 0), some(1, 8, 1)[0])
-    assert found.shape == (0,)
+    values, margin = scores(KeyScanner(8), some(0, 8, 0), some(1, 8, 1)[0])
+    assert values.shape == (0,)
     assert np.isfinite(margin)
 
 
@@ -132,13 +132,13 @@ def test_a_long_video_is_searched_as_if_every_key_were_scored(
     order: Order, span: TimeSpan | None, threshold: float
 ) -> None:
     retriever = LocalRetriever(KeysOnly({"v": CUBES}), NumpyIndex(24))  # type: ignore[arg-type]
-    assert sum(len(one.key_kinds) for one in CUBES) > CODED_FROM
+    assert sum(len(cube.key_kinds) for cube in CUBES) > CODED_FROM
     for asked, limit in zip(some(3, 24, 5), (1, 17, 64), strict=True):
         vector = asked / np.linalg.norm(asked)
-        found = retriever.retrieve("v", RetrievalRequest(vector, threshold, span, None, limit, 1.5, order))
+        retrieval = retriever.retrieve("v", RetrievalRequest(vector, threshold, span, None, limit, 1.5, order))
         every = hits(vector, "v", CUBES, span)
-        assert found.evidence == evidence(every, threshold, 1.5)
+        assert retrieval.evidence == evidence(every, threshold, 1.5)
         supported = [hit for hit in every if hit.score >= threshold]
         edge = {"score": [], "first": supported[: limit // 2], "last": supported[::-1][: limit // 2]}[order]
         rest = sorted((hit for hit in every if hit not in edge), key=lambda hit: (-hit.score, hit.span))
-        assert list(found.hits) == sorted([*edge, *rest[: limit - len(edge)]], key=lambda hit: hit.span)
+        assert list(retrieval.hits) == sorted([*edge, *rest[: limit - len(edge)]], key=lambda hit: hit.span)

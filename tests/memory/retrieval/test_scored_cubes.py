@@ -39,16 +39,16 @@ def scored(
 
 
 def test_damaged_and_missing_keys_are_passed_over() -> None:
-    found = scored(view([[NAN, 0, 0]], [], [[NAN, 0, 0], [0.5, 0, 0], [0.5, 0, 0]], [[INF, 0, 0]], []))
-    assert (found.cubes.tolist(), found.scores.tolist()) == ([2], [0.5])
+    result = scored(view([[NAN, 0, 0]], [], [[NAN, 0, 0], [0.5, 0, 0], [0.5, 0, 0]], [[INF, 0, 0]], []))
+    assert (result.cubes.tolist(), result.scores.tolist()) == ([2], [0.5])
     for nothing in (view(), view([], []), view([[NAN, 0, 0]])):
         assert scored(nothing).cubes.tolist() == []
         assert scored(nothing, every=True).hits_at(np.zeros(0, np.intp))[0] == []
 
 
 def test_a_cube_is_found_by_the_first_of_its_best_keys() -> None:
-    found = scored(view([[0, 1, 0]], [[0.25, 0, 0], [0.5, 0, 0], [0.5, 1, 0]], [[1, 0, 0]]))
-    hits, keys, which = found.hits_at(np.array([1, 2]))
+    result = scored(view([[0, 1, 0]], [[0.25, 0, 0], [0.5, 0, 0], [0.5, 1, 0]], [[1, 0, 0]]))
+    hits, keys, which = result.hits_at(np.array([1, 2]))
     assert [(hit.ordinal, hit.score) for hit in hits] == [(1, 0.5), (2, 1.0)]
     assert keys[which].tolist() == [[0.5, 0, 0], [1, 0, 0]]
 
@@ -56,11 +56,11 @@ def test_a_cube_is_found_by_the_first_of_its_best_keys() -> None:
 @pytest.mark.parametrize("every", [False, True])
 def test_what_is_neither_near_nor_best_may_be_passed_over(every: bool) -> None:
     keys = view(*[[[i / 100, 1 - i / 100, 0]] for i in range(100)])
-    found = scored(keys, threshold=0.895, best=2, every=every)
-    assert found.cubes.tolist()[-10:] == list(range(90, 100))
-    assert (len(found.cubes) == 100) == every
-    hits, _, _ = found.hits_at(np.arange(len(found.cubes)))
-    assert [hit.score for hit in hits] == [float(np.float32(np.float16(i / 100))) for i in found.cubes]
+    result = scored(keys, threshold=0.895, best=2, every=every)
+    assert result.cubes.tolist()[-10:] == list(range(90, 100))
+    assert (len(result.cubes) == 100) == every
+    hits, _, _ = result.hits_at(np.arange(len(result.cubes)))
+    assert [hit.score for hit in hits] == [float(np.float32(np.float16(i / 100))) for i in result.cubes]
 
 
 def test_a_key_that_most_cubes_have_hides_nothing() -> None:
@@ -99,27 +99,29 @@ def test_few_keys_many_times_are_recalled_as_if_each_were_scored(
     """Damaged keys among them, by codes or not, and of a moment behind which more was taken in already."""
     array = np.array(pool, np.float16)
     spanned = [
-        KeyedSpan(i, TimeSpan(i, i + 1), array[[at for at, _ in one]].reshape(-1, 2), tuple(kind for _, kind in one))
-        for i, one in enumerate(which)
+        KeyedSpan(
+            i, TimeSpan(i, i + 1), array[[at for at, _ in picks]].reshape(-1, 2), tuple(kind for _, kind in picks)
+        )
+        for i, picks in enumerate(which)
     ]
-    keys, first_pass, vector = VideoKeys(2), KeyScanner(2), np.array([0.8, 0.6], np.float32)
+    keys, scanner, vector = VideoKeys(2), KeyScanner(2), np.array([0.8, 0.6], np.float32)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(memory.retrieval.scan, "CODED_FROM", 1 if coded else CODED_FROM)
         now = len(spanned) - min(later, len(spanned))
         keys.extend(spanned[:now])
         asked = keys.view()
         keys.extend(spanned[now:])
-        first_pass.scan(keys.view().rows, vector)
+        scanner.scan(keys.view().rows, vector)
         request = RetrievalRequest(vector, threshold, span, kinds, limit, 1.5, order)
-        found = _retrieved("v", VideoView(((asked, first_pass),), ""), request)
+        retrieval = _retrieved("v", VideoView(((asked, scanner),), ""), request)
     with np.errstate(invalid="ignore"):  # infinity times nothing
-        every = retrieval_oracle.hits(vector, "v", [_only(one, kinds) for one in spanned[:now]], span)
+        every = retrieval_oracle.hits(vector, "v", [_only(cube, kinds) for cube in spanned[:now]], span)
     wanted = candidates(np.array([hit.score for hit in every]), order, limit, threshold)
-    assert list(found.hits) == [every[i] for i in wanted]
-    assert (found.evidence, found.cubes) == (retrieval_oracle.evidence(every, threshold, 1.5), now)
+    assert list(retrieval.hits) == [every[i] for i in wanted]
+    assert (retrieval.evidence, retrieval.cubes) == (retrieval_oracle.evidence(every, threshold, 1.5), now)
 
 
-def _only(one: KeyedSpan, kinds: tuple[str, ...] | None) -> KeyedSpan:
+def _only(cube: KeyedSpan, kinds: tuple[str, ...] | None) -> KeyedSpan:
     """The cube with its keys of these kinds."""
-    kept = [i for i, kind in enumerate(one.key_kinds) if kinds is None or kind in kinds]
-    return replace(one, keys=one.keys[kept].reshape(-1, 2), key_kinds=tuple(one.key_kinds[i] for i in kept))
+    kept = [i for i, kind in enumerate(cube.key_kinds) if kinds is None or kind in kinds]
+    return replace(cube, keys=cube.keys[kept].reshape(-1, 2), key_kinds=tuple(cube.key_kinds[i] for i in kept))

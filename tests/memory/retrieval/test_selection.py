@@ -29,9 +29,9 @@ orders = st.sampled_from(["score", "first", "last", "time"])
 
 @given(st.lists(spans, max_size=12), spans)
 @settings(deadline=None)
-def test_spans_share_time_as_records_say(many: list[TimeSpan], one: TimeSpan) -> None:
+def test_spans_share_time_as_records_say(many: list[TimeSpan], other: TimeSpan) -> None:
     array = np.array([(span.start_s, span.end_s) for span in many]).reshape(-1, 2)
-    assert overlapping(array, one).tolist() == [span.overlaps(one) for span in many]
+    assert overlapping(array, other).tolist() == [span.overlaps(other) for span in many]
 
 
 @given(scores, orders, st.integers(0, 8), st.sampled_from([0.0, 0.5]))
@@ -61,9 +61,9 @@ def test_what_is_preferred_when_the_budget_binds(order: str, expected: list[int]
 @given(st.lists(st.floats(-1, 1, width=32), max_size=12), orders, st.integers(-1, 8), st.floats(0, 1), st.booleans())
 @settings(deadline=None)
 def test_the_budget_binds_and_time_runs_forward(
-    values: list[float], order: str, room: int, diversity: float, known: bool
+    values: list[float], order: str, room: int, diversity: float, with_alike: bool
 ) -> None:
-    alike = np.eye(len(values), dtype=np.float32) if known else None
+    alike = np.eye(len(values), dtype=np.float32) if with_alike else None
     chosen = select(np.array(values), room, order, alike, diversity)  # type: ignore[arg-type]
     assert len(chosen) == max(min(room, len(values)), 0)
     assert chosen == sorted(set(chosen))
@@ -90,9 +90,9 @@ def spread(*pairs: tuple[float, float]) -> np.ndarray:
 
 
 def test_neighbours_are_one_appearance() -> None:
-    seen = spread((0, 1), (1, 2), (3.5, 4.5), (30, 31))
-    assert appearances(seen, 1.5) == Appearances(2, 0.0, 31.0, (TimeSpan(0, 4.5), TimeSpan(30, 31)))
-    assert appearances(seen[::-1], 1.4).count == 3
+    rows = spread((0, 1), (1, 2), (3.5, 4.5), (30, 31))
+    assert appearances(rows, 1.5) == Appearances(2, 0.0, 31.0, (TimeSpan(0, 4.5), TimeSpan(30, 31)))
+    assert appearances(rows[::-1], 1.4).count == 3
     assert appearances(spread(), 1.0) == Appearances(0, None, None, ())
     assert appearances(spread((0, 10), (2, 3), (10, 11)), 0.0).spans == (TimeSpan(0, 11),)
 
@@ -100,14 +100,14 @@ def test_neighbours_are_one_appearance() -> None:
 @given(st.lists(spans, max_size=40), st.sampled_from([0.0, 0.5, 2.0]))
 @settings(deadline=None)
 def test_evidence_is_counted_as_one_would_by_hand(many: list[TimeSpan], gap_s: float) -> None:
-    found = [Hit("v", 0, span, 1.0, "seen") for span in many]
-    expected = retrieval_oracle.evidence(found, 0.5, gap_s)
+    hits = [Hit("v", 0, span, 1.0, "seen") for span in many]
+    expected = retrieval_oracle.evidence(hits, 0.5, gap_s)
     assert appearances(spread(*((span.start_s, span.end_s) for span in many)), gap_s) == expected
 
 
 def test_evidence_keeps_the_first_spans() -> None:
-    found = appearances(spread(*((2.0 * i, 2.0 * i + 1) for i in range(50))), 0.5)
-    assert (found.count, found.last_s, len(found.spans)) == (50, 99.0, MOST_SPANS)
+    result = appearances(spread(*((2.0 * i, 2.0 * i + 1) for i in range(50))), 0.5)
+    assert (result.count, result.last_s, len(result.spans)) == (50, 99.0, MOST_SPANS)
 
 
 @pytest.mark.parametrize("gap_s", [-1.0, NAN])
@@ -121,7 +121,7 @@ def test_each_cube_is_found_once() -> None:
     index.add(1, 0, np.array([[1, 0, 0]] * 30))
     index.add(1, 1, np.array([[0.5, 0, 0]]))
     index.add(2, 0, np.array([[0, 1, 0], [0.75, 0, 0]]))
-    found = best_cubes(index, RED, 3)
-    assert found == [IndexMatch(1, 0, 0, 1.0), IndexMatch(2, 0, 1, 0.75), IndexMatch(1, 1, 0, 0.5)]
-    assert best_cubes(index, RED, 1) == found[:1]
+    matches = best_cubes(index, RED, 3)
+    assert matches == [IndexMatch(1, 0, 0, 1.0), IndexMatch(2, 0, 1, 0.75), IndexMatch(1, 1, 0, 0.5)]
+    assert best_cubes(index, RED, 1) == matches[:1]
     assert best_cubes(index, RED, 0) == []

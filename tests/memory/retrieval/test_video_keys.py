@@ -25,7 +25,7 @@ def test_views_stay_as_they_were_while_it_grows(sizes: list[list[list[str]]]) ->
     for batch in sizes:
         fresh = [cube(ordinal + i, tuple(names), ordinal + i) for i, names in enumerate(batch)]
         ordinal += len(fresh)
-        kinds += [one.key_kinds for one in fresh]
+        kinds += [added.key_kinds for added in fresh]
         keys.extend(fresh)
         views.append(keys.view())
     for view in views:
@@ -36,7 +36,7 @@ def test_views_stay_as_they_were_while_it_grows(sizes: list[list[list[str]]]) ->
         slots = [key_id(7, i, slot) for i, names in enumerate(kinds[: len(view)]) for slot in range(len(names))]
         assert view.ids(7).tolist() == slots
         assert view.ids(7, len(view) // 2).tolist() == [
-            one for one in slots if (one >> 8) % (1 << 24) >= len(view) // 2
+            key for key in slots if (key >> 8) % (1 << 24) >= len(view) // 2
         ]
 
 

@@ -76,8 +76,8 @@ def test_a_cube_comes_back_to_the_bit(cube: CubeMemory) -> None:
     back = codec.decode_cube(payload, keyed)
     assert_same(cube, back)
     assert (codec.encode_cube(back), codec.encode_keyed_span(back)) == (payload, keyed)
-    found = codec.decode_keyed_span(keyed)
-    assert (found.ordinal, found.span, found.key_kinds) == (cube.ordinal, cube.span, cube.key_kinds)
+    keyed_span = codec.decode_keyed_span(keyed)
+    assert (keyed_span.ordinal, keyed_span.span, keyed_span.key_kinds) == (cube.ordinal, cube.span, cube.key_kinds)
 
 
 @given(spans, hnp.arrays(np.float16, (2, 5)), notes, st.binary(max_size=20))

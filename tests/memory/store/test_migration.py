@@ -1,4 +1,4 @@
-"""A store that an older release wrote: `data/layout_1.json` holds every key of one, and what it exported then."""
+"""Migration of a store from an older release: `data/layout_1.json` holds every key of one, and its export."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def old(server: EmbeddedValkey) -> Iterator[RedisStore]:
     client.flushall()
     for key, ((kind, value),) in ((key, held.items()) for key, held in OLD["keys"].items()):
         if kind == "hash":
-            client.hset(key, mapping={field: raw(one) for field, one in value.items()})
+            client.hset(key, mapping={field: raw(content) for field, content in value.items()})
         elif kind == "string":
             client.set(key, raw(value))
         elif kind == "zset":
@@ -59,13 +59,13 @@ def raw(value: str | dict[str, str]) -> bytes:
 
 def blobs(store: RedisStore, video_id: str) -> list[bytes]:
     """All that is stored of a video in this module's own form."""
-    keys, found = RedisKeys(video_id), []
+    keys, values = RedisKeys(video_id), []
     for part in PARTS:
         if store._client.type(keys[part]) == b"hash":
-            found += store._client.hvals(keys[part])
+            values += store._client.hvals(keys[part])
         elif (blob := store._client.get(keys[part])) is not None:
-            found.append(blob)
-    return found
+            values.append(blob)
+    return values
 
 
 def exported(store: RedisStore, video_id: str) -> list[dict[str, Any]]:

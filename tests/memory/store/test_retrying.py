@@ -1,4 +1,4 @@
-"""A worker waits for a store that is away, and its commits are applied once: with a real server that is stopped."""
+"""The retrying store with a real server that is stopped: workers wait, and each commit is applied once."""
 
 from __future__ import annotations
 
@@ -131,8 +131,8 @@ def test_reviving_that_fails_is_waited_for_too() -> None:
 
 @pytest.fixture
 def hold(tmp_path: Path) -> Iterator[StoreHold]:
-    with StoreHold(StoreConfig(tmp_path)) as one:
-        yield one
+    with StoreHold(StoreConfig(tmp_path)) as started:
+        yield started
 
 
 def kill_all(data_dir: Path) -> None:
@@ -150,8 +150,8 @@ def test_a_worker_rides_out_a_killed_store_and_its_keeper(hold: StoreHold, tmp_p
     for step in range(2):
         assert store.commit("v1", full(epoch, 16 * step, 16 * step + 16, [cube(step)], step)) == step + 1
         kill_all(tmp_path)
-    assert [one.ordinal for one in store.cubes("v1")] == [0, 1]
-    assert [one.ordinal for one in store.cubes("v1", 1, 9)] == [1]
+    assert [stored.ordinal for stored in store.cubes("v1")] == [0, 1]
+    assert [stored.ordinal for stored in store.cubes("v1", 1, 9)] == [1]
     assert store.video("v1").cubes == 2
 
 

@@ -1,4 +1,4 @@
-"""Gathering over a real recall: what is cited, what is read beside it, and what decides when the budget binds."""
+"""Questions executed over the real retriever: what is cited, what is read beside it, what a small budget leaves out."""
 
 from __future__ import annotations
 
@@ -53,9 +53,11 @@ class Remembered(KeysOnly):
         tokens = PackedTokens(np.zeros((1, 16, 2), np.int8), np.ones((1, 16), np.float16))
         ones = np.ones((16, 3), np.float32)
         return [
-            CubeMemory(i, one.span, "change", tokens, ones[:, 0], ones, one.keys, one.key_kinds, notes.to_plain(), b"")
+            CubeMemory(
+                i, cube.span, "change", tokens, ones[:, 0], ones, cube.keys, cube.key_kinds, notes.to_plain(), b""
+            )
             for i in ordinals
-            for one, notes in [(self.closed[video_id][i], self.notes[i])]
+            for cube, notes in [(self.closed[video_id][i], self.notes[i])]
         ]
 
 
@@ -72,15 +74,15 @@ class Spelled:
         return frozenset()
 
 
-def gathered(store: Remembered, question: str, rerank: Rerank | None = None, **config: Any) -> ExecutionResult:
+def executed(store: Remembered, question: str, rerank: Rerank | None = None, **config: Any) -> ExecutionResult:
     retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
     chosen = replace(AnswerConfig(), **config)
-    gatherer = Executor(store, retriever, Spelled(), chosen, rerank)  # type: ignore[arg-type]
-    return gatherer.run(replace(store.video("v"), ingested_s=999.0), parse(question), chosen)
+    executor = Executor(store, retriever, Spelled(), chosen, rerank)  # type: ignore[arg-type]
+    return executor.run(replace(store.video("v"), ingested_s=999.0), parse(question), chosen)
 
 
-def ordinals(seen: Sequence[Any]) -> list[int]:
-    return [one.hit.ordinal for one in seen]
+def ordinals(matches: Sequence[Any]) -> list[int]:
+    return [match.hit.ordinal for match in matches]
 
 
 def film(*words: str) -> Remembered:
@@ -92,20 +94,20 @@ def film(*words: str) -> Remembered:
 
 @pytest.mark.parametrize(("word", "beside"), [("before", 1), ("after", 3)])
 def test_the_cube_beside_is_cited_and_read_with_the_one_it_stands_beside(word: str, beside: int) -> None:
-    got = gathered(film("dog", "dog", "coffee", "cat", "dog"), f"What comes {word} the coffee?")
+    got = executed(film("dog", "dog", "coffee", "cat", "dog"), f"What comes {word} the coffee?")
     assert ordinals(got.cited) == [beside, 2]  # the answer first, then what it stands beside
     assert ordinals(got.read) == sorted([2, beside])
 
 
 def test_what_is_read_beside_stays_within_the_budgets() -> None:
     store = film("dog", "coffee", "coffee", "cat")
-    assert ordinals(gathered(store, "What comes after the coffee?", cubes=2).read) == [1, 3]
-    assert ordinals(gathered(store, "What comes after the coffee?", cubes=1).read) == [3]
-    assert ordinals(gathered(store, "What comes after the coffee?", tokens=47).read) == [1, 3]
+    assert ordinals(executed(store, "What comes after the coffee?", cubes=2).read) == [1, 3]
+    assert ordinals(executed(store, "What comes after the coffee?", cubes=1).read) == [3]
+    assert ordinals(executed(store, "What comes after the coffee?", tokens=47).read) == [1, 3]
 
 
 def test_at_the_edge_only_the_appearance_is_cited() -> None:
-    got = gathered(film("coffee", "dog"), "What comes before the coffee?")
+    got = executed(film("coffee", "dog"), "What comes before the coffee?")
     assert (ordinals(got.cited), ordinals(got.read)) == ([0], [0])
 
 
@@ -115,8 +117,8 @@ def test_the_first_of_very_many_is_found() -> None:
     for _ in range(40):
         store.show("cat", 0, 0.1)
     store.show("cat", 2, 0.1)
-    first = gathered(store, "When does the cat first appear?", candidates=8, read_whole=0)
-    last = gathered(store, "When does the cat last appear?", candidates=8, read_whole=0)
+    first = executed(store, "When does the cat first appear?", candidates=8, read_whole=0)
+    last = executed(store, "When does the cat last appear?", candidates=8, read_whole=0)
     assert ordinals(first.finding.cited)[0] == 0
     assert ordinals(last.finding.cited)[-1] == 41
 
@@ -126,8 +128,8 @@ def test_diversity_cites_what_differs() -> None:
     for variant in (0, 0, 0, 1, 2):
         store.show("cat", variant, 0.1)
     store.show("dog")
-    assert ordinals(gathered(store, "When does the cat appear?", cubes=3, diversity=0.0).cited) == [0, 1, 2]
-    assert ordinals(gathered(store, "When does the cat appear?", cubes=3).cited) == [0, 3, 4]
+    assert ordinals(executed(store, "When does the cat appear?", cubes=3, diversity=0.0).cited) == [0, 1, 2]
+    assert ordinals(executed(store, "When does the cat appear?", cubes=3).cited) == [0, 3, 4]
 
 
 def test_a_reranker_decides_what_fits_and_nothing_else() -> None:
@@ -138,12 +140,12 @@ def test_a_reranker_decides_what_fits_and_nothing_else() -> None:
         return [float(i) for i in range(len(candidates))]
 
     store = film("cat", "dog", "cat", "cat")
-    got = gathered(store, "When does the cat appear?", latest_first, cubes=2)
+    got = executed(store, "When does the cat appear?", latest_first, cubes=2)
     assert asked == [("When does the cat appear?", ["cat", "cat", "cat"])]
     assert ordinals(got.cited) == [2, 3]
-    plain = gathered(store, "When does the cat appear?", cubes=2).finding
+    plain = executed(store, "When does the cat appear?", cubes=2).finding
     assert (got.finding.statement, got.finding.evidence) == (plain.statement, plain.evidence)
-    assert [one.score for one in got.cited] == [1.0, 1.0]
+    assert [match.score for match in got.cited] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ def test_a_reranker_decides_what_fits_and_nothing_else() -> None:
     ],
 )
 def test_what_a_kind_of_question_prefers_when_the_budget_binds(question: str, cited: list[int]) -> None:
-    assert ordinals(gathered(film(*["cat"] * 8), question, cubes=2).cited) == cited
+    assert ordinals(executed(film(*["cat"] * 8), question, cubes=2).cited) == cited
 
 
 @pytest.mark.parametrize(
@@ -188,9 +190,9 @@ def test_what_is_said_of_two_cats(question: str, statement: str) -> None:
     """Shown: cat, dog, cat, coffee; ten seconds each."""
     store = film("cat", "dog", "cat", "coffee")
     retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
-    gatherer = Executor(store, retriever, Spelled(), AnswerConfig())  # type: ignore[arg-type]
+    executor = Executor(store, retriever, Spelled(), AnswerConfig())  # type: ignore[arg-type]
     finished = replace(store.video("v"), ingested_s=40.0, status="ready")
-    assert gatherer.run(finished, parse(question), AnswerConfig()).finding.statement == statement
+    assert executor.run(finished, parse(question), AnswerConfig()).finding.statement == statement
 
 
 @pytest.mark.parametrize(
@@ -202,9 +204,9 @@ def test_what_is_said_of_two_cats(question: str, statement: str) -> None:
 )
 def test_nobody_knows_the_end_of_what_is_still_being_watched(question: str, statement: str) -> None:
     store = film("cat", "dog")
-    gatherer = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Spelled(), AnswerConfig())  # type: ignore[arg-type]
+    executor = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Spelled(), AnswerConfig())  # type: ignore[arg-type]
     live = replace(store.video("v"), ingested_s=20.0, status="live")
-    assert gatherer.run(live, parse(question), AnswerConfig()).finding.statement == statement
+    assert executor.run(live, parse(question), AnswerConfig()).finding.statement == statement
 
 
 class Knowing(Spelled):
@@ -232,16 +234,16 @@ def test_yes_and_no_are_said_of_all_that_was_asked(question: str, statement: str
     """Shown: dog, coffee."""
     store = film("dog", "coffee")
     retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
-    gatherer = Executor(store, retriever, Knowing(), AnswerConfig())  # type: ignore[arg-type]
-    got = gatherer.run(replace(store.video("v"), ingested_s=20.0), parse(question), AnswerConfig())
+    executor = Executor(store, retriever, Knowing(), AnswerConfig())  # type: ignore[arg-type]
+    got = executor.run(replace(store.video("v"), ingested_s=20.0), parse(question), AnswerConfig())
     assert got.finding.statement == statement
 
 
 def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> ExecutionResult:
     """Of a video that ends with its last cube, by an encoder that knows its words."""
-    gatherer = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Knowing(), AnswerConfig())  # type: ignore[arg-type]
+    executor = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Knowing(), AnswerConfig())  # type: ignore[arg-type]
     video = replace(store.video("v"), ingested_s=10.0 * len(store.notes), status=status)
-    return gatherer.run(video, parse(question), AnswerConfig())
+    return executor.run(video, parse(question), AnswerConfig())
 
 
 @pytest.mark.parametrize(
@@ -314,8 +316,8 @@ def test_a_thing_that_all_the_words_name_is_one() -> None:
             return frozenset({topic}) & {"cat", "dog", "cat and dog"}
 
     store = film("cat", "dog")
-    gatherer = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Joint(), AnswerConfig())  # type: ignore[arg-type]
-    got = gatherer.run(store.video("v"), parse("When is a cat and dog shown?"), AnswerConfig())
+    executor = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Joint(), AnswerConfig())  # type: ignore[arg-type]
+    got = executor.run(store.video("v"), parse("When is a cat and dog shown?"), AnswerConfig())
     assert got.finding.statement == "The cat is seen from 0:00 to 0:10."
 
 
@@ -333,4 +335,4 @@ def test_the_earliest_of_very_many_decides(question: str, statement: str) -> Non
     for _ in range(40):
         store.show("cat", 0, 0.1)
         store.show("dog")
-    assert gathered(store, question, candidates=8, read_whole=0).finding.statement.startswith(statement)
+    assert executed(store, question, candidates=8, read_whole=0).finding.statement.startswith(statement)

@@ -4,8 +4,7 @@ import pytest
 
 from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Appearances, Hit, TimeSpan
-from pipeline.answering import findings
-from pipeline.answering import timeline_findings as told
+from pipeline.answering import findings, timeline_findings
 from pipeline.answering.findings import Finding, label, notes_phrase
 from pipeline.answering.match import Match
 from pipeline.queries.question import parse
@@ -72,8 +71,8 @@ def test_many_appearances_are_counted_and_the_first_are_said() -> None:
 
 
 def test_a_line_is_shown_in_its_own_words() -> None:
-    one = match_of(10, 20)
-    read = Match(one.hit, one.notes, TimeSpan(12, 14), 1.0, "LAUNCH PAD 39A", by_text=True)
+    cube = match_of(10, 20)
+    read = Match(cube.hit, cube.notes, TimeSpan(12, 14), 1.0, "LAUNCH PAD 39A", by_text=True)
     finding = about("When is the launch pad seen?", read)
     assert finding.statement == 'The text "LAUNCH PAD 39A" is shown from 0:12 to 0:14.'
 
@@ -94,26 +93,26 @@ def test_nothing_is_said_as_such(question: str, statement: str) -> None:
 
 
 def test_what_is_at_a_moment() -> None:
-    finding = told.at_time(parse("What is shown at 0:12?"), [CAT], GAP_S)
+    finding = timeline_findings.at_time(parse("What is shown at 0:12?"), [CAT], GAP_S)
     assert (finding.statement, finding.cited) == ("At 0:12: cat.", (CAT,))
-    assert not told.at_time(parse("What is shown at 0:12?"), [], GAP_S).supported
+    assert not timeline_findings.at_time(parse("What is shown at 0:12?"), [], GAP_S).supported
 
 
 def test_what_is_in_a_stretch() -> None:
-    finding = told.at_time(parse("What is between 0:10 and 1:20?"), [LATER, CAT], GAP_S)
+    finding = timeline_findings.at_time(parse("What is between 0:10 and 1:20?"), [LATER, CAT], GAP_S)
     assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: cat."
     assert finding.cited == (CAT, LATER)
 
 
 def test_a_summary_is_a_phrase_a_cube() -> None:
-    finding = told.summary([match_of(70, 75, "dog"), CAT], GAP_S)
+    finding = timeline_findings.summary([match_of(70, 75, "dog"), CAT], GAP_S)
     assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: dog."
 
 
 def test_lines_are_said_once_with_their_times() -> None:
     first = match_of(0, 10, texts=(line("EXIT", 2, 5), line("HALT", 3, 9)))
     second = match_of(10, 20, texts=(line("EXIT", 10, 12),))
-    finding = told.written(parse("What does the screen say?"), [second, first, CAT])
+    finding = timeline_findings.written(parse("What does the screen say?"), [second, first, CAT])
     assert finding.statement == (
         'The screen says "EXIT" from 0:02 to 0:05 and 0:10 to 0:12 and "HALT" from 0:03 to 0:10.'
     )
@@ -121,7 +120,7 @@ def test_lines_are_said_once_with_their_times() -> None:
 
 
 def test_no_lines_are_no_support() -> None:
-    finding = told.written(parse("What does the screen say?"), [CAT])
+    finding = timeline_findings.written(parse("What does the screen say?"), [CAT])
     assert (finding.statement, finding.supported, finding.cited) == ("No text was read on the screen.", False, ())
 
 
@@ -148,7 +147,7 @@ def test_nothing_is_beside_what_is_at_the_edge(question: str, side: str, edge: s
 
 
 @pytest.mark.parametrize(
-    ("notes", "said"),
+    ("notes", "phrase"),
     [
         (Notes(things=tuple(Thing(name, 0.5) for name in "abcd")), "a, b and c"),
         (Notes(things=(Thing("cat", 0.5),), texts=(line("EXIT", 0, 1),)), 'cat; the screen says "EXIT"'),
@@ -156,12 +155,12 @@ def test_nothing_is_beside_what_is_at_the_edge(question: str, side: str, edge: s
         (Notes(), "nothing recognised, a picture"),
     ],
 )
-def test_notes_as_a_phrase(notes: Notes, said: str) -> None:
-    assert notes_phrase(notes) == said
+def test_notes_as_a_phrase(notes: Notes, phrase: str) -> None:
+    assert notes_phrase(notes) == phrase
 
 
 @pytest.mark.parametrize(
-    ("topic", "said"),
+    ("topic", "subject"),
     [
         ("cat", "the cat"),
         ("Cairn Terrier", "the Cairn Terrier"),
@@ -172,16 +171,16 @@ def test_notes_as_a_phrase(notes: Notes, said: str) -> None:
         ("", ""),
     ],
 )
-def test_topics_as_subjects(topic: str, said: str) -> None:
-    assert label(topic) == said
+def test_topics_as_subjects(topic: str, subject: str) -> None:
+    assert label(topic) == subject
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "clock"),
     [(0.0, "0:00"), (75.4, "1:15"), (59.9999999, "1:00"), (59.9, "0:59"), (3723.0, "1:02:03"), (-1.0, "0:00")],
 )
-def test_clock(seconds: float, said: str) -> None:
-    assert format_time(seconds) == said
+def test_clock(seconds: float, clock: str) -> None:
+    assert format_time(seconds) == clock
 
 
 def test_spans_and_lists_as_said() -> None:
@@ -230,16 +229,18 @@ def test_how_long(cubes: tuple[Match, ...], statement: str) -> None:
 
 def test_every_time_of_a_summary_is_in_its_evidence() -> None:
     cubes = [match_of(10.0 * i, 10.0 * i + 10, f"thing {i}") for i in range(9)]
-    finding = told.summary(cubes, GAP_S)
+    finding = timeline_findings.summary(cubes, GAP_S)
     assert finding.evidence is not None
-    assert [(one.start_s, one.end_s) for one in finding.evidence.spans] == [(10.0 * i, 10.0 * i + 10) for i in range(9)]
+    assert [(span.start_s, span.end_s) for span in finding.evidence.spans] == [
+        (10.0 * i, 10.0 * i + 10) for i in range(9)
+    ]
     assert finding.statement.count(": thing") == 9
 
 
 def test_the_last_line_alone() -> None:
-    one, two = match_of(0, 10, texts=(line("EXIT", 0, 10),)), match_of(10, 20, texts=(line("THE END", 10, 20),))
-    finding = told.written(parse("What is the last text?"), [one, two])
-    assert (finding.statement, finding.cited) == ('The screen says "THE END" from 0:10 to 0:20.', (two,))
+    first, last = match_of(0, 10, texts=(line("EXIT", 0, 10),)), match_of(10, 20, texts=(line("THE END", 10, 20),))
+    finding = timeline_findings.written(parse("What is the last text?"), [first, last])
+    assert (finding.statement, finding.cited) == ('The screen says "THE END" from 0:10 to 0:20.', (last,))
 
 
 def test_things_told_one_after_another_share_their_evidence() -> None:
@@ -310,16 +311,16 @@ def test_a_sum_over_some_of_very_many_is_a_least() -> None:
 
 
 def test_without_lines_beside_a_thing_the_thing_is_not_denied() -> None:
-    finding = told.written(parse("What is written on the bus?"), [match_of(0, 10, "bus")])
+    finding = timeline_findings.written(parse("What is written on the bus?"), [match_of(0, 10, "bus")])
     assert finding.statement == "No text was read on the screen with the bus."
 
 
 def test_a_summary_of_nothing_is_none() -> None:
-    assert not told.summary([], GAP_S).supported
+    assert not timeline_findings.summary([], GAP_S).supported
 
 
 def test_no_text_is_said_of_the_time_that_was_asked_for() -> None:
-    finding = told.written(parse("What does the screen say at 1:00?"), [])
+    finding = timeline_findings.written(parse("What does the screen say at 1:00?"), [])
     assert finding.statement == "No text was read on the screen around 1:00."
 
 

@@ -88,8 +88,8 @@ def test_a_thing_is_named_exactly(name: str, topic: str, expected: bool) -> None
 
 
 def test_a_line_answers_whatever_the_keys_say() -> None:
-    seen = read(hit(-0.5), shown("LAUNCH PAD 39A"), spelled("launch pad"))
-    assert (seen.score, seen.named, seen.by_text, seen.span) == (1.0, "LAUNCH PAD 39A", True, TimeSpan(12.0, 20.0))
+    match = read(hit(-0.5), shown("LAUNCH PAD 39A"), spelled("launch pad"))
+    assert (match.score, match.named, match.by_text, match.span) == (1.0, "LAUNCH PAD 39A", True, TimeSpan(12.0, 20.0))
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_a_line_stays_within_its_cube(first_s: float, last_s: float, expected: T
 @pytest.mark.parametrize(("cosine", "score"), [(0.3, 0.8), (0.9, 0.9)])
 def test_a_thing_that_is_named_answers(cosine: float, score: float) -> None:
     notes = Notes(things=(Thing("dog", 0.9), Thing("tabby cat", 0.5)))
-    seen = read(hit(cosine), notes, spelled("cat"))
-    assert (seen.named, seen.by_text, seen.span) == ("tabby cat", False, CUBE)
-    assert seen.score == pytest.approx(score)
+    match = read(hit(cosine), notes, spelled("cat"))
+    assert (match.named, match.by_text, match.span) == ("tabby cat", False, CUBE)
+    assert match.score == pytest.approx(score)
 
 
 def test_without_words_the_keys_decide() -> None:
-    seen = read(hit(0.55), Notes(things=(Thing("dog", 0.9),)), spelled("cat"))
-    assert (seen.score, seen.named, seen.span) == (0.55, None, CUBE)
+    match = read(hit(0.55), Notes(things=(Thing("dog", 0.9),)), spelled("cat"))
+    assert (match.score, match.named, match.span) == (0.55, None, CUBE)
 
 
 def test_quoted_words_count_only_on_the_screen() -> None:
@@ -126,8 +126,8 @@ def test_quoted_words_count_only_on_the_screen() -> None:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_reading_never_fails(line: str, topic: str) -> None:
     notes = Notes(things=(Thing(line, 0.5),), texts=(ScreenText(line, 0.5, 12.0, 14.0),))
-    seen = read(hit(), notes, spelled(topic))
-    assert 0.3 - CONTRADICTED <= seen.score <= 1.0
+    match = read(hit(), notes, spelled(topic))
+    assert 0.3 - CONTRADICTED <= match.score <= 1.0
     assert line_says(line, line) == bool(words(line))
 
 

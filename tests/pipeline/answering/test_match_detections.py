@@ -21,8 +21,8 @@ def finds(
 ) -> list[tuple[float, float, str | None]]:
     hit = Hit("v", 0, TimeSpan(4.0, 30.0), 0.1, "seen")
     notes = notes or Notes(detections=detections)
-    found = detection_matches(read(hit, notes, resolved(topic)), resolved(topic), span)
-    return [(one.span.start_s, one.span.end_s, one.named) for one in found]
+    matches = detection_matches(read(hit, notes, resolved(topic)), resolved(topic), span)
+    return [(match.span.start_s, match.span.end_s, match.named) for match in matches]
 
 
 def test_a_cube_is_found_where_the_thing_stood_out() -> None:
@@ -70,5 +70,5 @@ def test_a_sighting_is_worth_more_the_clearer_it_was_and_stays_in_its_cube() -> 
 
 def test_words_to_be_read_as_they_are_are_not_looked_for() -> None:
     hit = Hit("v", 0, TimeSpan(4.0, 30.0), 0.1, "seen")
-    one = Match(hit, Notes(detections=(Detection("car", 0.6, 5.0, 9.0),)), hit.span, 0.1, None)
-    assert detection_matches(one, None, None) == [one]
+    match = Match(hit, Notes(detections=(Detection("car", 0.6, 5.0, 9.0),)), hit.span, 0.1, None)
+    assert detection_matches(match, None, None) == [match]

@@ -56,12 +56,12 @@ def last_of(pieces: Iterator[Any]) -> Generation:
 
 def test_many_memories_are_read_through_a_cache_that_stays_small(unadapted: PocketLanguageModel) -> None:
     few = last_of(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(FEW_MEMORIES)), 3))
-    *_, told = verify_stream(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(45)), 24), PIANO)
-    assert isinstance(told, VerifiedText)
-    assert told.generation is not None
-    assert "1:12 to 1:21" in told.text
-    assert told.generation.compactions > 0
-    assert told.generation.cache_slots <= 768 < told.generation.prompt_tokens
+    *_, verified = verify_stream(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(45)), 24), PIANO)
+    assert isinstance(verified, VerifiedText)
+    assert verified.generation is not None
+    assert "1:12 to 1:21" in verified.text
+    assert verified.generation.compactions > 0
+    assert verified.generation.cache_slots <= 768 < verified.generation.prompt_tokens
     assert few.compactions == 0
     assert few.prompt_tokens == last_of(unadapted.generate(Prompt("Is there a piano?", PIANO, ()), 3)).prompt_tokens
 
@@ -70,11 +70,11 @@ def test_what_was_read_before_is_not_changed_by_a_question(pocket: PocketLanguag
     reading = pocket.reading()
     reading.read(list(enumerate(memories(6))))
     assert reading.held == frozenset(range(6))
-    seen = reading.so_far.cache.arrived
+    arrived = reading.so_far.cache.arrived
     first = last_of(pocket.generate(Prompt("Is there a piano?", PIANO, memories(2), reading), 6))
     again = last_of(pocket.generate(Prompt("Is there a piano?", PIANO, memories(2), reading), 6))
     assert first.text == again.text
-    assert reading.so_far.cache.arrived == seen
+    assert reading.so_far.cache.arrived == arrived
     assert reading.held == frozenset(range(6))
 
 
@@ -124,13 +124,13 @@ def answer(store: RedisStore, video: VideoRecord, model: Any, question: str, con
 def test_a_video_asked_with_64_cubes_is_read_and_answered_right(store: RedisStore, pocket: PocketLanguageModel) -> None:
     video = watched(store, long_video())
     assert video.cubes >= 64
-    told = answer(store, video, pocket, "When does the red appear?", MANY)
-    assert told.usage.compactions > 0
-    assert told.usage.cache_slots <= 768
-    assert told.usage.memory_cubes == 64
-    assert told.supported
-    assert "1:20 to 1:24" in told.text
-    assert [one.span for one in told.citations] == [TimeSpan(80.0, 84.0)]
+    result = answer(store, video, pocket, "When does the red appear?", MANY)
+    assert result.usage.compactions > 0
+    assert result.usage.cache_slots <= 768
+    assert result.usage.memory_cubes == 64
+    assert result.supported
+    assert "1:20 to 1:24" in result.text
+    assert [citation.span for citation in result.citations] == [TimeSpan(80.0, 84.0)]
 
 
 def test_what_is_read_is_what_was_found_and_the_course_of_the_video(store: RedisStore) -> None:
@@ -140,10 +140,10 @@ def test_what_is_read_is_what_was_found_and_the_course_of_the_video(store: Redis
     few = answer(store, video, model, "When does the red appear?", AnswerConfig())
     assert few.usage.memory_cubes == 1
     small = answer(store, video, model, "When does the red appear?", replace(MANY, tokens=96))
-    many, one, less = (prompt.memories for prompt in model.prompts)
+    many, single, less = (prompt.memories for prompt in model.prompts)
     assert list(many) == sorted(many, key=lambda memory: memory.span)
-    assert one[0].span == TimeSpan(80.0, 84.0)
-    assert one[0].span in {memory.span for memory in many} & {memory.span for memory in less}
+    assert single[0].span == TimeSpan(80.0, 84.0)
+    assert single[0].span in {memory.span for memory in many} & {memory.span for memory in less}
     assert small.usage.memory_tokens <= 96
     assert len(less) > 4
 
@@ -208,7 +208,7 @@ class CubeReads:
 
 
 def _memory(cube: CubeMemory) -> ReadableMemory:
-    """A cube of which only the span is known, as the found ones of the test are."""
+    """A cube as it is read with empty notes, which the test's matches have."""
     return ReadableMemory(cube.span, None, Notes())
 
 
@@ -244,14 +244,14 @@ def test_what_is_in_a_streams_cache_is_not_selected_again(store: RedisStore) -> 
     model = NotingModel(room=10)
     selector = ContextSelector(store, LocalRetriever(store, NumpyIndex(BACKEND.keys.space.dim)), model)
     cubes = store.cubes_at(video.id, [20, 65])
-    found = [
+    matches = [
         Match(Hit(video.id, cube.ordinal, cube.span, 1.0, "seen"), Notes(), cube.span, 1.0, None) for cube in cubes
     ]
     live = replace(video, status="live")
-    memories_read, reading = selector.select(live, found, MANY)
+    memories_read, reading = selector.select(live, matches, MANY)
     assert reading is not None
     assert 65 in reading.held
     assert [memory.span for memory in memories_read] == [cubes[0].span]
-    assert selector.select(live, found, AnswerConfig())[1] is None, "a small question waits for no catching up"
-    assert selector.select(video, found, MANY)[1] is None
-    assert selector.select(live, found, MANY, spoken=False) == ([_memory(cube) for cube in cubes], None)
+    assert selector.select(live, matches, AnswerConfig())[1] is None, "a small question waits for no catching up"
+    assert selector.select(video, matches, MANY)[1] is None
+    assert selector.select(live, matches, MANY, spoken=False) == ([_memory(cube) for cube in cubes], None)

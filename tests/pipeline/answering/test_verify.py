@@ -1,4 +1,4 @@
-"""Words are let out only when they are what was found."""
+"""A model's words are let out only when they agree with the statement of what was found."""
 
 from __future__ import annotations
 
@@ -200,41 +200,41 @@ class Talk:
         self.pieces = pieces
 
     def __iter__(self) -> Iterator[str | Generation]:
-        said = 0
+        count = 0
         try:
             for piece in self.pieces:
-                said += 1
+                count += 1
                 yield piece
             yield generation("".join(self.pieces))
         except StopWriting:
-            self.closed_at = said
-            yield generation("".join(self.pieces[:said]))
+            self.closed_at = count
+            yield generation("".join(self.pieces[:count]))
         except GeneratorExit:
-            self.closed_at = said
+            self.closed_at = count
             raise
 
 
 def collect(talk: Talk, statement: str, question: str = "") -> tuple[list[str], VerifiedText]:
     *pieces, last = verify_stream(iter(talk), statement, question=question)
     assert isinstance(last, VerifiedText)
-    said = [piece for piece in pieces if isinstance(piece, str)]
-    assert len(said) == len(pieces)
-    assert "".join(said) == last.text
-    return said, last
+    texts = [piece for piece in pieces if isinstance(piece, str)]
+    assert len(texts) == len(pieces)
+    assert "".join(texts) == last.text
+    return texts, last
 
 
 def test_a_grounded_sentence_comes_from_the_model() -> None:
     talk = Talk(["The cat", " is seen from 0:00 to", " 0:09 and from 0:52 to 1:01", ". "])
-    said, last = collect(talk, CAT)
-    assert said == ["The cat is seen from 0:00 to 0:09 and from 0:52 to 1:01."]
+    texts, last = collect(talk, CAT)
+    assert texts == ["The cat is seen from 0:00 to 0:09 and from 0:52 to 1:01."]
     assert (last.phrased_by, last.reason) == ("model", "")
     assert last.generation == generation("".join(talk.pieces))
 
 
 def test_an_ungrounded_first_sentence_is_replaced_and_the_model_stopped() -> None:
     talk = Talk(["The dog is seen.", " And", " more", " words."])
-    said, last = collect(talk, CAT)
-    assert said == [CAT]
+    texts, last = collect(talk, CAT)
+    assert texts == [CAT]
     assert (last.phrased_by, last.reason) == ("memory", "the first time is missing")
     assert last.generation == generation("The dog is seen. And")
     assert talk.closed_at == 2
@@ -242,16 +242,16 @@ def test_an_ungrounded_first_sentence_is_replaced_and_the_model_stopped() -> Non
 
 def test_the_text_ends_before_a_later_sentence_that_is_not_grounded() -> None:
     talk = Talk([CAT, " It", " is a grand cat.", " Really."])
-    said, last = collect(talk, CAT)
-    assert said == [CAT]
+    texts, last = collect(talk, CAT)
+    assert texts == [CAT]
     assert (last.phrased_by, last.reason) == ("model", "a word from nowhere: grand")
     assert talk.closed_at == 4
 
 
 def test_two_grounded_sentences_are_both_let_out() -> None:
     statement = "0:00 to 0:09: a cat. 0:10 to 0:17: a cup."
-    said, last = collect(Talk(["There is a cat, 0:00 to 0:09. ", "Then a cup, 0:10 to 0:17."]), statement)
-    assert said == ["There is a cat, 0:00 to 0:09.", " Then a cup, 0:10 to 0:17."]
+    texts, last = collect(Talk(["There is a cat, 0:00 to 0:09. ", "Then a cup, 0:10 to 0:17."]), statement)
+    assert texts == ["There is a cat, 0:00 to 0:09.", " Then a cup, 0:10 to 0:17."]
     assert last.phrased_by == "model"
 
 
@@ -262,14 +262,14 @@ def test_a_statement_of_one_sentence_is_never_told_by_half() -> None:
 
 def test_a_full_stop_inside_a_quotation_ends_no_sentence() -> None:
     statement = 'The screen says "Dr. No. 7" from 0:01 to 0:02.'
-    said, _ = collect(Talk(['It says "Dr. No. 7" from 0:01 to 0:02.']), statement)
-    assert said == ['It says "Dr. No. 7" from 0:01 to 0:02.']
+    texts, _ = collect(Talk(['It says "Dr. No. 7" from 0:01 to 0:02.']), statement)
+    assert texts == ['It says "Dr. No. 7" from 0:01 to 0:02.']
 
 
 @pytest.mark.parametrize("pieces", [[], [" ", "\n"]])
 def test_a_silent_model_is_spoken_for(pieces: list[str]) -> None:
-    said, last = collect(Talk(pieces), CAT)
-    assert said == [CAT]
+    texts, last = collect(Talk(pieces), CAT)
+    assert texts == [CAT]
     assert (last.phrased_by, last.reason) == ("memory", "no words")
 
 

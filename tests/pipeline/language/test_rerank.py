@@ -1,4 +1,4 @@
-"""Re-ranking against the same thing done with hooks on a small real model, and as part of gathering."""
+"""Re-ranking scores are those that hooks on a small real model give."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def model() -> LlamaForCausalLM:
 
 def hooked(model: LlamaForCausalLM, text: str, name: str) -> list[torch.Tensor]:
     """What each layer's projection gave, its mean over tokens."""
-    seen: list[torch.Tensor] = []
+    means: list[torch.Tensor] = []
     hooks = [
-        getattr(layer.self_attn, name).register_forward_hook(lambda _, __, out: seen.append(out[0].mean(0)))
+        getattr(layer.self_attn, name).register_forward_hook(lambda _, __, out: means.append(out[0].mean(0)))
         for layer in model.model.layers
     ]
     with torch.inference_mode():
         model(torch.tensor([Letters().encode(text).ids]))
     for hook in hooks:
         hook.remove()
-    return seen
+    return means
 
 
 @pytest.mark.parametrize("unit", [True, False])

@@ -162,7 +162,7 @@ def test_what_is_said_of_the_thing_is_kept_apart() -> None:
     assert parse("Did the taxi drive by?").verb_last
 
 
-@pytest.mark.parametrize(("text", "kind", "topic"), KINDS, ids=[one[0] for one in KINDS])
+@pytest.mark.parametrize(("text", "kind", "topic"), KINDS, ids=[case[0] for case in KINDS])
 def test_kind_and_topic(text: str, kind: str, topic: str) -> None:
     question = parse(text)
     if kind != "summary":  # a summary looks for nothing
@@ -317,7 +317,7 @@ def test_very_many_digits_are_read_quickly_and_are_no_infinite_time(text: str) -
     began = time.process_time()
     question = parse(text)
     assert time.process_time() - began < 0.5
-    assert all(one is None or one < 1e14 for one in (question.at_s, question.recent_s))
+    assert all(seconds is None or seconds < 1e14 for seconds in (question.at_s, question.recent_s))
 
 
 @given(st.text(max_size=200))

@@ -1,4 +1,4 @@
-"""Questions that count: moments from a thing, each of several things, and what is done, which no memory holds."""
+"""Parsing questions about times counted from a thing, about several things, and about actions, which memory lacks."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_no_moment_is_counted_from_a_stretch_an_unmeasured_distance_or_the_ends(
     ],
 )
 def test_several_things_are_asked_for_each(text: str, topics: list[str]) -> None:
-    assert [one.topic for one in parse(text).each] == topics
+    assert [question.topic for question in parse(text).each] == topics
 
 
 def test_what_stands_beside_several_things_stands_beside_each() -> None:

@@ -1,4 +1,4 @@
-"""The adapter's training in small: what is learned from, that a resumed run is the same run, that merging is exact."""
+"""Adapter training on a small model: its lessons are right, a resumed run is the same run, and merging is exact."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def small_model() -> Any:
 
 
 def test_held_out_names_are_never_learned() -> None:
-    held = {one["name"] for i, one in enumerate(json.loads(NAMES_FILE.read_text())) if i % 7 == 3}
+    held = {entry["name"] for i, entry in enumerate(json.loads(NAMES_FILE.read_text())) if i % 7 == 3}
     assert len(held) > 100
     assert not held & set(Names.for_training().all)
 
@@ -74,29 +74,31 @@ def test_answers_are_right() -> None:
         ],
         names,
     )
-    told = {kind: {lesson(random.Random(s), scene, kind) for s in range(40)} for kind in MAKERS}
-    assert {"The cup is seen 2 times: 0:00 to 0:14 and 1:15 to 1:30."} <= {one.answer for one in told["count"] if one}
-    assert {one.answer for one in told["text"] if one} == {'The screen says "EXIT" from 0:14 to 1:15.'}
-    assert "The cat is first seen from 0:14 to 1:15." in {one.answer for one in told["first"] if one}
-    assert {one.answer for one in told["how_long"] if one} == {
+    lessons = {kind: {lesson(random.Random(s), scene, kind) for s in range(40)} for kind in MAKERS}
+    assert {"The cup is seen 2 times: 0:00 to 0:14 and 1:15 to 1:30."} <= {
+        made.answer for made in lessons["count"] if made
+    }
+    assert {made.answer for made in lessons["text"] if made} == {'The screen says "EXIT" from 0:14 to 1:15.'}
+    assert "The cat is first seen from 0:14 to 1:15." in {made.answer for made in lessons["first"] if made}
+    assert {made.answer for made in lessons["how_long"] if made} == {
         "The tabby cat is seen for 1 min 1 s, from 0:14 to 1:15."
     }
-    assert "No, the pug is not seen." in {one.answer for one in told["exists"] if one}
+    assert "No, the pug is not seen." in {made.answer for made in lessons["exists"] if made}
 
 
 def test_each_question_is_blind_to_the_others(wording: TimelineTemplate) -> None:
     names = Names.for_training()
     scene, lessons = scene_and_lessons(random.Random(3), names, 4)
     together, model = batch(wording, scene, lessons, 4000), small_model()
-    alone = [batch(wording, scene, [one], 4000) for one in lessons]
+    alone = [batch(wording, scene, [taught], 4000) for taught in lessons]
 
-    def logits(one: Any) -> torch.Tensor:
-        seen = torch.zeros(one.mask.shape).masked_fill(~one.mask, torch.finfo(torch.float32).min)
+    def logits(packed: Any) -> torch.Tensor:
+        mask = torch.zeros(packed.mask.shape).masked_fill(~packed.mask, torch.finfo(torch.float32).min)
         with torch.no_grad():
-            out = model(input_ids=one.ids, position_ids=one.positions, attention_mask=seen, use_cache=False)
-        return out.logits[0][one.targets >= 0]  # type: ignore[no-any-return]
+            out = model(input_ids=packed.ids, position_ids=packed.positions, attention_mask=mask, use_cache=False)
+        return out.logits[0][packed.targets >= 0]  # type: ignore[no-any-return]
 
-    torch.testing.assert_close(logits(together), torch.cat([logits(one) for one in alone]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(together), torch.cat([logits(packed) for packed in alone]), atol=1e-5, rtol=1e-4)
 
 
 def test_a_resumed_run_is_the_same_run(wording: TimelineTemplate, tmp_path: Path) -> None:
@@ -111,8 +113,8 @@ def test_a_resumed_run_is_the_same_run(wording: TimelineTemplate, tmp_path: Path
     whole, pieces = run(tmp_path / "a", 4), run(tmp_path / "b", 1, 3, 4)
     assert whole == pieces
     assert whole[-1] < whole[0]
-    one, two = (read_adapter(tmp_path / name / "adapter.safetensors") for name in "ab")
-    assert all(torch.equal(one.pairs[name][1], two.pairs[name][1]) for name in one.pairs)
+    uninterrupted, resumed = (read_adapter(tmp_path / name / "adapter.safetensors") for name in "ab")
+    assert all(torch.equal(uninterrupted.pairs[name][1], resumed.pairs[name][1]) for name in uninterrupted.pairs)
 
 
 def test_merging_is_what_was_trained(wording: TimelineTemplate, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_stretches_ask_when_and_what_and_know_the_clips_that_hold_it() -> None:
 
 
 def test_the_same_seed_makes_the_same_lessons() -> None:
-    asked = [[one.question for one in lessons([video()], 2, 4, seed)["stream"]] for seed in (0, 0, 1)]
+    asked = [[lesson.question for lesson in lessons([video()], 2, 4, seed)["stream"]] for seed in (0, 0, 1)]
     assert asked[0] == asked[1] != asked[2]
 
 
@@ -58,12 +58,12 @@ def test_both_forms_of_truth_are_read(tmp_path: Path) -> None:
     scenes = {"file": "a.mp4", "scenes": [{"start_s": 2, "end_s": 4, "what": "blue"}]}
     (tmp_path / "events.json").write_text(json.dumps(clips))
     (tmp_path / "a.json").write_text(json.dumps(scenes))
-    (one,) = described(tmp_path / "events.json", ColourFrames(), 1.0)
+    (first,) = described(tmp_path / "events.json", ColourFrames(), 1.0)
     (other,) = described(tmp_path / "a.json", ColourFrames(), 1.0)
-    assert one.tokens.shape == (4, 6, 3)
-    assert torch.equal(one.tokens, other.tokens)
-    assert (one.shows, other.shows) == ("colours", "blue")
-    assert (one.events, other.events) == (((TimeSpan(0, 2), "red"),), ((TimeSpan(2, 4), "blue"),))
+    assert first.tokens.shape == (4, 6, 3)
+    assert torch.equal(first.tokens, other.tokens)
+    assert (first.shows, other.shows) == ("colours", "blue")
+    assert (first.events, other.events) == (((TimeSpan(0, 2), "red"),), ((TimeSpan(2, 4), "blue"),))
     (tmp_path / "none.json").write_text("[{}]")
     with pytest.raises(ValueError, match="describes no videos"):
         described(tmp_path / "none.json", ColourFrames(), 1.0)

@@ -140,10 +140,10 @@ def test_of_pictures_with_the_same_time_the_first_is_watched(tmp_path: Path) -> 
 
 def test_a_timestamp_beyond_all_sense_costs_its_picture(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.flv", VideoRecipe(steady(3), codec="flv", options={"g": "1"}))
-    data, place, seen = bytearray(whole.read_bytes()), 13, 0
+    data, place, video_tags = bytearray(whole.read_bytes()), 13, 0
     while place < len(data):  # tags: kind, length (3 bytes), time (3 bytes, then its highest byte), stream (3 bytes)
-        seen += data[place] == 9
-        if seen == 12:
+        video_tags += data[place] == 9
+        if video_tags == 12:
             data[place + 7] = 0x7F
             break
         place += 15 + int.from_bytes(data[place + 1 : place + 4], "big")
@@ -192,8 +192,8 @@ def test_a_file_that_may_not_be_read_is_refused_as_such(tmp_path: Path) -> None:
         "        print(refusal)\n"
     )
     command = [sys.executable, "-c", code, str(path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said == "secret.mp4 may not be read.\n" * 2
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert output == "secret.mp4 may not be read.\n" * 2
 
 
 def test_a_file_that_vanishes_while_it_is_watched_is_watched_to_its_end(tmp_path: Path) -> None:

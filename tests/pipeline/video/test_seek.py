@@ -49,8 +49,8 @@ def assert_jumps_show_what_was_watched(path: Path, *, damaged: bool = False) -> 
     watched = list(source.steps(None, "full"))
     asked = [watched[i] for i in sorted({0, 1, 3, len(watched) // 2, len(watched) - 1}) if i < len(watched)][::-1]
     offset_s = source.probe().start_offset_s
-    found = frames_at(path, [frame.time_s for frame in asked], offset_s, damaged=damaged)
-    for got, wanted in zip(found, asked, strict=True):
+    frames = frames_at(path, [frame.time_s for frame in asked], offset_s, damaged=damaged)
+    for got, wanted in zip(frames, asked, strict=True):
         assert got.time_s == pytest.approx(wanted.time_s, abs=1e-3)
         assert got.rgb.shape == wanted.rgb.shape
         # Neighbouring test pictures differ by 20 or more; the two libraries' scalers by 3 at most.
@@ -85,15 +85,15 @@ def test_a_damaged_file_is_jumped_about_in_by_checked_times(tmp_path: Path) -> N
 def test_between_two_pictures_the_earlier_one_is_on_screen(name: str, tmp_path: Path) -> None:
     path = write_video(tmp_path / name, VideoRecipe(UNEVEN, size=SIZE, options={"g": "5"}))
     offset_s = FileSource(path).probe().start_offset_s
-    found = frames_at(path, [1.1, 2.89, 2.9, 100.0, 0.0, -5.0], offset_s)
-    assert [frame.time_s for frame in found] == pytest.approx([0.08, 1.26, 2.9, 6.0, 0.0, 0.0], abs=1e-3)
+    frames = frames_at(path, [1.1, 2.89, 2.9, 100.0, 0.0, -5.0], offset_s)
+    assert [frame.time_s for frame in frames] == pytest.approx([0.08, 1.26, 2.9, 6.0, 0.0, 0.0], abs=1e-3)
 
 
 def test_times_count_from_the_offset_that_watching_recorded(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4", VideoRecipe(steady(4), size=SIZE, options={"g": "10"}))
-    found = frames_at(path, [1.0], start_offset_s=0.5)[0]
-    assert found.time_s == pytest.approx(1.0, abs=1e-3)
-    assert np.array_equal(found.rgb, frames_at(path, [1.5], start_offset_s=0.0)[0].rgb)
+    frame = frames_at(path, [1.0], start_offset_s=0.5)[0]
+    assert frame.time_s == pytest.approx(1.0, abs=1e-3)
+    assert np.array_equal(frame.rgb, frames_at(path, [1.5], start_offset_s=0.0)[0].rgb)
 
 
 def test_long_files_are_not_read_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,10 @@ def test_a_clip_is_a_cube_its_memory_is_h_and_its_key_the_indicator(backend: Str
         read = backend.encoder.read(parts)
     assert [(cube.span.start_s, cube.span.end_s) for cube in cubes] == [(0, 4), (4, 8), (8, 10)]
     assert [cube.boundary for cube in cubes] == ["limit", "limit", "end"]
-    for cube, one in zip(cubes, read, strict=True):
+    for cube, clip in zip(cubes, read, strict=True):
         assert cube.key_kinds == ("clip",)
-        np.testing.assert_allclose(cube.keys[0], F.normalize(one.indicator, dim=0).numpy(), atol=1e-3)
-        np.testing.assert_allclose(unpack_tokens(cube.tokens)[0], one.tokens.numpy(), atol=0.05)
+        np.testing.assert_allclose(cube.keys[0], F.normalize(clip.indicator, dim=0).numpy(), atol=1e-3)
+        np.testing.assert_allclose(unpack_tokens(cube.tokens)[0], clip.tokens.numpy(), atol=0.05)
     memory = stream.state("full").global_memory
     np.testing.assert_allclose(memory.tokens, read[-1].tokens.numpy(), atol=1e-5)
     assert memory.until_s == 10.0

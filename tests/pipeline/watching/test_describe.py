@@ -22,10 +22,10 @@ def saw(*lines: tuple[str, float]) -> FrameNotes:
 NOT_READ = FrameNotes(None, coloured(black=1.0))
 
 
-def pooled(*frame_notes_strategy: FrameNotes) -> DescriptionPool:
+def pooled(*notes_in_order: FrameNotes) -> DescriptionPool:
     """One step a second."""
     pool = DescriptionPool()
-    for second, frame_notes in enumerate(frame_notes_strategy):
+    for second, frame_notes in enumerate(notes_in_order):
         pool.add(frame_notes, None if second == 0 else 0.1, float(second))
     return pool
 
@@ -80,7 +80,9 @@ sure = st.floats(0, 1, width=32).map(float)
 frame_notes_strategy = st.builds(
     FrameNotes,
     st.none() | st.lists(st.tuples(st.text(max_size=9), sure), max_size=4).map(tuple),
-    st.lists(sure, min_size=len(COLOUR_NAMES), max_size=len(COLOUR_NAMES)).map(lambda one: np.array(one, np.float32)),
+    st.lists(sure, min_size=len(COLOUR_NAMES), max_size=len(COLOUR_NAMES)).map(
+        lambda shares: np.array(shares, np.float32)
+    ),
 )
 steps = st.lists(st.tuples(frame_notes_strategy, st.none() | st.floats(0, 1)), max_size=12)
 

@@ -1,4 +1,4 @@
-"""When the screen is read, and what near-duplicates share."""
+"""When the OCR stage reads the screen, and what near-duplicate frames share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = IngestConfig(screen_text_every_s=2.0)
 
 
 class ScriptedDescriber:
-    """Reads what it is told to and remembers when it looked and when it read."""
+    """Reads the given lines, and remembers when it looked and when it read."""
 
     def __init__(self, lines: Sequence[str] = ()) -> None:
         self.lines = tuple((line, 0.9) for line in lines)
@@ -46,13 +46,13 @@ def grey(second: int, text: str = "") -> npt.NDArray[np.uint8]:
 
 
 def steps(pictures: Sequence[npt.NDArray[np.uint8]], new: bool = True, border_at: int | None = None) -> Part:
-    seen = []
+    all_steps = []
     for second, rgb in enumerate(pictures):
         frame = Frame(rgb, float(second))
         step = Step(frame, Frame(miniature(rgb), frame.time_s), sketch(rgb), new or second == 0)
         step.border = "change" if second == border_at else None
-        seen.append(step)
-    return Part(seen, True)
+        all_steps.append(step)
+    return Part(all_steps, True)
 
 
 def test_what_looks_like_text_is_read_as_often_as_it_may_be() -> None:

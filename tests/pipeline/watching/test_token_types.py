@@ -36,10 +36,10 @@ def test_each_type_keeps_its_promise(store: RedisStore) -> None:
     for token_type in ("int8", "bfloat16"):
         for ours, theirs in zip(watched(store, token_type), exact, strict=True):
             assert ours.tokens.dtype == token_type
-            found, true = unpack_tokens(ours.tokens), unpack_tokens(theirs.tokens)
+            stored, true = unpack_tokens(ours.tokens), unpack_tokens(theirs.tokens)
             peak = np.abs(true).max(axis=2, keepdims=True)
             bound = peak / 253 + 3e-8 if token_type == "int8" else np.abs(true) / 256 + 1e-40
-            assert (np.abs(found - true) <= bound).all()
+            assert (np.abs(stored - true) <= bound).all()
             assert dataclasses.replace(ours, tokens=theirs.tokens).notes == theirs.notes
     assert store.video("bfloat16").bytes_stored < store.video("float32").bytes_stored
 

@@ -34,7 +34,7 @@ def test_what_is_only_noticed_carries_on_and_never_begins() -> None:
 
 def test_one_step_without_it_does_not_end_it_and_two_do() -> None:
     assert tracked({"car": 0.6}, {}, {"car": 0.6}) == [Detection("car", 0.6, 10.0, None)]
-    assert [one.start_s for one in tracked({"car": 0.6}, {}, {}, {"car": 0.6})] == [10.0, 13.0]
+    assert [detection.start_s for detection in tracked({"car": 0.6}, {}, {}, {"car": 0.6})] == [10.0, 13.0]
 
 
 def test_the_cube_may_end_first() -> None:
@@ -44,10 +44,10 @@ def test_the_cube_may_end_first() -> None:
 
 def test_the_clearest_come_first_and_there_are_never_many() -> None:
     names = {f"thing {n}": 0.61 + n / 1000 for n in range(200)}
-    told = tracked(names, {}, {}, {"other": 0.9})
-    assert len(told) == MOST_REPORTED
-    assert told[0].name == "other"
-    assert told[1].name == "thing 199"
+    detections = tracked(names, {}, {}, {"other": 0.9})
+    assert len(detections) == MOST_REPORTED
+    assert detections[0].name == "other"
+    assert detections[1].name == "thing 199"
 
 
 steps = st.lists(
@@ -59,21 +59,21 @@ steps = st.lists(
 def test_a_saved_state_goes_on_as_if_nothing_had_happened(before: list[dict], after: list[dict]) -> None:
     whole = Tracker()
     for number, step in enumerate(before):
-        whole.add([Thing(*one) for one in step.items()], float(number))
+        whole.add([Thing(*pair) for pair in step.items()], float(number))
     restored = Tracker.restored(json.loads(json.dumps(whole.plain())))
     for number, step in enumerate(after, len(before)):
-        for one in (whole, restored):
-            one.add([Thing(*pair) for pair in step.items()], float(number))
+        for tracker in (whole, restored):
+            tracker.add([Thing(*pair) for pair in step.items()], float(number))
     assert restored.clearest() == whole.clearest()
     assert len(whole.over) <= MOST_KEPT
 
 
 @given(steps)
 def test_sightings_neither_overlap_nor_end_before_they_start(taken: list[dict]) -> None:
-    told = sorted(tracked(*taken), key=lambda one: (one.name, one.start_s))
-    assert all(one.end_s is None or one.end_s > one.start_s for one in told)
-    for one, following in pairwise(told):
-        assert one.name != following.name or (one.end_s is not None and one.end_s < following.start_s)
+    detections = sorted(tracked(*taken), key=lambda detection: (detection.name, detection.start_s))
+    assert all(detection.end_s is None or detection.end_s > detection.start_s for detection in detections)
+    for earlier, following in pairwise(detections):
+        assert earlier.name != following.name or (earlier.end_s is not None and earlier.end_s < following.start_s)
 
 
 def test_notes_keep_them_and_do_without() -> None:

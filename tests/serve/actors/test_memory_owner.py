@@ -38,9 +38,10 @@ def owner_on(settings: Settings) -> MemoryOwner:
 def remember(hold: StoreHold, video_id: str) -> None:
     """A video of two cubes."""
     tokens = PackedTokens(np.zeros((1, 1, 2), np.int8), np.ones((1, 1), np.float16))
-    one, keys = np.ones((1, 3), np.float32), RED[None].astype(np.float16)
+    ones, keys = np.ones((1, 3), np.float32), RED[None].astype(np.float16)
     cubes = [
-        CubeMemory(i, TimeSpan(i, i + 1), "change", tokens, one[:, 0], one, keys, ("seen",), {}, b"") for i in range(2)
+        CubeMemory(i, TimeSpan(i, i + 1), "change", tokens, ones[:, 0], ones, keys, ("seen",), {}, b"")
+        for i in range(2)
     ]
     hold.store.create_video(VideoRecord(video_id, 0, "local", "", "queued", "", "b", str(SPACE), "1fps", 5.0))
     state = IngestState(2, 2, "full", None, GlobalMemory.empty(2))

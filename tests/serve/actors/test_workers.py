@@ -32,8 +32,8 @@ COLOURS = ["red", "blue", "white", "green"] * 2
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[StoppableServer]:
-    with StoppableServer(tmp_path) as one:
-        yield one
+    with StoppableServer(tmp_path) as stoppable:
+        yield stoppable
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def settings(server: StoppableServer, tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def hold(server: StoppableServer, tmp_path: Path) -> Iterator[StoreHold]:
-    with StoreHold(StoreConfig(tmp_path, url=server.url)) as one:
-        yield one
+    with StoreHold(StoreConfig(tmp_path, url=server.url)) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_an_ingest_worker_waits_for_its_store_without_losing_the_job(
     until(lambda: JobQueue(hold.client(), 30.0).waiting() == 0)
     worker.leave()
     assert committed == list(range(1, len(committed) + 1)), "one worker, one claim, every commit once"
-    exports = [list(export_lines(hold.store, one))[:-1] for one in ("v1", "v2")]
+    exports = [list(export_lines(hold.store, video_id))[:-1] for video_id in ("v1", "v2")]
     assert exports[0] == exports[1]
 
 

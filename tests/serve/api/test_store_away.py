@@ -1,4 +1,4 @@
-"""What a client is told while the store is away: `store.unavailable`, at once; and that all is well when it is back."""
+"""While the store is away, clients get `store.unavailable` at once; when it is back, all is well again."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_a_store_that_is_away_is_said_so_at_once(name: str, away: Service) -> No
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with StoppableServer(tmp_path_factory.mktemp("away")) as one:
-        yield one
+    with StoppableServer(tmp_path_factory.mktemp("away")) as stoppable:
+        yield stoppable
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,10 @@ LIMIT = 1 << 16
 
 def part(content: bytes, name: str = "file", filename: str | None = "clip.mp4") -> bytes:
     """One part of a body, its boundary first."""
-    said = f'; filename="{filename}"' if filename is not None else ""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{said}\r\nContent-Type: video/mp4\r\n\r\n'
+    parameter = f'; filename="{filename}"' if filename is not None else ""
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{parameter}\r\nContent-Type: video/mp4\r\n\r\n'
+    )
     return head.encode() + content + b"\r\n"
 
 

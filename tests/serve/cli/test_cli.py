@@ -122,13 +122,13 @@ def test_what_is_no_video_is_refused(
 ) -> None:
     name, *questions = command
     file = make(tmp_path)
-    plain, told = run(name, file, *questions), run(name, file, *questions, "--json")
-    assert (plain.status, told.status) == (2, 2)
-    code = told.json["error"]["code"]
+    plain, as_json = run(name, file, *questions), run(name, file, *questions, "--json")
+    assert (plain.status, as_json.status) == (2, 2)
+    code = as_json.json["error"]["code"]
     assert code in codes
-    assert told.json["error"]["detail"]
+    assert as_json.json["error"]["detail"]
     assert plain.out == ""
-    assert plain.err == told.err
+    assert plain.err == as_json.err
     assert plain.err.startswith("longwatch: ")
     assert plain.err.endswith(f"[{code}]\n")
     assert "Traceback" not in plain.err
@@ -174,14 +174,14 @@ def test_ask_answers_with_times(run: Run, cat: Path) -> None:
     result = run("ask", cat, "When does the cat appear?", "Is there a submarine?", "--json")
     assert result.status == 0
     video = Video.model_validate(result.json["video"])
-    found, missing = (AnswerBody.model_validate(answer) for answer in result.json["answers"])
-    assert found.question == "When does the cat appear?"
-    assert found.supported
-    assert found.citations[0].video_id == video.id
-    assert found.citations[0].start_s == 0.0
-    assert "0:00" in found.answer
-    assert found.evidence is not None
-    assert found.evidence.count == 1
+    present, missing = (AnswerBody.model_validate(answer) for answer in result.json["answers"])
+    assert present.question == "When does the cat appear?"
+    assert present.supported
+    assert present.citations[0].video_id == video.id
+    assert present.citations[0].start_s == 0.0
+    assert "0:00" in present.answer
+    assert present.evidence is not None
+    assert present.evidence.count == 1
     assert (missing.supported, missing.citations) == (False, [])
     assert "watching" in result.err
     plain = run("ask", cat, "When does the cat appear?")
@@ -201,7 +201,7 @@ def test_the_same_file_is_one_video(run: Run, tmp_path: Path) -> None:
 def test_what_is_older_than_some_days_is_deleted(run: Run, tmp_path: Path) -> None:
     video_id = run("ingest", write_scenes(tmp_path / "one.mp4", [("red", 2.0)]), "--json").json["video"]["id"]
     assert run("delete", "--older-than", "1").out == "nothing is that old\n"
-    assert [one["id"] for one in run("delete", "--older-than", "-1", "--json").json["forgotten"]] == [video_id]
+    assert [video["id"] for video in run("delete", "--older-than", "-1", "--json").json["forgotten"]] == [video_id]
     assert run("videos", "--json").json == {"videos": []}
 
 

@@ -33,10 +33,10 @@ def test_clips_follow_each_other_without_gaps_and_never_repeat_at_once(
 ) -> None:
     _, placed = built
     assert placed[0].start_s == 0.0
-    assert all(one.end_s == two.start_s and one.clip != two.clip for one, two in pairwise(placed))
+    assert all(before.end_s == after.start_s and before.clip != after.clip for before, after in pairwise(placed))
     assert placed[-2].end_s < CONFIG.seconds <= placed[-1].end_s
-    assert {one.clip for one in placed[:3]} == {"red.mp4", "green.mp4", "blue.mp4"}
-    lengths = {one.clip: round(one.end_s - one.start_s, 6) for one in placed}
+    assert {place.clip for place in placed[:3]} == {"red.mp4", "green.mp4", "blue.mp4"}
+    lengths = {place.clip: round(place.end_s - place.start_s, 6) for place in placed}
     assert lengths == {"red.mp4": 2.0, "green.mp4": 1.6, "blue.mp4": 3.0}  # in 1.5 s there are eight ticks of 0.2 s
 
 
@@ -49,7 +49,7 @@ def test_every_picture_is_of_the_clip_that_is_said_to_be_there(built: tuple[Path
         for frame in video.decode(stream):
             assert frame.time is not None
             times.append(frame.time)
-            where = next(one for one in placed if one.start_s - 1e-6 <= frame.time < one.end_s - 1e-6)
+            where = next(place for place in placed if place.start_s - 1e-6 <= frame.time < place.end_s - 1e-6)
             mean = frame.to_ndarray(format="rgb24")[:, 48:].mean(axis=(0, 1))
             assert np.argmax(mean) == np.argmax(COLOURS[where.clip.removesuffix(".mp4")]), (frame.time, where)
     assert np.allclose(times, np.arange(len(times)) / CONFIG.fps)

@@ -40,8 +40,8 @@ def test_video_mme(videos: Path) -> None:
 
 
 def test_mlvu_reads_a_folder_and_leaves_out_what_is_written(videos: Path) -> None:
-    (one,) = items("mlvu", "mlvu", videos)
-    assert (one.video, one.kind, one.correct) == ("1_plotQA/sample.mp4", "plotQA", 1)
+    (item,) = items("mlvu", "mlvu", videos)
+    assert (item.video, item.kind, item.correct) == ("1_plotQA/sample.mp4", "plotQA", 1)
 
 
 def test_longvideobench(videos: Path) -> None:
@@ -59,16 +59,16 @@ def test_lvbench_dates_its_questions(videos: Path) -> None:
 
 
 def test_egoschema_asks_what_has_an_answer(videos: Path, tmp_path: Path) -> None:
-    (one,) = items("egoschema", "questions.json", videos)
-    assert (one.video, one.correct, one.choices[0]) == ("0000-aaaa.mp4", 0, "a cat")
+    (item,) = items("egoschema", "questions.json", videos)
+    assert (item.video, item.correct, item.choices[0]) == ("0000-aaaa.mp4", 0, "a cat")
     alone = tmp_path / "questions.json"
     alone.write_text((SHAPES / "questions.json").read_text())
     assert [item.correct for item in load("egoschema", alone, videos)] == [None, None]
 
 
 def test_streamingbench_asks_at_a_moment(videos: Path) -> None:
-    (one,) = items("streamingbench", "streamingbench.json", videos)
-    assert (one.video, one.until_s, one.correct, one.choices[2]) == (
+    (item,) = items("streamingbench", "streamingbench.json", videos)
+    assert (item.video, item.until_s, item.correct, item.choices[2]) == (
         "1_plotQA/sample.mp4",
         14.0,
         2,
@@ -81,9 +81,9 @@ def test_streamingbench_asks_at_a_moment(videos: Path) -> None:
 def test_ovo_bench_backward_and_forward(videos: Path) -> None:
     epm, *forward = items("ovo-bench", "ovo_bench.json", videos)
     assert (epm.video, epm.kind, epm.until_s, epm.correct) == ("1_plotQA/sample.mp4", "EPM", 30.0, 0)
-    assert [(one.kind, one.until_s, one.count) for one in forward[:2]] == [("REC", 12.0, 1), ("REC", 72.0, 2)]
+    assert [(item.kind, item.until_s, item.count) for item in forward[:2]] == [("REC", 12.0, 1), ("REC", 72.0, 2)]
     assert forward[0].question == "How many times did they drink coffee?"
-    assert [one.correct for one in forward[2:]] == [0, 1, 1, 0]  # yes, no; no, yes
+    assert [item.correct for item in forward[2:]] == [0, 1, 1, 0]  # yes, no; no, yes
     assert "launch the rocket" in forward[2].question
 
 
@@ -116,11 +116,11 @@ def test_parquet_says_what_it_needs(tmp_path: Path) -> None:
 def test_letters_and_clocks() -> None:
     assert bare_options(["A. red", "(B) blue", "C: green"]) == ("red", "blue", "green")
     assert bare_options(["A. Smith", "B. Jones", "A third"]) == ("A. Smith", "B. Jones", "A third")
-    assert [letter_index(one, 4, "x") for one in ("A", "(c)", "D. red")] == [0, 2, 3]
+    assert [letter_index(letter, 4, "x") for letter in ("A", "(c)", "D. red")] == [0, 2, 3]
     for wrong in ("E", "red", ""):
         with pytest.raises(BadRequest):
             letter_index(wrong, 4, "x")
-    assert [seconds_of(one, "x") for one in ("00:01:52", "1:52", 7, "12.5")] == [112.0, 112.0, 7.0, 12.5]
+    assert [seconds_of(stamp, "x") for stamp in ("00:01:52", "1:52", 7, "12.5")] == [112.0, 112.0, 7.0, 12.5]
     with pytest.raises(BadRequest, match="is no time"):
         seconds_of("soon", "x")
 

@@ -58,11 +58,11 @@ def test_what_is_no_file_of_questions_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_committed_questions_agree_with_themselves(name: str) -> None:
-    found = questions(name)
+    committed = questions(name)
     words = set(load_vocabulary().words)
-    assert len(found.items) == len({(item.video, item.question) for item in found.items})
-    for item in found.items:
-        clip = found.clips[item.video]
+    assert len(committed.items) == len({(item.video, item.question) for item in committed.items})
+    for item in committed.items:
+        clip = committed.clips[item.video]
         assert all(0 <= a < b <= clip.seconds for a, b in item.spans), item
         assert all(time <= clip.seconds for time in times_in(item.question)), item
         assert item.refusal == (item.kind == "absent"), item
@@ -93,7 +93,7 @@ def asked(**values: Any) -> Item:
     return Item(**{"video": "cat.mp4", "question": "When does the cat appear?", "kind": "when", **values})
 
 
-def one(item: Item) -> Item:
+def mapped_item(item: Item) -> Item:
     mapped = map_items([item], CLIPS, ORDER, "all.mp4", seed=1)
     assert not mapped.dropped
     return mapped.items[0]
@@ -101,11 +101,11 @@ def one(item: Item) -> Item:
 
 def test_every_occurrence_counts_as_right_and_neighbours_are_one() -> None:
     wanted = ((0.0, 4.0), (6.0, 11.0), (15.0, 19.0), (21.0, 25.0))  # the cat's end and the dog clip's beginning touch
-    assert one(asked(subject="cat")).spans == wanted
-    assert one(asked(subject="cat")).video == "all.mp4"
-    assert one(asked(subject="cat", kind="first")).spans == wanted[:1]
-    assert one(asked(subject="cat", kind="last")).spans == wanted[-1:]
-    counted = one(asked(subject="cat", kind="count", count=2, words=(("2",),)))
+    assert mapped_item(asked(subject="cat")).spans == wanted
+    assert mapped_item(asked(subject="cat")).video == "all.mp4"
+    assert mapped_item(asked(subject="cat", kind="first")).spans == wanted[:1]
+    assert mapped_item(asked(subject="cat", kind="last")).spans == wanted[-1:]
+    counted = mapped_item(asked(subject="cat", kind="count", count=2, words=(("2",),)))
     assert (counted.count, counted.words) == (4, (("4",),))
 
 
@@ -155,5 +155,5 @@ def test_shown_is_the_slow_sum_over_moments(names: list[str]) -> None:
     for half in range(int(start * 2)):
         moment = half / 2 + 0.25
         here = next(where for where in placed if where.start_s <= moment < where.end_s)
-        seen = any(a <= moment - here.start_s < b for a, b in CLIPS[here.clip].shows["cat"])
-        assert not seen or any(a <= moment < b for a, b in spans)
+        visible = any(a <= moment - here.start_s < b for a, b in CLIPS[here.clip].shows["cat"])
+        assert not visible or any(a <= moment < b for a, b in spans)

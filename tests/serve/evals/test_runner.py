@@ -13,10 +13,10 @@ from encoders.digest import file_sha256
 from pipeline.language.scripted import ScriptedModel
 from serve import wiring
 from serve.cli.command_line import main
+from serve.embedded import Longwatch
 from serve.evals import report, runner, sets
 from serve.evals.choices import plain_choice
 from serve.settings import Settings
-from serve.wiring import Longwatch
 from tests.pipeline.fakes import colour_backend, write_scenes
 
 Command = Callable[..., tuple[int, str, str]]
@@ -49,8 +49,8 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
         status = main(["eval", *map(str, arguments)])
-        told = capsys.readouterr()
-        return status, told.out, told.err
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
 
     return run
 
@@ -97,8 +97,8 @@ def test_at_a_moment_nothing_later_is_known(command: Command, items: Path, tmp_p
     assert document["by_kind"]["absent"]["refusals_right"] == {"of": 2, "hits": 2}
     assert document["by_kind"]["early"]["first_citation"] == {"of": 1, "hits": 1}
     rows = [json.loads(line) for line in Path(document["rows"]).read_text().splitlines()]
-    seen = {row["item"].get("until_s"): row["asked"]["as_of_s"] for row in rows}
-    assert (seen[4.5], seen[9.0], seen[None]) == (5.0, 10.0, 18.0)  # the step at 4 s stands for the second after it
+    as_of_s = {row["item"].get("until_s"): row["asked"]["as_of_s"] for row in rows}
+    assert (as_of_s[4.5], as_of_s[9.0], as_of_s[None]) == (5.0, 10.0, 18.0)  # the step at 4 s: the second after it
     with Longwatch(Settings()) as longwatch:
         assert file_sha256(items.with_name("film.mp4")) in {video.sha256 for video in longwatch.store.videos()}
         assert all(video.status == "ready" for video in longwatch.store.videos())
@@ -138,7 +138,9 @@ def test_what_cannot_be_asked_is_told(command: Command, items: Path) -> None:
     items.with_name("text.mp4").write_text("no film")
     document = last(command("--items", items)[1])
     assert document["missing"] == ["gone.mp4"]
-    assert [(one["video"], one["code"]) for one in document["failed"]] == [("text.mp4", "media.unsupported")]
+    assert [(failure["video"], failure["code"]) for failure in document["failed"]] == [
+        ("text.mp4", "media.unsupported")
+    ]
     assert document["total"]["questions"] == len(ITEMS)
 
 
@@ -169,8 +171,8 @@ def test_rows_of_something_else_are_refused(command: Command, items: Path, tmp_p
 
 
 def test_the_sample_is_found_in_a_checkout() -> None:
-    found = sets.built_in("sample", None, Path("unused"))
-    assert (found.folder / found.items[0].video).is_file()
+    sample = sets.built_in("sample", None, Path("unused"))
+    assert (sample.folder / sample.items[0].video).is_file()
 
 
 def row(item: dict[str, Any], **asked: Any) -> dict[str, Any]:
@@ -184,8 +186,8 @@ def test_scores_apply_only_where_they_can() -> None:
     assert (refused.false_refusal, refused.refusal_right) == (True, None)
     right = report.score(row({"refusal": True}, text="Nothing was found.", supported=False))
     assert (right.refusal_right, right.false_refusal, right.first_hit, right.word_hit) == (True, None, None, None)
-    told = report.score(row({"spans": [[0, 5]]}, text="From 0:01 to 0:04 and at 0:30.", citations=[[1, 4]]))
-    assert (told.first_hit, told.invented, told.uncited) == (True, 1, 1)
+    invented = report.score(row({"spans": [[0, 5]]}, text="From 0:01 to 0:04 and at 0:30.", citations=[[1, 4]]))
+    assert (invented.first_hit, invented.invented, invented.uncited) == (True, 1, 1)
     held = report.score(
         row({"spans": [[0, 5]]}, text="From 0:01 to 0:04 and at 0:30.", citations=[[1, 4]], evidence=[[29, 31]])
     )
@@ -198,13 +200,13 @@ def test_figures_are_means_over_what_applies() -> None:
         row({"kind": "when", "spans": [[0, 4]]}, text="0:08", citations=[[8, 9]]),
         row({"kind": "absent", "refusal": True}, text="A cat at 0:09.", citations=[]),
     ]
-    found = report.figures(rows)
-    assert found["by_kind"]["when"]["first_citation"] == {"of": 2, "hits": 1}
-    assert found["by_kind"]["when"]["time_error_s"] == 2.0
-    assert found["by_kind"]["absent"]["refusals_right"] == {"of": 1, "hits": 0}
-    assert found["known"]["questions"] == 1
-    assert found["total"]["invented_times"] == 1
-    lines = report.table(found).splitlines()
+    figures = report.figures(rows)
+    assert figures["by_kind"]["when"]["first_citation"] == {"of": 2, "hits": 1}
+    assert figures["by_kind"]["when"]["time_error_s"] == 2.0
+    assert figures["by_kind"]["absent"]["refusals_right"] == {"of": 1, "hits": 0}
+    assert figures["known"]["questions"] == 1
+    assert figures["total"]["invented_times"] == 1
+    lines = report.table(figures).splitlines()
     assert lines[0].startswith("| kind | n | first citation |")
     assert "choices right" not in lines[0]
     assert lines[-1].startswith("| **all** | 3 | 1 of 2 |")

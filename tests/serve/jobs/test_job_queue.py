@@ -166,11 +166,11 @@ def test_held_keeps_a_job_for_as_long_as_the_block_lasts(jobs: JobQueue, short: 
     assert client.xpending_range(STREAM, "ingest", job.id, job.id, 1)[0]["times_delivered"] == 1
 
 
-def _idle_ms(client: Any, job: Job, seen: list[int]) -> bool:
+def _idle_ms(client: Any, job: Job, renewals_ms: list[int]) -> bool:
     """Notes the time since the last renewal whenever it begins anew."""
     idle = int(client.xpending_range(STREAM, "ingest", job.id, job.id, 1)[0]["time_since_delivered"])
-    if idle < 20 and (not seen or time.monotonic_ns() // 1_000_000 - seen[-1] > 25):
-        seen.append(time.monotonic_ns() // 1_000_000)
+    if idle < 20 and (not renewals_ms or time.monotonic_ns() // 1_000_000 - renewals_ms[-1] > 25):
+        renewals_ms.append(time.monotonic_ns() // 1_000_000)
     return True
 
 

@@ -90,11 +90,11 @@ def test_nothing_of_a_deleted_video_is_left_anywhere(removal: Removal, tmp_path:
 
 def on_disk(folder: Path) -> bytes:
     """All files of a folder from which the server may be removing some."""
-    found = b""
+    content = b""
     for path in folder.iterdir():
         with suppress(FileNotFoundError):
-            found += path.read_bytes()
-    return found
+            content += path.read_bytes()
+    return content
 
 
 def test_nothing_of_a_deleted_video_is_left_on_disk(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_film_is_as_asked_and_made_once(cache: Path) -> None:
     made = path.stat().st_mtime_ns
     assert film.film(SMALL, [film.SAMPLE]) == path
     assert path.stat().st_mtime_ns == made
-    assert [one.name for one in cache.iterdir()] == [path.name]
+    assert [entry.name for entry in cache.iterdir()] == [path.name]
 
 
 def test_a_longer_film_is_the_same_film_again() -> None:

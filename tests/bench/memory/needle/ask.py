@@ -1,6 +1,6 @@
-"""Asking one film for its needles: real recall and selection, what controls would have chosen, and how long it took.
+"""Asks one film for its needles with the real retriever and selection, runs the controls, and times both.
 
-What it is not: making films (`memory_needle_film`), scoring (`memory_needle_score`) or adding up (`memory_needle`).
+Films are made in `film`, scores are in `score`, and `benchmark` adds them up.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Asker:
         self._every = store.keyed_spans(video.id)
         self._retriever.retrieve(video.id, RetrievalRequest(None))
 
-    def trial(self, one: Planted) -> dict[str, Any]:
+    def trial(self, planted: Planted) -> dict[str, Any]:
         """One needle: was it among the chosen, among the cited, among what each control chose, and the times."""
-        question = parse(asked(one.topic))
+        question = parse(asked(planted.topic))
         vector = self._keys.question(question.topic)
         select_ms = self._select_ms(question)
         began = time.perf_counter()
@@ -55,17 +55,22 @@ class Asker:
         chosen = self._lenient.run(self._video, question, self._config).cited
         hits = score.plain_hits(self._video.id, self._every, vector)
         return {
-            **{"topic": one.topic, "kind": one.shot.source.kind, "seed": one.shot.seed, "depth": one.depth},
-            **asdict(score.likeness(hits, one.span)),
-            "found": score.any_points_to((seen.hit.span for seen in chosen), one.span),
-            "cited": score.any_points_to((seen.hit.span for seen in cited), one.span),
-            "wrongly_cited": sum(not score.points_to(seen.hit.span, one.span) for seen in cited),
-            "last": score.any_points_to(score.last(hits), one.span),
-            "uniform": score.any_points_to(score.uniform(hits), one.span),
-            "topk": score.any_points_to(score.topk(hits), one.span),
+            **{
+                "topic": planted.topic,
+                "kind": planted.shot.source.kind,
+                "seed": planted.shot.seed,
+                "depth": planted.depth,
+            },
+            **asdict(score.likeness(hits, planted.span)),
+            "found": score.any_points_to((match.hit.span for match in chosen), planted.span),
+            "cited": score.any_points_to((match.hit.span for match in cited), planted.span),
+            "wrongly_cited": sum(not score.points_to(match.hit.span, planted.span) for match in cited),
+            "last": score.any_points_to(score.last(hits), planted.span),
+            "uniform": score.any_points_to(score.uniform(hits), planted.span),
+            "topk": score.any_points_to(score.topk(hits), planted.span),
             "select_ms": select_ms,
             "gather_ms": gather_ms,
-            "tokens": sum(seen.tokens.values.shape[1] for seen in chosen if seen.tokens is not None),
+            "tokens": sum(match.tokens.values.shape[1] for match in chosen if match.tokens is not None),
         }
 
     def _select_ms(self, question: Question) -> float:
@@ -81,7 +86,7 @@ class Asker:
     def usages(self, model: LanguageModel, shown: Film, topics: Collection[str], count: int) -> list[Usage]:
         """What `count` whole answers took, about needles of these topics; one before them warms up."""
         answerer = Answerer(self._store, self._retriever, self._keys, model, self._config)
-        chosen = [one.topic for one in shown.planted if one.topic in topics][: count + 1]
+        chosen = [planted.topic for planted in shown.planted if planted.topic in topics][: count + 1]
         return [_answer(answerer, self._video.id, topic).usage for topic in chosen][1:]
 
 

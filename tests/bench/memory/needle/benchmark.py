@@ -1,17 +1,17 @@
-"""Needles for `python -m tests.bench memory`: pictures and clips planted in 10 min, 1 h and 10 h of film, and asked
-for.
+"""Plants pictures and clips in 10 min, 1 h and 10 h of film and asks for them; part of `python -m tests.bench memory`.
 
 Every film goes through the real path: `Ingest` with momentum cubing, compression, propagation, keys and commits into an
-embedded store; then `LocalRetriever`, `Executor` and, for a few questions, `Answerer` with the language model. What is
-saved is only encoding the same picture twice (`memory_needle_encoded`). A question names what is shown: "When does
-the zebra appear?". Found: one of the 4 cubes that the selection chooses points to it (`memory_needle_score`). `cited`
-counts only what would be cited: the selection again, less what does not reach the encoder's threshold for support. The
-needles were chosen by what they show, not by whether the encoder knows them. Memory is judged by those that it knows:
-whose shot, seen alone, answers to its question by the encoder's threshold and better than any other needle does;
-`known_or_not` counts all. All lengths ask for the same needles, in the same pictures.
+embedded store; then `LocalRetriever`, `Executor` and, for a few questions, `Answerer` with the language model. The only
+shortcut is that a picture is not encoded twice (`encoded`). A question names what is shown: "When does the zebra
+appear?". A needle is found when one of the 4 cubes that the selection chooses points to it (`score`). `cited` counts
+only cubes that reach the encoder's threshold for support.
+
+The needles were chosen by what they show, not by whether the encoder knows them. The main figures are over those that
+it knows: whose shot alone reaches the encoder's threshold for its question and scores higher than any other needle's
+shot. `known_or_not` counts all. All lengths ask for the same needles, in the same pictures.
 
 Watched films stay in the cache folder and are watched anew only when code that shapes a memory has changed, so another
-setting of the selection is measured in minutes. Asking is always done anew, and so are its times.
+setting of the selection is measured in minutes. Questions are always asked, and timed, anew.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _rows(
 ) -> dict[str, object]:
     folder = cache / "needle"
     bench = _Bench(folder, remembered(load(threads=1), folder / "encoded"), cache / "weights")
-    told: dict[str, object] = {"sources": len(filler), "needles": len(needles)}
+    figures: dict[str, object] = {"sources": len(filler), "needles": len(needles)}
     known_topics: dict[int, list[str]] = {}
     with StoreHold(StoreConfig(folder / "store")) as hold:
         for length in lengths:
@@ -96,15 +96,15 @@ def _rows(
             known_topics |= {
                 seed: bench.known_topics(needles, seed) for seed in sorted(_seeds(films) - known_topics.keys())
             }
-            told[length.name] = {
+            figures[length.name] = {
                 **_length(rows, known_topics),
                 **bench.answers(hold.store, length, films[0], known_topics[0]),
             }
-    return told
+    return figures
 
 
 def _seeds(films: Sequence[Film]) -> set[int]:
-    return {one.shot.seed for shown in films for one in shown.planted}
+    return {planted.shot.seed for shown in films for planted in shown.planted}
 
 
 def _length(films: list[dict[str, Any]], known_topics: Mapping[int, Collection[str]]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class _Bench:
         """One film's trials."""
         video = self._watched(store, length, number, shown)
         asker = Asker(store, self._backend.keys, video, self._answering)
-        trials = [asker.trial(one) for one in shown.planted]
+        trials = [asker.trial(planted) for planted in shown.planted]
         return {"trials": trials, "steps": shown.seconds, "cubes": video.cubes}
 
     def answers(self, store: MemoryStore, length: Length, shown: Film, known_topics: Collection[str]) -> dict[str, Any]:
@@ -168,14 +168,14 @@ class _Bench:
         """Topics of needles whose shot alone answers to its question: its best cosine reaches the threshold and is
         larger than that of every other needle's shot."""
         keys = self._backend.keys
-        shots = [self._alone(Shot(one, seed, NEEDLE_STEPS)) for one in needles]
-        found = []
-        for i, one in enumerate(needles):
-            vector = keys.question(one.topic or "")
+        shots = [self._alone(Shot(needle, seed, NEEDLE_STEPS)) for needle in needles]
+        topics = []
+        for i, needle in enumerate(needles):
+            vector = keys.question(needle.topic or "")
             scores = np.array([(rows @ vector).max(initial=-1.0) for rows in shots])
             if scores[i] >= keys.threshold and scores[i] > np.delete(scores, i).max():
-                found.append(one.topic or "")
-        return found
+                topics.append(needle.topic or "")
+        return topics
 
     def _alone(self, shot: Shot) -> F32:
         """A shot's keys, float32 [R, K], as a cube of nothing else would have them."""

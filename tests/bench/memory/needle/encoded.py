@@ -1,9 +1,8 @@
-"""The pocket encoders with a memory: what one picture gave is kept on disk and not computed again.
+"""Wraps the pocket encoders so that each picture is encoded once: results are kept on disk and read back.
 
-Ten hours of film at a picture a second are 36,000 steps of some 8,000 distinct pictures; the second time a picture
-comes by, its tokens, evidence and colours are read back, to the bit what the encoder said the first time. Screens are
-not read: nothing here is asked about text. What it is not: a stand-in; every value came out of the real encoder. One
-process at a time writes to a folder.
+Ten hours of film at a picture a second are 36,000 steps of some 8,000 distinct pictures. When a picture comes again,
+its tokens, evidence and colours are read back, bit for bit what the real encoder gave the first time. Screens are not
+read, as nothing here is asked about text. One process at a time writes to a folder.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ class Table:
         self._digests.touch()
         self._rows.touch()
         self._width = width
-        known = self._digests.read_bytes()
-        count = min(len(known) // _DIGEST_BYTES, self._rows.stat().st_size // (4 * width))
-        self._place = {known[i * _DIGEST_BYTES : (i + 1) * _DIGEST_BYTES]: i for i in range(count)}
+        written = self._digests.read_bytes()
+        count = min(len(written) // _DIGEST_BYTES, self._rows.stat().st_size // (4 * width))
+        self._place = {written[i * _DIGEST_BYTES : (i + 1) * _DIGEST_BYTES]: i for i in range(count)}
         self._view: F32 | None = None
 
     def __len__(self) -> int:
@@ -64,29 +63,29 @@ class Table:
         """float32 [n, width]. Raises KeyError for a digest it does not hold."""
         if self._view is None:
             self._view = np.memmap(self._rows, np.float32, "r", shape=(len(self._place), self._width))
-        return np.asarray(self._view[[self._place[one] for one in digests]])
+        return np.asarray(self._view[[self._place[digest] for digest in digests]])
 
 
 def digest(frame: Frame) -> bytes:
-    """What a picture is known by."""
+    """The digest a picture is stored under."""
     return hashlib.blake2b(np.ascontiguousarray(frame.rgb).data, digest_size=_DIGEST_BYTES).digest()
 
 
 class _Digests:
-    """Digests of the pictures last seen: every part of an encoder is handed the same arrays, a film often again."""
+    """Digests of the latest pictures: every part of an encoder is handed the same arrays, a film often again."""
 
     _HELD = 6000
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[object, bytes]] = {}
+        self._by_id: dict[int, tuple[object, bytes]] = {}
 
     def of(self, frame: Frame) -> bytes:
-        known = self._known.get(id(frame.rgb))
-        if known is None:
-            if len(self._known) >= self._HELD:
-                self._known.clear()
-            known = self._known[id(frame.rgb)] = (frame.rgb, digest(frame))  # held, so that its id stays its own
-        return known[1]
+        entry = self._by_id.get(id(frame.rgb))
+        if entry is None:
+            if len(self._by_id) >= self._HELD:
+                self._by_id.clear()
+            entry = self._by_id[id(frame.rgb)] = (frame.rgb, digest(frame))  # held, so that its id stays its own
+        return entry[1]
 
 
 class RememberedFrames:
@@ -99,7 +98,7 @@ class RememberedFrames:
 
     def encode(self, frames: Sequence[Frame]) -> FrameTokens:
         digests = [self._digests.of(frame) for frame in frames]
-        fresh = {one: frame for one, frame in zip(digests, frames, strict=True) if one not in self.table}
+        fresh = {digest: frame for digest, frame in zip(digests, frames, strict=True) if digest not in self.table}
         if fresh:
             encoded = self._encoder.encode(list(fresh.values()))
             self.table.add(list(fresh), encoded.tokens[0].flatten(1).numpy())
@@ -118,11 +117,11 @@ class RememberedKeys:
 
     def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
         digests = [self._digests.of(frame) for frame in frames]
-        fresh = [i for i, one in enumerate(digests) if one not in self._table and one not in digests[:i]]
+        fresh = [i for i, digest in enumerate(digests) if digest not in self._table and digest not in digests[:i]]
         if fresh:
             some = FrameTokens(tokens.tokens[:, fresh], tokens.grid, tuple(tokens.times_s[i] for i in fresh))
-            found = self._encoder.evidence([frames[i] for i in fresh], some)
-            self._table.add([digests[i] for i in fresh], found.numpy())
+            rows = self._encoder.evidence([frames[i] for i in fresh], some)
+            self._table.add([digests[i] for i in fresh], rows.numpy())
         return torch.from_numpy(self._table.rows(digests))
 
     def pool(self) -> EvidencePool:
@@ -146,10 +145,10 @@ class RememberedDescriber:
         self._table = Table(folder, "colours", colours)
 
     def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
-        seen = self._digests.of(frame)
-        if seen not in self._table:
-            self._table.add([seen], self._describer.describe_frame(frame, read_screen=False).colours[None])
-        return FrameNotes(None, self._table.rows([seen])[0])
+        digest = self._digests.of(frame)
+        if digest not in self._table:
+            self._table.add([digest], self._describer.describe_frame(frame, read_screen=False).colours[None])
+        return FrameNotes(None, self._table.rows([digest])[0])
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         return self._describer.things(summary)

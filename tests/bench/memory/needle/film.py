@@ -1,8 +1,8 @@
-"""Films with needles in them: which shot comes when, and a source of frames that shows them.
+"""Builds films with needles in them: which shot comes when, and a source of frames that shows them.
 
-Needles are planted at 11 depths, evenly from the beginning to the end of a film; between them runs filler, every shot
-of it once in a seeded order, then all again in another order. What it is not: the pictures
-(`tests.bench.memory.needle.shots`) or what is asked of them.
+Needles are planted at 11 depths, evenly from the beginning to the end of a film. Between them runs filler, every shot
+of it once in a seeded order, then all again in another order. The pictures are made in
+`tests.bench.memory.needle.shots`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def film(seconds: int, each_depth: int, number: int, filler: Sequence[Source], n
 def _stock(filler: Sequence[Source], number: int) -> Iterator[Shot]:
     """Filler without end: every shot once, then all again in another order; a clip has more shots than a picture."""
     chance = np.random.default_rng([number, 1])
-    kinds = [(one, seed) for one in filler for seed in range(_CLIP_SEEDS if one.kind == "clip" else _FILLER_SEEDS)]
+    kinds = [
+        (piece, seed) for piece in filler for seed in range(_CLIP_SEEDS if piece.kind == "clip" else _FILLER_SEEDS)
+    ]
     while True:
         for i in chance.permutation(len(kinds)):
             source, seed = kinds[i]

@@ -1,4 +1,4 @@
-"""Scores of the needle benchmark: was the planted moment among the chosen, what would controls have chosen, how alike.
+"""Scores the needle benchmark: whether a chosen cube points to the planted moment, controls, and cosines.
 
 A moment counts as found when a chosen cube holds at least half of it and it makes up at least a quarter of that cube:
 a cube of ten minutes with five seconds of needle in it does not point to the needle.
@@ -86,36 +86,38 @@ def summed(trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All trials of one length as the benchmark's keys; times are medians in ms."""
     by_depth: list[float | None] = []
     for depth in range(DEPTHS):
-        hits = [one["found"] for one in trials if one["depth"] == depth]
+        hits = [trial["found"] for trial in trials if trial["depth"] == depth]
         by_depth.append(round(statistics.fmean(hits), 4) if hits else None)
     if not trials:
         raise ValueError("no trials")
-    recall = statistics.fmean(one["found"] for one in trials)
+    recall = statistics.fmean(trial["found"] for trial in trials)
     reached = [part for part in by_depth if part is not None]
-    thirds = [[one["needle"] for one in trials if one["depth"] // 4 == third] for third in range(3)]
+    thirds = [[trial["needle"] for trial in trials if trial["depth"] // 4 == third] for third in range(3)]
     return {
         "recall_at_4": round(recall, 4),
         "by_depth": by_depth,
         "worst_depth_under_mean": round(recall - min(reached), 4),
         "trials": len(trials),
-        "cited": round(statistics.fmean(one["cited"] for one in trials), 4),
-        "wrongly_cited": round(statistics.fmean(one["wrongly_cited"] for one in trials), 3),
+        "cited": round(statistics.fmean(trial["cited"] for trial in trials), 4),
+        "wrongly_cited": round(statistics.fmean(trial["wrongly_cited"] for trial in trials), 3),
         "by_kind": _by_kind(trials),
-        "select_ms": round(statistics.median(one["select_ms"] for one in trials), 3),
-        "gather_ms": round(statistics.median(one["gather_ms"] for one in trials), 3),
-        "memory_tokens": round(statistics.fmean(one["tokens"] for one in trials), 2),
+        "select_ms": round(statistics.median(trial["select_ms"] for trial in trials), 3),
+        "gather_ms": round(statistics.median(trial["gather_ms"] for trial in trials), 3),
+        "memory_tokens": round(statistics.fmean(trial["tokens"] for trial in trials), 2),
         "controls": {
-            name: round(statistics.fmean(one[name] for one in trials), 4) for name in ("last", "uniform", "topk")
+            name: round(statistics.fmean(trial[name] for trial in trials), 4) for name in ("last", "uniform", "topk")
         },
         "likeness": {
-            "needle": round(statistics.fmean(one["needle"] for one in trials), 4),
+            "needle": round(statistics.fmean(trial["needle"] for trial in trials), 4),
             "needle_by_third": [round(statistics.fmean(third), 4) for third in thirds if third],
-            "filler": round(statistics.fmean(one["filler"] for one in trials), 4),
-            "rival": round(statistics.fmean(one["rival"] for one in trials), 4),
+            "filler": round(statistics.fmean(trial["filler"] for trial in trials), 4),
+            "rival": round(statistics.fmean(trial["rival"] for trial in trials), 4),
         },
     }
 
 
 def _by_kind(trials: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    kinds = sorted({one["kind"] for one in trials})
-    return {kind: round(statistics.fmean(o["found"] for o in trials if o["kind"] == kind), 4) for kind in kinds}
+    kinds = sorted({trial["kind"] for trial in trials})
+    return {
+        kind: round(statistics.fmean(trial["found"] for trial in trials if trial["kind"] == kind), 4) for kind in kinds
+    }

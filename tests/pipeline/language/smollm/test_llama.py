@@ -110,5 +110,5 @@ def test_the_real_weights_give_the_same_scores(language_cache: Path) -> None:
 
 
 def test_answering_does_not_import_transformers() -> None:
-    said = "import sys, pipeline.language.smollm.model; sys.exit('transformers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", said], check=False).returncode == 0
+    program = "import sys, pipeline.language.smollm.model; sys.exit('transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

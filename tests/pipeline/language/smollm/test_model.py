@@ -185,8 +185,8 @@ def test_a_missing_file_is_rebuilt_too(tiny: Weight, tmp_path: Path) -> None:
 
 def test_askers_at_the_same_time_get_one_conversion(tiny: Weight, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: converted_model(tmp_path / "cache", tiny).weights.stat().st_ino, range(4)))
-    assert len(set(found)) == 1
+        inodes = list(pool.map(lambda _: converted_model(tmp_path / "cache", tiny).weights.stat().st_ino, range(4)))
+    assert len(set(inodes)) == 1
 
 
 def test_missing_weights_say_how_to_install_them(tmp_path: Path) -> None:
@@ -287,9 +287,9 @@ def adapted_wording(tiny: Weight, tmp_path: Path) -> AdaptedTemplate:
 def test_a_timeline_read_line_by_line_is_the_one_that_was_trained(
     adapted_wording: AdaptedTemplate, lines: list[str]
 ) -> None:
-    told = [token for line in lines for token in adapted_wording.reading_line(line)]
+    tokens = [token for line in lines for token in adapted_wording.reading_line(line)]
     if lines:
-        assert adapted_wording.prefix() + told == adapted_wording.reading_prefix(lines)
+        assert adapted_wording.prefix() + tokens == adapted_wording.reading_prefix(lines)
 
 
 def test_a_memory_is_a_line_and_the_statement_is_the_last_one(adapted_wording: AdaptedTemplate) -> None:

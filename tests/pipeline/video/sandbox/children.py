@@ -1,4 +1,4 @@
-"""What tests of the decoding child share: finding it, replacing it, and seeing that nothing of it is left."""
+"""Helpers of the tests of the decoding child: find it, replace it, and check that nothing of it is left."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def open_files() -> int:
 
 def the_child() -> int:
     """The number of the only decoding child."""
-    found = [c.pid for c in psutil.Process().children() if "pipeline.video.sandbox.child" in " ".join(c.cmdline())]
-    assert len(found) == 1
-    return found[0]
+    pids = [c.pid for c in psutil.Process().children() if "pipeline.video.sandbox.child" in " ".join(c.cmdline())]
+    assert len(pids) == 1
+    return pids[0]
 
 
 def same(a: list[Frame], b: list[Frame]) -> bool:

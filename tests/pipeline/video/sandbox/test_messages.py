@@ -104,17 +104,17 @@ def test_any_wrong_field_is_refused_or_in_range(key: str, value: Any) -> None:
 
 
 def test_fields_are_checked_for_type_and_range() -> None:
-    said = {"slot": True, "far": 10**30, "nan": float("nan"), "long": "x" * 2000, "bell": "\a", "many": ["a"] * 99}
+    message = {"slot": True, "far": 10**30, "nan": float("nan"), "long": "x" * 2000, "bell": "\a", "many": ["a"] * 99}
     for refused in (
-        lambda: integer(said, "slot", 0, 9),
-        lambda: integer(said, "missing", 0, 9),
-        lambda: number(said, "far"),
-        lambda: number(said, "nan"),
-        lambda: number(said, "slot"),
-        lambda: text(said, "long"),
-        lambda: text(said, "bell"),
-        lambda: texts(said, "many"),
-        lambda: texts(said, "long"),
+        lambda: integer(message, "slot", 0, 9),
+        lambda: integer(message, "missing", 0, 9),
+        lambda: number(message, "far"),
+        lambda: number(message, "nan"),
+        lambda: number(message, "slot"),
+        lambda: text(message, "long"),
+        lambda: text(message, "bell"),
+        lambda: texts(message, "many"),
+        lambda: texts(message, "long"),
     ):
         with pytest.raises(Garbled):
             refused()

@@ -108,8 +108,8 @@ def test_a_child_keeps_to_times_that_can_be(time_s: float, video: Path) -> None:
 
 
 def test_a_child_may_not_claim_more_than_is_allowed(video: Path) -> None:
-    found = plain_probed(FileSource(video).look()) | {"work_pixels": 1e17, "type": "probed"}
-    with children_that(f"say(**{found!r})"), pytest.raises(MediaTooLarge, match="pixels in all"):
+    claim = plain_probed(FileSource(video).look()) | {"work_pixels": 1e17, "type": "probed"}
+    with children_that(f"say(**{claim!r})"), pytest.raises(MediaTooLarge, match="pixels in all"):
         SandboxedSource(video).probe()
 
 

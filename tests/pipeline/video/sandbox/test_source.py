@@ -143,7 +143,7 @@ def test_a_start_that_fails_leaves_nothing_open(video: Path, monkeypatch: pytest
         with pytest.raises(OSError, match="too many"):
             source.probe()
     with monkeypatch.context() as patch:
-        patch.setattr(sandbox_process.Child, "_tell", lambda child, document: 1 / 0)
+        patch.setattr(sandbox_process.Child, "_send", lambda child, document: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             source.probe()
 
