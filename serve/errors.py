@@ -70,6 +70,20 @@ class DiskFull(ServeError):
     status = HTTPStatus.INSUFFICIENT_STORAGE
 
 
+class ServiceRefused(ServeError):
+    """The service cannot be started like this."""
+
+    code = "serve.refused"
+
+
+class ServiceRunning(ServiceRefused):
+    code = "serve.running"
+
+
+class FolderUnusable(ServiceRefused):
+    code = "folder.unusable"
+
+
 class NotLive(ServeError):
     code = "stream.not_live"
     status = HTTPStatus.CONFLICT

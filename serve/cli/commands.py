@@ -99,11 +99,13 @@ def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:
     """`longwatch serve`"""
     from serve.actors.ray_node import RayNode
 
-    settings = longwatch.settings
-    with RayNode(settings.runtime_dir) as node:  # before Ray is imported
-        from .service import run
+    from .preflight import ready
 
-        run(settings, node, options.host, options.port, open_to_all=options.open)
+    settings = longwatch.settings
+    with ready(settings, options.host, options.port) as place, RayNode(settings.runtime_dir) as node:
+        from .service import run  # imports Ray, after its environment was set
+
+        run(settings, node, place.host, place.port, open_to_all=options.open)
 
 
 def link(longwatch: Longwatch, options: argparse.Namespace) -> dict[str, Any]:

@@ -7,46 +7,40 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 import ray
 from ray import serve as ray_serve
 
-from pipeline.errors import PipelineError
 from serve.actors.app import NAME, AppArguments, build
 from serve.actors.ray_node import RayNode
 from serve.api.access import ENTER, Access, find_secret
-from serve.api.guard import is_loopback
-from serve.api.web_server import PortTaken, WebServer
+from serve.errors import ServiceRefused, code_of, detail_of
 from serve.settings import Settings
 
 
-class ServiceRefused(PipelineError):
-    """The service cannot be started like this."""
+def run(settings: Settings, node: RayNode, host: str, port: int, *, open_to_all: bool) -> None:
+    """Starts the service and returns after it was told to end and has ended.
 
-    code = "serve.refused"
-
-
-def run(settings: Settings, node: RayNode, host: str | None, port: int | None, *, open_to_all: bool) -> None:
-    """Starts the service and returns after it was told to end and has ended."""
-    host, port = host or settings.host, settings.port if port is None else port
-    if not is_loopback(host):
-        raise ServiceRefused(f"without keys Longwatch listens on this machine only, not on {host}")
+    Raises `ServiceRefused` with one sentence where Ray or a part of the service does not start.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    port = _free_port(host, port)
     began = time.monotonic()
     _say("starting Ray, the store and the models; this takes about half a minute")
-    _start_ray(node)
+    with _started("Ray"):
+        _start_ray(node)
     for number in (signal.SIGINT, signal.SIGTERM):  # after Ray, which sets handlers of its own
         signal.signal(number, on_signal)
     try:
-        handle = _start_app(AppArguments(host=host, port=port, open=open_to_all))
+        with _started("the service"):
+            handle = _start_app(AppArguments(host=host, port=port, open=open_to_all))
         node.check_ports()
         address = f"http://{host}:{port}"
         _say(f"listening on {address} ({time.monotonic() - began:.0f} s)")
@@ -60,20 +54,31 @@ def run(settings: Settings, node: RayNode, host: str | None, port: int | None, *
         ray.shutdown()  # this Ray is ours alone: its processes end with it
 
 
+@contextmanager
+def _started(what: str) -> Iterator[None]:
+    """Whatever stops a start is one sentence; the reason is the first of ours among its causes, else its last line."""
+    try:
+        yield
+    except ServiceRefused:
+        raise
+    except Exception as error:
+        causes = [error, *_causes(error)]
+        reason = next((detail_of(cause) for cause in causes if code_of(cause) != "internal"), None)
+        last_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        raise ServiceRefused(f"{what} did not start: {reason or last_line[0]}") from error
+
+
+def _causes(error: BaseException) -> Iterator[Exception]:
+    """The errors behind one, Ray's wrapping included."""
+    for behind in (getattr(error, "cause", None), error.__cause__, error.__context__):
+        if isinstance(behind, Exception):
+            yield behind
+            yield from _causes(behind)
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"longwatch: {text}\n")
     sys.stderr.flush()
-
-
-def _free_port(host: str, port: int) -> int:
-    """Refuses a taken port before anything is started; 0 becomes a free one."""
-    try:
-        probe = WebServer(None, host, port)
-    except PortTaken as taken:
-        raise ServiceRefused(str(taken)) from taken
-    chosen = int(probe.url.rsplit(":", 1)[1])
-    probe.close()
-    return chosen
 
 
 def _who(address: str, port: int, settings: Settings) -> str:
