@@ -126,6 +126,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
 
 
 def main() -> int:
+    sys.path.insert(0, str(ROOT))  # this checkout's, whatever is installed
     stale = [name for name, make in DOCUMENTS.items() if not _same(ROOT / name, make())]
     if "--check" in sys.argv[1:]:
         for name in stale:

@@ -13,10 +13,14 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
 
 from . import live_socket, problems, routes
 from .access import Access
 from .guard import Guard
+from .limits import BoundedBodies
+from .methods import HeadAsGet, methods_of
 from .page_proxy import PageProxy
 from .service import Service
 
@@ -30,10 +34,11 @@ def new_app(use: Service, page: Any | None, access: Access | None) -> FastAPI:
         yield
         use.end()
 
-    app = FastAPI(title="Longwatch", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
+    app = FastAPIOffline(title="Longwatch", version="1", lifespan=lifespan, docs_url="/docs", redoc_url=None)
     app.state.service = use
     app.state.access = access
-    problems.install(app)
+    methods = methods_of(lambda: [*routes.router.routes, *app.router.routes])
+    problems.install(app, methods)
     app.include_router(routes.router)
     app.include_router(live_socket.router)
 
@@ -54,8 +59,11 @@ def new_app(use: Service, page: Any | None, access: Access | None) -> FastAPI:
         @app.api_route("/{path:path}", methods=["GET", "POST", "HEAD"], include_in_schema=False)
         async def to_page(request: Request, path: str) -> Any:
             if path.startswith("v1/"):
-                return problems.problem_response(HTTPStatus.NOT_FOUND, "not_found", "no such route")
+                raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED if methods(request.scope) else HTTPStatus.NOT_FOUND)
             return await proxy.pass_on(request)
 
-    app.add_middleware(Guard, access=access)
+    problems.describe(app)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(BoundedBodies)
+    app.add_middleware(Guard, access=access)  # the outermost: nothing of a stranger's request is read
     return app

@@ -29,6 +29,8 @@ SUBPROTOCOL = "longwatch.v1"
 _HEADER = struct.Struct(">q")
 _POLL_S = 10.0
 _PAUSE_S = 0.1
+MOST_WORDS = 1 << 16
+"""Characters of a text message."""
 _LATEST_US = 4_102_444_800_000_000  # the year 2100
 
 
@@ -95,10 +97,13 @@ class _Socket:
         return await self._word(message.get("text") or "")
 
     async def _word(self, text: str) -> bool:
+        if len(text) > MOST_WORDS:
+            await self._refuse(BadRequest(f"a text message may have {MOST_WORDS} characters"))
+            return True
         try:
             word = json.loads(text)
             kind = word["type"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             await self._refuse(BadRequest("text messages are JSON objects with a type"))
             return True
         if kind == "hello":
@@ -130,7 +135,7 @@ class _Socket:
                     answer = convert.answer(ask.question, event).model_dump(mode="json")
                     await self.send("done", id=number, **answer)
         except ValidationError:
-            await self._refuse(BadRequest("a question has 1 to 1000 characters"), number)
+            await self._refuse(BadRequest(schemas.QUESTION_RULE), number)
         except Exception as error:  # noqa: BLE001 - reported to the client; the stream goes on
             await self._refuse(unwrapped(error), number)
 

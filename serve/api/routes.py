@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -20,7 +22,7 @@ from serve.errors import NotFound
 from . import convert, schemas
 from .access import ENTER, Access
 from .event_bus import ticks
-from .problems import problem_of
+from .problems import Explained, problem_of
 from .service import Service
 
 router = APIRouter(prefix="/v1")
@@ -154,10 +156,26 @@ async def get_thumbnail(video_id: str, ordinal: str, use: Service = Uses) -> Res
 
 
 @router.get("/videos/{video_id}/media", response_class=FileResponse)
-async def get_media(video_id: str, use: Service = Uses) -> FileResponse:
+@router.head("/videos/{video_id}/media", response_class=FileResponse, include_in_schema=False)
+async def get_media(request: Request, video_id: str, use: Service = Uses) -> FileResponse:
     """The file itself, with byte ranges."""
     path = await asyncio.to_thread(use.media, video_id)
+    check_range(request.headers.get("range"), path.stat().st_size)
     return FileResponse(path, headers={"X-Content-Type-Options": "nosniff"})
+
+
+def check_range(header: str | None, size: int) -> None:
+    """Refuses a range that the file has not, and one that is none, as problem documents."""
+    if header is None:
+        return
+    unit, _, ranges = header.partition("=")
+    parts = [re.fullmatch(r"\s*(\d{0,18})-(\d{0,18})\s*", part) for part in ranges.split(",")]
+    if unit.strip().lower() != "bytes" or not all(part and (part[1] or part[2]) for part in parts):
+        raise Explained(HTTPStatus.BAD_REQUEST, "a Range header is `bytes=FIRST-LAST`, one or several")
+    for part in parts:
+        if part and part[1] and (int(part[1]) >= size or (part[2] and int(part[2]) < int(part[1]))):
+            detail, headers = f"the file has {size} bytes", {"Content-Range": f"bytes */{size}"}
+            raise Explained(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, detail, headers)
 
 
 @router.post("/videos/{video_id}/ask", response_model=schemas.AnswerBody)

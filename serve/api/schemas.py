@@ -5,10 +5,11 @@ Times are seconds as numbers since a video's first frame; wall-clock fields are 
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 VideoStatus = Literal["queued", "ingesting", "live", "ready", "partial", "failed", "canceled"]
 FINAL: frozenset[str] = frozenset({"ready", "partial", "failed", "canceled"})
@@ -124,10 +125,24 @@ class SelectionBudget(Wire):
     tokens: Annotated[int, Field(ge=1, le=16384)] = 256
 
 
+QUESTION_RULE = "a question has 1 to 1000 characters that are not all blank, and numbers of at most 18 digits"
+_LONG_NUMBER = re.compile(r"\d{19}")
+
+
+def _asked(text: str) -> str:
+    """Refuses what no question is: blanks alone, and numerals that only take time to read."""
+    if not text.strip() or _LONG_NUMBER.search(text):
+        raise ValueError(QUESTION_RULE)
+    return text
+
+
+Asked = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_asked)]
+
+
 class AskRequest(Wire):
     """`conversation_id`, `timezone` and `look_closer` of the contract are not served yet and refused as unknown."""
 
-    question: Annotated[str, Field(min_length=1, max_length=1000)]
+    question: Asked
     stream: bool = False
     selection: SelectionBudget | None = None
 
@@ -140,7 +155,7 @@ class StreamRequest(Wire):
 
 
 class SearchRequest(Wire):
-    query: Annotated[str, Field(min_length=1, max_length=1000)]
+    query: Asked
     videos: Annotated[list[str], Field(max_length=1000)] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 

@@ -14,6 +14,11 @@ from typing import Any
 
 import uvicorn
 
+from .limits import MOST_HEADER_BYTES, BoundedH11
+
+MOST_CONNECTIONS = 1000
+"""Beyond these, requests are answered with 503."""
+
 
 class PortTaken(OSError):
     """Another program listens there."""
@@ -38,6 +43,9 @@ class WebServer:
             app,
             log_level="warning",
             access_log=False,
+            http=BoundedH11,
+            h11_max_incomplete_event_size=MOST_HEADER_BYTES,
+            limit_concurrency=MOST_CONNECTIONS,
             ws="websockets-sansio",
             ws_max_size=16 * 2**20,
             timeout_keep_alive=30,
