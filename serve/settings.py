@@ -19,6 +19,7 @@ from memory.config import StoreConfig
 from memory.records import TokenType
 from pipeline.config import AnswerConfig, IngestConfig
 from pipeline.video.sampling import SandboxConfig
+from serve.logs import LogFormat, LogLevel
 
 PREFIX = "LONGWATCH_"
 
@@ -85,10 +86,15 @@ class Settings(BaseSettings):
     retention_days: float = Field(
         0.0, ge=0, description="the service deletes videos to which nothing was added for so long; 0 keeps them"
     )
+    empty_stream_s: float = Field(
+        600.0, gt=0, description="a live stream that got no picture for so long after it was opened is ended"
+    )
     host: str = Field("127.0.0.1", description="where the service listens; loopback only")
     port: int = Field(8000, ge=0, le=65535, description="0 takes any free one")
     max_upload_bytes: int = Field(20 * 2**30, gt=0, description="largest file taken")
     ingest_workers: int = Field(1, ge=1, description="videos watched at once")
+    log_format: LogFormat = Field("text", description="how the service's log lines look: or `json`")
+    log_level: LogLevel = Field("INFO", description="which lines: `DEBUG`, `INFO`, `WARNING` or `ERROR` and above")
     lease_s: float = Field(10.0, gt=0, description="a worker silent for so long loses its job")
 
     def store_config(self) -> StoreConfig:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -30,22 +31,24 @@ from memory.retrieval.keeper import IndexKeeper
 from memory.retrieval.retriever import LocalRetriever, Retrieval, RetrievalRequest
 from memory.store.announcements import CommitAnnouncements
 from memory.store.opening import StoreHold
-from pipeline.answer import Answerer, AnswerEvent
+from pipeline.answer import Answer, Answerer, AnswerEvent
 from pipeline.config import AnswerConfig
+from serve.logs import log_event
 from serve.settings import Settings
 from serve.wiring import kept_retriever, load_backend, load_language_model
 
-from .ray_node import listen_on_loopback
+from .ray_node import begin_replica
 from .remote import RemoteKeys, RemoteRetriever
 
 T = TypeVar("T")
+log = logging.getLogger("longwatch.answers")
 
 
 class Encoder:
     """The encoder backend, one group at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        listen_on_loopback()
+        begin_replica()
         self._backend = load_backend(settings)
         self._turn = ThreadPoolExecutor(1, "encode")  # of its own: those who wait take no threads from questions
 
@@ -106,7 +109,7 @@ class MemoryOwner:
     (`memory.retrieval.keeper`)."""
 
     def __init__(self, settings: Settings, encoder: Any) -> None:
-        listen_on_loopback()
+        begin_replica()
         self._hold = StoreHold(settings.store_config())
         self._settings = settings
         self._encoder = encoder
@@ -160,7 +163,7 @@ class AnswerReplica:
     """Questions, one at a time on this replica's model; several may be selecting meanwhile."""
 
     def __init__(self, settings: Settings, encoder: Any, memory: Any) -> None:
-        listen_on_loopback()
+        begin_replica()
         self._settings = settings
         self._hold = StoreHold(settings.store_config())
         self._model = load_language_model(settings)
@@ -189,6 +192,9 @@ class AnswerReplica:
         """See `pipeline.answer.Answerer.ask`."""
         answerer = await self._ready()
         async for event in in_thread(lambda: answerer.ask(video_id, question, config)):
+            if isinstance(event, Answer):
+                ms, cubes = event.usage.total_ms, event.usage.memory_cubes
+                log_event(log, "answer", video=video_id, ms=ms, cubes=cubes, supported=event.supported)
             yield event
 
     def __del__(self) -> None:
@@ -234,7 +240,7 @@ class Page:
     def __init__(self, import_string: str, api_url: str, settings: Settings, secret: str | None) -> None:
         from serve.api.web_server import WebServer
 
-        listen_on_loopback()
+        begin_replica()
         module, _, name = import_string.partition(":")
         app = getattr(importlib.import_module(module), name)(api_url, api_url, settings.max_upload_bytes, secret)
         self._path = socket_path(settings.runtime_dir, f"page-{os.getpid()}.sock")

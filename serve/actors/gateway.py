@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from memory.store.opening import StoreHold
-from serve.actors.ray_node import listen_on_loopback
+from serve.actors.ray_node import begin_replica
 from serve.api.access import Access, secret_path, write_secret
 from serve.api.gateway import new_app
 from serve.api.service import Service
@@ -27,7 +27,7 @@ class Gateway:
         page: Any | None,
         secret: str | None,
     ) -> None:
-        listen_on_loopback()
+        begin_replica()
         self._hold = StoreHold(settings.store_config())
         self._supervisor = supervisor
         use = Service(settings, self._hold, encoder, memory, answerer, supervisor)

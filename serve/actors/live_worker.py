@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
 from memory.store.opening import StoreHold
 from pipeline.live import LiveConfig, LiveEvent, LiveStream
+from serve.logs import log_event, send_logs
 from serve.settings import Settings
 
 from .remote import remote_backend
+
+log = logging.getLogger("longwatch.live")
 
 
 class LiveWorker:
     """Watches one pushed stream in a thread of its own."""
 
     def __init__(self, settings: Settings, encoder: Any, video_id: str) -> None:
+        send_logs()
+        log_event(log, "stream opened", video=video_id)
         self._hold = StoreHold(settings.store_config())
         self._leaving = threading.Event()
         store = self._hold.retrying(self._leaving.is_set)

@@ -8,7 +8,7 @@
 What is closed, and how. Ray's sockets, logs and token lie in a folder that only this user may enter; it goes when the
 block ends, and what a killed service left goes at the next start. Ray's own ports want the token. Its servers of
 metrics, which want none, are off. Serve's replicas listen for each other on all interfaces (Ray 2.60,
-`Replica._on_initialized`); `listen_on_loopback` puts them on loopback, and `check_ports` refuses to go on where any
+`Replica._on_initialized`); `begin_replica` puts them on loopback, and `check_ports` refuses to go on where any
 process of the service is reachable from outside all the same.
 """
 
@@ -27,6 +27,7 @@ import psutil
 
 from memory.private_folder import short_private_folder
 from serve.errors import ServeError
+from serve.logs import send_logs
 
 _LONGEST_SESSION = "ray-0000000/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
 _LONGEST_BYTES = 107
@@ -73,6 +74,11 @@ class RayNode:
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def folder(self) -> Path:
+        """Private to this user; it goes when the block ends."""
+        return self._folder
+
     def options(self) -> dict[str, Any]:
         """Arguments of `ray.init`."""
         return {
@@ -112,7 +118,13 @@ def _remove_abandoned(parent: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def listen_on_loopback() -> None:
+def begin_replica() -> None:
+    """What every Serve replica does first: its port opens on loopback, its log lines go to the main process."""
+    send_logs()
+    _listen_on_loopback()
+
+
+def _listen_on_loopback() -> None:
     """Called in a Serve replica's constructor, before Serve opens the port for calls from other replicas: it opens on
     loopback. Where this Ray has another name for it, `RayNode.check_ports` says that the port is open."""
     from ray.serve._private import replica

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import threading
+import time
 from typing import Any
 
 import ray
@@ -21,13 +22,15 @@ from memory.store.opening import StoreHold
 from memory.store.retrying import RetryingStore
 from pipeline.errors import BackendUnavailable, PipelineError
 from pipeline.ingest import Ingest
+from pipeline.times import ms_since
 from serve.errors import code_of, detail_of
 from serve.jobs.job_queue import MOST_TRIES, Job, JobQueue
 from serve.jobs.media import media_file
+from serve.logs import log_event, send_logs
 from serve.settings import Settings
 from serve.wiring import file_source
 
-from .ray_node import listen_on_loopback
+from .ray_node import begin_replica
 from .remote import remote_backend
 
 log = logging.getLogger("longwatch.workers")
@@ -40,6 +43,8 @@ class IngestWorker:
     """Works on jobs in a thread until told to leave."""
 
     def __init__(self, settings: Settings, encoder: Any, name: str) -> None:
+        send_logs()
+        log_event(log, "worker started", worker=name)
         self._settings = settings
         self._name = name
         self._hold = StoreHold(settings.store_config())
@@ -69,18 +74,21 @@ class IngestWorker:
             except StoreUnavailable:
                 self._leave.wait(_BLOCK_S)  # for longer than patience lasts; the job stays leased or queued
             except Exception:
-                log.exception("ingest worker %s ends; the supervisor starts another", self._name)
+                log.exception("worker failed; the supervisor starts another", extra={"fields": {"worker": self._name}})
                 raise
 
     def _watch(self, job: Job) -> None:
+        log_event(log, "job started", video=job.video_id, tries=job.tries, worker=self._name)
+        began = time.perf_counter()
         with self._jobs.held(self._name, job) as lost:
             try:
                 finished = self._run(job, lost)
             except UnknownVideo:
                 finished = True
             except CommitRefused as refused:
-                log.info("left %s: %s", job.video_id, refused)
+                log_event(log, "job left", video=job.video_id, reason=refused.reason)
                 finished = self._over(job, refused)
+        log_event(log, "job ended", video=job.video_id, finished=finished, ms=ms_since(began))
         if finished:
             self._jobs.done(job)
         elif self._leave.is_set() and not lost.is_set():  # a lost job is another worker's to give back
@@ -128,7 +136,7 @@ class Supervisor:
     """Keeps `ingest_workers` ingest workers and one live worker for each stream being pushed."""
 
     def __init__(self, settings: Settings, encoder: Any) -> None:
-        listen_on_loopback()
+        begin_replica()
         self._settings = settings
         self._encoder = encoder
         self._workers: dict[str, Any] = {}
@@ -146,7 +154,7 @@ class Supervisor:
 
     async def _look_after(self) -> None:
         for name in [name for name, worker in self._workers.items() if not await _answers(worker)]:
-            log.warning("ingest worker %s is gone; another is started", name)
+            log_event(log, "worker gone; another is started", logging.WARNING, worker=name)
             del self._workers[name]
         while len(self._workers) < self._settings.ingest_workers:
             self._start()
@@ -197,5 +205,5 @@ async def _leave(worker: Any) -> None:
     try:
         await worker.leave.remote()
     except (ray.exceptions.RayActorError, StoreError) as error:
-        log.info("a worker left at once: %s", error)  # dead already, or its video was deleted
+        log_event(log, "worker left at once", error=type(error).__name__)  # dead already, or its video was deleted
     ray.kill(worker)

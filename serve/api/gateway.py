@@ -22,6 +22,7 @@ from .guard import Guard
 from .limits import BoundedBodies
 from .methods import HeadAsGet, methods_of
 from .page_proxy import PageProxy
+from .request_log import RequestLog
 from .service import Service
 
 
@@ -65,5 +66,6 @@ def new_app(use: Service, page: Any | None, access: Access | None) -> FastAPI:
     problems.describe(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(BoundedBodies)
-    app.add_middleware(Guard, access=access)  # the outermost: nothing of a stranger's request is read
+    app.add_middleware(Guard, access=access)  # nothing of a stranger's request is read
+    app.add_middleware(RequestLog)
     return app

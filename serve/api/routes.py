@@ -37,7 +37,11 @@ def service(request: Request) -> Service:
 Uses = Depends(service)
 
 
-@router.post("/videos", status_code=202)
+_FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+_UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILE}}}}
+
+
+@router.post("/videos", status_code=202, openapi_extra=_UPLOAD)
 async def post_video(request: Request, use: Service = Uses) -> schemas.Video:
     """Takes a video file (multipart, part `file`); it is watched in the background."""
     record = await use.upload(request.stream(), request.headers.get("content-type", ""))

@@ -26,6 +26,7 @@ from serve.errors import NotFound, NotLive
 from serve.jobs.job_queue import JobQueue
 from serve.jobs.media import media_file
 from serve.jobs.removal import Removal
+from serve.logs import log_event
 from serve.settings import Settings
 from serve.wiring import file_source
 
@@ -36,6 +37,8 @@ from .upload import Received, receive
 log = logging.getLogger("longwatch.service")
 MAINTENANCE_S = 3600.0
 """How often what is too old or left over is looked for."""
+STREAMS_S = 10.0
+"""How often streams without pictures are looked for."""
 STORE_S = 2.0
 """How often the embedded store is looked after."""
 
@@ -65,7 +68,8 @@ class Service:
         await asyncio.to_thread(self.jobs.prepare)
         await asyncio.to_thread(self._queue_unfinished)
         shutil.rmtree(self._incoming, ignore_errors=True)
-        self._tasks = [asyncio.create_task(self._maintain_hourly()), asyncio.create_task(self._keep_store())]
+        loops = (self._maintain_hourly(), self._keep_store(), self._end_empty_streams())
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
 
     def end(self) -> None:
         """Nothing is swept and no store revived any more."""
@@ -82,6 +86,31 @@ class Service:
                 pass  # whoever asks meanwhile gets this error
             except Exception:
                 log.exception("the store could not be revived; it is tried again")
+
+    async def _end_empty_streams(self) -> None:
+        while True:
+            await asyncio.sleep(STREAMS_S)
+            try:
+                await self.end_empty_streams(time.time())
+            except StoreUnavailable:
+                pass  # looked at again
+            except Exception:
+                log.exception("empty streams were not ended; it is tried again")
+
+    async def end_empty_streams(self, now_s: float) -> list[str]:
+        """Ends live streams that never got a picture within `empty_stream_s`; returns their ids."""
+        before_s = now_s - self.settings.empty_stream_s
+        records = await asyncio.to_thread(self.store.videos)
+        empty = [video.id for video in records if video.status == "live" and not video.ingested_s]
+        ended = []
+        for video_id in empty:
+            with suppress(UnknownVideo, NotLive):  # ended or deleted by somebody meanwhile
+                record = await asyncio.to_thread(self.store.video, video_id)
+                if record.created_s < before_s and not record.ingested_s:
+                    await self.stop_stream(video_id)
+                    log_event(log, "empty stream ended", video=video_id)
+                    ended.append(video_id)
+        return ended
 
     async def _maintain_hourly(self) -> None:
         while True:

@@ -41,6 +41,7 @@ class WebServer:
         self._socket = listening
         config = uvicorn.Config(
             app,
+            log_config=None,  # uvicorn's own would close the handlers that this process has
             log_level="warning",
             access_log=False,
             http=BoundedH11,

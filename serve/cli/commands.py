@@ -98,11 +98,16 @@ def evaluate(longwatch: Longwatch, options: argparse.Namespace) -> None:
 def serve(longwatch: Longwatch, options: argparse.Namespace) -> None:
     """`longwatch serve`"""
     from serve.actors.ray_node import RayNode
+    from serve.logs import LogServer
 
     from .preflight import ready
 
     settings = longwatch.settings
-    with ready(settings, options.host, options.port) as place, RayNode(settings.runtime_dir) as node:
+    with (
+        ready(settings, options.host, options.port) as place,
+        RayNode(settings.runtime_dir) as node,
+        LogServer(node.folder, settings.log_format, settings.log_level),
+    ):
         from .service import run  # imports Ray, after its environment was set
 
         run(settings, node, place.host, place.port, open_to_all=options.open)

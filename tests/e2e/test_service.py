@@ -160,3 +160,18 @@ def test_delete_leaves_nothing(service: RunningService, client: Client, tmp_path
 def test_it_was_ready_in_time(service: RunningService) -> None:
     print(f"ready after {service.ready_after_s:.1f} s")
     assert service.ready_after_s < 120  # the goal is 45 s on two quiet cores; CI machines are not always quiet
+
+
+def test_each_request_and_answer_is_a_line_without_content(
+    service: RunningService, client: Client, sample: schemas.Video
+) -> None:
+    client.ask(sample.id, "When does the tabby teacup xylophone appear?")
+    ask_lines = [line for line in service.stderr_lines if f"path=/v1/videos/{sample.id}/ask " in line]
+    assert ask_lines, "".join(service.stderr_lines)
+    assert " INFO longwatch.http request method=POST " in ask_lines[-1]
+    assert " status=200 ms=" in ask_lines[-1]
+    assert any(f" longwatch.answers answer video={sample.id} ms=" in line for line in service.stderr_lines)
+    assert any(" longwatch.workers job ended video=" in line for line in service.stderr_lines)
+    everything = "".join(service.stderr_lines)
+    assert "xylophone" not in everything
+    assert "Traceback" not in everything
