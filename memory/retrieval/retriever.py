@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from memory.errors import CorruptRecord, UnknownVideo
 from memory.index.base import KeyIndex
-from memory.records import F32, Appearances, Hit, TimeSpan
+from memory.records import F32, F64, Appearances, Hit, TimeSpan
 from memory.retrieval.followed_videos import FollowedVideos, VideoView
 from memory.retrieval.scan import KeyScanner
 from memory.retrieval.scored_cubes import ScoredCubes
@@ -208,6 +207,6 @@ def _cosines(keys: F32) -> F32:
     return np.concatenate([np.zeros((0, len(keys)), np.float32), *products])
 
 
-def _joined(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def _joined(parts: Sequence[F64]) -> F64:
     """One after the other; a long video that is closed is not copied."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

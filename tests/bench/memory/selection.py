@@ -23,7 +23,7 @@ from encoders.pocket.vocabulary import CLASSES, load_vectors, load_vocabulary
 from memory.config import IndexConfig, StoreConfig
 from memory.index.base import cube_ids
 from memory.index.faiss_index import FaissIndex
-from memory.index.numpy_index import ranked
+from memory.index.scores import ranked
 from memory.records import F32, CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord, VideoStatus
 from memory.retrieval.index_snapshot import Snapshot
 from memory.retrieval.keeper import Began, IndexKeeper, begin
