@@ -2,6 +2,7 @@
 
 EncoderError
 ├── UnknownName           nothing is registered under this name; the text lists what is
+├── DuplicateName         a name is registered twice; the text says by whom
 └── WeightsUnavailable    a weight file is missing or is not the expected one; the text says how to get it
 """
 
@@ -14,6 +15,10 @@ class EncoderError(Exception):
 
 class UnknownName(EncoderError, LookupError):
     """Nothing is registered under this name. The text lists the known names."""
+
+
+class DuplicateName(EncoderError, ValueError):
+    """A name is registered twice, perhaps by another distribution. The text says by which."""
 
 
 class WeightsUnavailable(EncoderError):

@@ -20,6 +20,11 @@ TokenType = Literal["int8", "bfloat16", "float32"]
 
 F16 = npt.NDArray[np.float16]
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I8 = npt.NDArray[np.int8]
+I32 = npt.NDArray[np.int32]
+Ids = npt.NDArray[np.int64]
+"""Ids of keys in the index (`memory.index.base.key_id`)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,7 +60,7 @@ class PackedTokens:
         dtype: which of the three.
     """
 
-    values: npt.NDArray[np.int8] | npt.NDArray[np.uint16] | F32
+    values: I8 | npt.NDArray[np.uint16] | F32
     scales: F16 | None
     dtype: TokenType = "int8"
 

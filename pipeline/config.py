@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from memory.records import TokenType
 
+STREAMING = "streaming"
+"""The propagator, cubing and compressor that a backend with a streaming encoder brings itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestConfig:
@@ -14,7 +17,7 @@ class IngestConfig:
     Attributes:
         fps: steps sampled per second of video.
         commit_steps: steps between two full commits.
-        cubing, compressor, propagator: registry names.
+        cubing, compressor, propagator: registry names; the propagator may be `STREAMING`.
         cube_tokens: M, tokens a cube is compressed to.
         token_type: as what they are stored; `memory.store.packing` states the error of each.
         same_picture: two neighbouring steps whose sketches differ by at most this share one encoding.

@@ -133,7 +133,7 @@ class Longwatch:
             if self.removal.kept(video) is None:  # else it is the service's, which goes on with it
                 self.removal.delete(video.id)
             raise
-        self.retriever.refresh(video.id)
+        self.retriever.videos.refresh(video.id)
         return video
 
     def ask(self, video_id: str, question: str) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from encoders.errors import UnknownName, WeightsUnavailable
+from encoders.errors import DuplicateName, UnknownName, WeightsUnavailable
 from memory.errors import (
     CommitRefused,
     CorruptRecord,
@@ -106,6 +106,7 @@ TABLE: dict[type[Exception], PublicError] = {
     BackendUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
     NotWatchedYet: PublicError(HTTPStatus.CONFLICT, NotWatchedYet.code),
     UnknownName: PublicError(HTTPStatus.INTERNAL_SERVER_ERROR, SettingsInvalid.code),
+    DuplicateName: PublicError(HTTPStatus.INTERNAL_SERVER_ERROR, SettingsInvalid.code),
     WeightsUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
     UnknownVideo: PublicError(HTTPStatus.NOT_FOUND, "not_found"),
     UnknownCube: PublicError(HTTPStatus.NOT_FOUND, "not_found"),

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         description="a Redis or Valkey elsewhere, 7.0 or later, `noeviction`, a cluster is recognised; "
         "empty starts the embedded one",
     )
-    backend: str = Field("pocket", description="encoder backend")
+    backend: str = Field("pocket", description="encoder backend, or another distribution's")
     threads: int = Field(
         0,
         ge=0,
@@ -75,8 +75,14 @@ class Settings(BaseSettings):
     fps: float = Field(1.0, gt=0, le=60, description="pictures watched a second")
     screen_text: bool = Field(True, description="whether the screen is read")
     cubing: str = Field("momentum", description="or `uniform`")
-    compressor: str = Field("progressive", description="or `average`, `cosine`, `tome`")
+    compressor: str = Field("progressive", description="or `average`, `cosine`, `tome`, or another distribution's")
+    propagator: str = Field("merging", description="what carries a memory of all so far along: or `mean`, `none`")
     cache_slots: int = Field(768, ge=768, description="slots of the language model's cache; at least 768")
+    policy: str = Field(
+        "participative",
+        description="which slots of that cache stay: or `deep_forcing`, `full` (all), `infinipot_v`, `scissorhands`, "
+        "`snapkv`, `streaming_llm`, or another distribution's",
+    )
     token_type: TokenType = Field(
         "int8", description="as what tokens are stored: or `bfloat16`, `float32`; another type is another memory"
     )
@@ -113,6 +119,7 @@ class Settings(BaseSettings):
             screen_text=self.screen_text,
             cubing=self.cubing,
             compressor=self.compressor,
+            propagator=self.propagator,
             token_type=self.token_type,
         )
 

@@ -4,28 +4,53 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from encoders.backends import default_backends
 from encoders.base import Backend, KeySpace
+from encoders.compressors import default_compressors
 from encoders.errors import WeightsUnavailable
-from encoders.registry import default_backends
+from encoders.registry import Registry
+from encoders.segmenters import default_segmenters
 from memory.config import IndexConfig
 from memory.index.faiss_index import FaissIndex
+from memory.kv.policies import default_policies
+from memory.propagation.propagators import default_propagators
 from memory.retrieval.index_snapshot import Snapshot
 from memory.retrieval.keeper import COMPARE_S, Began, IndexKeeper, begin, snapshot_path
 from memory.store.redis_store import RedisStore
+from pipeline.config import STREAMING
 from pipeline.errors import BackendUnavailable
 from pipeline.language.protocol import LanguageModel
-from pipeline.video.file import FileSource
 from pipeline.video.sampling import DecodeConfig
-from pipeline.video.sandbox.source import SandboxedSource
 from pipeline.video.source import FrameSource
+from pipeline.video.sources import open_source
 
 from .settings import Settings
 
 _WORTH_SAVING_CUBES = 2000
 _SIDE_WITHOUT_TEXT_PX = 480
+
+
+def registries() -> dict[str, Registry[Any]]:
+    """What other distributions can add to, and cubings and propagators, by the setting that names one of each."""
+    return {
+        "backend": default_backends(),
+        "cubing": default_segmenters(),
+        "compressor": default_compressors(),
+        "policy": default_policies(),
+        "propagator": default_propagators(),
+    }
+
+
+def check_names(settings: Settings) -> None:
+    """Raises `UnknownName` with the known names where a setting names what is not there; imports none of it."""
+    for setting, registry in registries().items():
+        name = getattr(settings, setting)
+        if (setting, name) != ("propagator", STREAMING):  # the backend's own, if it has one
+            registry.check(name)
 
 
 def load_backend(settings: Settings) -> Backend:
@@ -45,7 +70,7 @@ def load_language_model(settings: Settings) -> LanguageModel:
     from pipeline.language.smollm.model import PocketLanguageModel  # its libraries take seconds to import
 
     torch.set_num_threads(settings.threads or 1)
-    return PocketLanguageModel(settings.cache_dir / "weights", cache_slots=settings.cache_slots)
+    return PocketLanguageModel(settings.cache_dir / "weights", cache_slots=settings.cache_slots, policy=settings.policy)
 
 
 def new_index(dim: int) -> FaissIndex:
@@ -69,10 +94,10 @@ def kept_retriever(settings: Settings, store: RedisStore, space: KeySpace, *, ow
     return keeper, began
 
 
-def file_source(settings: Settings, path: Path) -> FrameSource:
-    """A source that samples as the settings say, decoded in a child process unless they trust all media. Pictures are
-    as large as who looks at them needs: small lettering wants more than the pocket encoder."""
+def file_source(settings: Settings, path: Path | str) -> FrameSource:
+    """A source for a path or an address that samples as the settings say; a file is decoded in a child process unless
+    they trust all media. Pictures are as large as who looks at them needs: small lettering wants more than the pocket
+    encoder."""
     small = settings.backend == "pocket" and not settings.screen_text
     config = DecodeConfig(fps=settings.fps, max_side_px=_SIDE_WITHOUT_TEXT_PX if small else DecodeConfig().max_side_px)
-    sandbox = settings.sandbox_config()
-    return FileSource(path, config) if sandbox is None else SandboxedSource(path, config, sandbox=sandbox)
+    return open_source(path, config, settings.sandbox_config())

@@ -8,15 +8,19 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 
+from memory.kv.build import new_cache
+from memory.kv.cache import feed
 from serve.api.live_socket import router as socket_routes
 from serve.api.routes import router as rest_routes
 from serve.cli.command_line import parser
 from serve.settings import PREFIX, Settings
+from tests.memory.kv.kv_oracle import tiny, words
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("encoders", "memory", "pipeline", "serve", "ui")
@@ -163,22 +167,40 @@ def test_the_answer_shown_is_what_is_answered(tmp_path: Path) -> None:
     assert all(cited for _, _, cited in shown_answers(output))
 
 
-def test_the_compressor_of_contributing_keeps_the_contract() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    code = re.search(r"<!-- compressor -->\n```python\n(.+?)```", text, re.DOTALL)
-    assert code is not None
-    names: dict[str, Any] = {}
-    exec(compile(code[1], "CONTRIBUTING.md", "exec"), names)
-    made = names["OneToken"](16)
+@pytest.mark.parametrize(("name", "file"), [("compressor", "runs"), ("policy", "key_norm")])
+def test_the_recipes_of_contributing_are_what_the_contracts_run(name: str, file: str) -> None:
+    code = (ROOT / "tests" / "recipes" / f"{file}.py").read_text("utf-8").strip()
+    assert len(code.splitlines()) <= 40
+    assert block(name, (ROOT / "CONTRIBUTING.md").read_text("utf-8")) == code
+
+
+def recipe(name: str, attribute: str) -> Any:
+    """What a recipe's block makes, and nothing else."""
+    names: dict[str, Any] = {"__name__": f"contributing_{name}"}
+    sys.modules[names["__name__"]] = ModuleType(names["__name__"])  # dataclasses look their module up
+    exec(compile(block(name, (ROOT / "CONTRIBUTING.md").read_text("utf-8")), "CONTRIBUTING.md", "exec"), names)
+    return names[attribute]
+
+
+def test_the_compressor_of_contributing_works() -> None:
+    make = recipe("compressor", "Runs")
+    made, again = make(2), make(2)
     for step in range(3):
         made.add(torch.full((1, 12, 4), float(step)), (3, 4), float(step))
-    again = names["OneToken"](16)
     again.restore(made.state())
     cube = again.cube()
-    assert cube.tokens.tolist() == [[[1.0, 1.0, 1.0, 1.0]]]
-    assert float(cube.weights.sum()) == 36.0
+    assert cube.tokens[0, :, 0].tolist() == pytest.approx([1 / 3, 5 / 3])
+    assert cube.weights.tolist() == [18.0, 18.0]
     made.reset()
     assert made.cube().tokens.shape[1] == 0
+
+
+def test_the_policy_of_contributing_keeps_a_cache_within_its_slots() -> None:
+    model, policy = tiny("llama"), recipe("policy", "KeyNorm")()
+    cache = new_cache(model, policy, slots=16)
+    feed(model, cache, words(60), chunk=5)
+    assert cache.slots <= 16
+    assert cache.compactions > 0
 
 
 @pytest.mark.timeout(300)

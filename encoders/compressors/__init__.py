@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from encoders.base import Compressor
 from encoders.compressors.average import AveragePooling
@@ -15,11 +16,14 @@ CompressorFactory = Callable[[int], Compressor]
 """Makes an empty compressor for one stream from its budget M, tokens a cube."""
 
 
+@cache
 def default_compressors() -> Registry[CompressorFactory]:
-    """A registry with the compressors that come with Longwatch. Adding one takes a file here and a line below."""
-    registry: Registry[CompressorFactory] = Registry("compressor")
-    registry.register("average", AveragePooling)
-    registry.register("cosine", CosineFilter)
-    registry.register("progressive", ProgressiveCompressor)
-    registry.register("tome", ToMe)
-    return registry
+    """The compressors that come with Longwatch, and those of other distributions (`longwatch.compressors`). Adding one
+    here takes a file and a line below."""
+    built_in: dict[str, CompressorFactory | str] = {
+        "average": AveragePooling,
+        "cosine": CosineFilter,
+        "progressive": ProgressiveCompressor,
+        "tome": ToMe,
+    }
+    return Registry("compressor", "longwatch.compressors", built_in)

@@ -11,7 +11,6 @@ out in any picture.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +20,8 @@ import torch
 from torch.nn import functional
 
 from encoders.base import Frame, FrameTokens
-from encoders.errors import WeightsUnavailable
 from encoders.notes import Thing
+from encoders.pocket.tables import load_table
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import Vocabulary
 
@@ -118,17 +117,5 @@ def load_chance(vocabulary: Vocabulary, path: Path = CHANCE_FILE) -> npt.NDArray
     Raises:
         WeightsUnavailable: the table was made for other words.
     """
-    with path.open("rb") as file:
-        made_for = file.read(32)
-        chance = np.load(file, allow_pickle=False)
-    if made_for.hex() != vocabulary.sha256 or chance.shape != (2, 2, len(vocabulary.words)):
-        raise WeightsUnavailable(f"{path.name} was made for other words; run: python tests/data/make_chance.py")
-    return np.asarray(chance, np.float32)
-
-
-def save_chance(vocabulary: Vocabulary, chance: npt.NDArray[np.float32], path: Path = CHANCE_FILE) -> str:
-    """Writes the table, 32 bytes that name the words and float16 in numpy's format; returns the file's SHA-256."""
-    with path.open("wb") as file:
-        file.write(bytes.fromhex(vocabulary.sha256))
-        np.save(file, chance.astype(np.float16), allow_pickle=False)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    shape = (2, 2, len(vocabulary.words))
+    return load_table(path, vocabulary.sha256, shape, "tests/data/make_chance.py")[0]

@@ -8,7 +8,6 @@ classes first. The table of the words' sentence embeddings is kept beside this f
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ import numpy.typing as npt
 import torch
 
 from encoders.digest import file_sha256
-from encoders.errors import WeightsUnavailable
+from encoders.pocket.tables import load_table
 
 NAMES_FILE = Path(__file__).with_name("imagenet.json")
 VECTORS_FILE = Path(__file__).with_name("words.npy")
 CLASSES = 1000
+VECTOR_DIM = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +124,5 @@ def load_vectors(vocabulary: Vocabulary, path: Path = VECTORS_FILE) -> tuple[npt
     Raises:
         WeightsUnavailable: the table was made for other words.
     """
-    with path.open("rb") as file:
-        made_for = file.read(32)
-        vectors = np.load(file, allow_pickle=False)
-    if made_for.hex() != vocabulary.sha256 or len(vectors) != len(vocabulary.words):
-        raise WeightsUnavailable(f"{path.name} was made for other words; run: python tests/data/make_word_vectors.py")
-    return vectors.astype(np.float32), hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def save_vectors(vocabulary: Vocabulary, vectors: npt.NDArray[np.float32], path: Path = VECTORS_FILE) -> None:
-    """Writes the table: 32 bytes that name the words, then the vectors as float16 in numpy's format."""
-    with path.open("wb") as file:
-        file.write(bytes.fromhex(vocabulary.sha256))
-        np.save(file, vectors.astype(np.float16), allow_pickle=False)
+    shape = (len(vocabulary.words), VECTOR_DIM)
+    return load_table(path, vocabulary.sha256, shape, "tests/data/make_word_vectors.py")

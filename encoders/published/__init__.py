@@ -1,1 +1,1 @@
-"""Trained forms as published: PVC, Quicksviewer, VideoStreaming. For those who have weights; no command loads them."""
+"""Trained forms as published: PVC, Quicksviewer, ReKV, VideoStreaming. For who has weights; no command loads them."""

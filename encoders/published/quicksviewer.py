@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from encoders.published.gumbel import with_gumbel_noise
+
 ALPHA = 0.8
 THUMBNAIL_GROUP = 9
 
@@ -83,7 +85,7 @@ class CubingNetwork(nn.Module):
         if frames.ndim != 3 or len(frames) < 2:
             raise ValueError(f"a clip is [T, N, d] with at least two frames, not {list(frames.shape)}")
         logits = self.proj_fn(self.agg_frame_fn(momentum(frames)).mean(dim=1))
-        soft = _gumbel_softmax(logits, temperature, noise, generator)[:, 1]
+        soft = F.softmax(with_gumbel_noise(logits, noise, generator) / temperature, dim=-1)[:, 1]
         hard = torch.zeros_like(soft)
         hard[soft.topk(border_count(len(frames), frames_per_cube)).indices] = 1.0
         first = soft.new_ones(1)
@@ -170,16 +172,6 @@ def positions_3d(dim: int, times: range, grid: tuple[int, int]) -> torch.Tensor:
 def _sine_cosine(dim: int, position: torch.Tensor) -> torch.Tensor:
     angles = position[:, None] * 10000.0 ** -(torch.arange(dim // 2).float() / (dim / 2))
     return torch.cat([angles.sin(), angles.cos()], dim=1)
-
-
-def _gumbel_softmax(
-    logits: torch.Tensor, temperature: float, noise: float, generator: torch.Generator | None
-) -> torch.Tensor:
-    """softmax((logits + noise * g) / temperature) with g = -log(-log u); no chance at all where noise is 0."""
-    if noise:
-        uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
-        logits = logits - noise * torch.log(-torch.log(uniform)).to(logits)
-    return F.softmax(logits / temperature, dim=-1)
 
 
 def _spans(borders: torch.Tensor) -> tuple[tuple[int, int], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from encoders.base import Segmenter
 from encoders.registry import Registry
@@ -13,9 +14,7 @@ SegmenterFactory = Callable[..., Segmenter]
 """Makes a cubing for one stream; keyword arguments are the implementation's own."""
 
 
+@cache
 def default_segmenters() -> Registry[SegmenterFactory]:
-    """A registry with the cubings that come with Longwatch."""
-    registry: Registry[SegmenterFactory] = Registry("cubing")
-    registry.register("momentum", MomentumSegmenter)
-    registry.register("uniform", UniformSegmenter)
-    return registry
+    """The cubings that come with Longwatch."""
+    return Registry("cubing", built_in={"momentum": MomentumSegmenter, "uniform": UniformSegmenter})

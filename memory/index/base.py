@@ -11,6 +11,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from memory.records import F32, Ids
+
 MAX_ORDINAL = (1 << 24) - 1
 MAX_SLOT = (1 << 8) - 1
 
@@ -22,7 +24,7 @@ def key_id(video_number: int, ordinal: int, slot: int) -> int:
     return video_number << 32 | ordinal << 8 | slot
 
 
-def cube_ids(video_number: int, ordinal: int, count: int) -> npt.NDArray[np.int64]:
+def cube_ids(video_number: int, ordinal: int, count: int) -> Ids:
     """Ids of a cube's `count` keys. Refuses what does not fit with ValueError."""
     first = key_id(video_number, ordinal, 0)
     key_id(video_number, ordinal, max(count - 1, 0))
@@ -48,7 +50,7 @@ class KeyIndex(Protocol):
         """Adds a cube's keys [R, K]. Adding the same cube again changes nothing."""
         ...
 
-    def add_many(self, ids: npt.NDArray[np.int64], keys: npt.NDArray[np.floating]) -> None:
+    def add_many(self, ids: Ids, keys: npt.NDArray[np.floating]) -> None:
         """Adds whole cubes at once: ids [n] as `key_id` packs them, keys [n, K]. Cubes held already are passed over."""
         ...
 
@@ -56,9 +58,7 @@ class KeyIndex(Protocol):
         """Forgets a video; returns how many keys went."""
         ...
 
-    def search(
-        self, query: npt.NDArray[np.float32], limit: int, videos: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, query: F32, limit: int, videos: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The `limit` best (id, cosine), best first, ties by id; only among `videos` (numbers) where given. A search in
         one video is exact."""
         ...

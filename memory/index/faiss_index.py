@@ -23,13 +23,12 @@ import numpy.typing as npt
 from memory.config import IndexConfig
 from memory.index import faiss_parts, ivf
 from memory.index.base import cube_ids
-from memory.index.faiss_parts import Ids
 from memory.index.gpu_replica import GpuReplica, open_replica
 from memory.index.ivf import Lists
-from memory.index.numpy_index import checked_keys, checked_query, ranked
 from memory.index.part import IndexPart
+from memory.index.scores import checked_keys, checked_query, ranked
 from memory.index.shared_lock import SharedLock
-from memory.records import F32
+from memory.records import F32, Ids
 
 _CAUGHT_UP = 2048
 
@@ -138,9 +137,7 @@ class FaissIndex:
                 self._to_remove.add(video_number)
             return removed
 
-    def search(
-        self, query: npt.NDArray[np.float32], limit: int, videos: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, query: F32, limit: int, videos: Sequence[int] | None = None) -> list[tuple[int, float]]:
         vector = checked_query(query, self._dim)
         if limit <= 0:
             return []

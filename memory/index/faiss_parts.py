@@ -14,9 +14,7 @@ import numpy.typing as npt
 
 from memory.index import ivf
 from memory.index.gpu_replica import MOST_NEIGHBOURS, GpuReplica
-from memory.records import F32
-
-Ids = npt.NDArray[np.int64]
+from memory.records import F32, Ids
 
 
 def flat(faiss: Any, dim: int) -> Any:

@@ -11,9 +11,8 @@ import threading
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from memory.records import F32
+from memory.records import F32, Ids
 
 MOST_NEIGHBOURS = 2048
 """FAISS's limit on a GPU; who asks for more asks the CPU."""
@@ -40,7 +39,7 @@ class GpuReplica:
         if len(rows):
             self._index.add(np.ascontiguousarray(rows))
 
-    def search(self, query: F32, count: int) -> tuple[F32, npt.NDArray[np.int64]]:
+    def search(self, query: F32, count: int) -> tuple[F32, Ids]:
         """Scores and places [1, count] of the best, count at most `MOST_NEIGHBOURS`."""
         with self._turn:  # FAISS's GPU indexes take one caller at a time
             scores, places = self._index.search(query, count)

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from memory.records import F32
+from memory.records import F32, I32, Ids
 
-Rows = Callable[[int, int], tuple[npt.NDArray[np.int64], F32]]
+Rows = Callable[[int, int], tuple[Ids, F32]]
 """Ids and keys of the places from start to stop."""
 
 _LISTS_A_ROOT = 4.0
@@ -48,8 +48,8 @@ class Lists:
 
     centroids: F32
     nprobe: int
-    ids: npt.NDArray[np.int64]
-    list_of: npt.NDArray[np.int32]
+    ids: Ids
+    list_of: I32
 
 
 def train(faiss: Any, count: int, rows: Rows, target: float, seed: int = 0) -> Any | None:
@@ -118,7 +118,7 @@ def view(pointer: Any, count: int, kind: Any) -> npt.NDArray[Any]:
     return np.frombuffer((ctypes.c_char * (count * kind.itemsize)).from_address(int(pointer)), kind)
 
 
-def members(index: Any, number: int) -> tuple[npt.NDArray[np.int64], F32]:
+def members(index: Any, number: int) -> tuple[Ids, F32]:
     """Ids and keys of one list: views on FAISS's own memory, void after the next change."""
     size = index.invlists.list_size(number)
     keys = view(index.invlists.get_codes(number), size * index.d, np.float32)
@@ -144,7 +144,7 @@ def restore(faiss: Any, lists: Lists) -> Any:
     return index
 
 
-def put_back(faiss: Any, index: Any, lists: Lists, ids: npt.NDArray[np.int64], rows: F32) -> None:
+def put_back(faiss: Any, index: Any, lists: Lists, ids: Ids, rows: F32) -> None:
     """Adds keys to the lists they were in, by copying; those that `lists` does not know are assigned as new ones."""
     places = np.searchsorted(lists.ids, ids)
     listed = lists.ids[np.minimum(places, len(lists.ids) - 1)] == ids if len(lists.ids) else np.zeros(len(ids), bool)

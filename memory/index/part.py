@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from memory.index import faiss_parts
-from memory.index.faiss_parts import Ids
 from memory.index.gpu_replica import GpuReplica
-from memory.records import F32
+from memory.records import F32, Ids
 
 _SPARE = 16
 

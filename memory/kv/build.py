@@ -17,7 +17,7 @@ def new_cache(
     """An empty cache for this model (or what `attach` made of it), which is attached.
 
     Args:
-        policy: a name of `memory.kv.policies.POLICIES`, or a policy; ``full`` has no budget whatever `slots` says.
+        policy: a name (`memory.kv.policies`), or a policy; ``full`` has no budget whatever `slots` says.
         slots: M. keep: N; three quarters of M where None (Deep Forcing: 16 of 21). budget: the rest of `Budget`.
     """
     decoder = model if isinstance(model, Decoder) else attach(model)

@@ -12,10 +12,12 @@ Plain arrays in and out; deterministic; a propagator has no state of its own, so
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 
+from encoders.registry import Registry
 from memory.propagation.ordered_clustering import Prices, Weighted, merged
 from memory.records import F32, GlobalMemory, TimeSpan
 
@@ -114,15 +116,17 @@ class MeanPropagator(MergingPropagator):
         super().__init__(dim, size=1)
 
 
-PROPAGATORS: dict[str, Callable[[int], Propagator]] = {
-    "none": NoPropagation,
-    "mean": MeanPropagator,
-    "merging": MergingPropagator,
-}
+@cache
+def default_propagators() -> Registry[Callable[[int], Propagator]]:
+    """The propagators by name, each made from D."""
+    built_in: dict[str, Callable[[int], Propagator] | str] = {
+        "none": NoPropagation,
+        "mean": MeanPropagator,
+        "merging": MergingPropagator,
+    }
+    return Registry("propagator", built_in=built_in)
 
 
 def propagator(name: str, dim: int) -> Propagator:
-    """A propagator by name, for tokens of `dim` channels. An unknown name raises ValueError with the known ones."""
-    if name not in PROPAGATORS:
-        raise ValueError(f"no propagator {name!r}; known: {', '.join(sorted(PROPAGATORS))}")
-    return PROPAGATORS[name](dim)
+    """A propagator by name, for tokens of `dim` channels. Raises `UnknownName` with the known ones."""
+    return default_propagators().get(name)(dim)

@@ -1,7 +1,8 @@
 """Keeps every video's keys and spans in arrays and in the key index, in step with the store.
 
-Base class of the retriever: it takes in new cubes, compares with the store, and forgets deleted videos. Questions are
-answered in `memory.retrieval.retriever`; `memory.retrieval.keeper` decides when to compare and when to save.
+`view` is a video as it is now; `sync` compares with the store and takes in what is new; `held` is what a snapshot
+keeps. `memory.retrieval.retriever` answers questions from the views, `memory.retrieval.keeper` decides when to compare
+and when to save.
 """
 
 from __future__ import annotations
@@ -11,16 +12,57 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from memory.errors import CorruptRecord, UnknownVideo
 from memory.index.base import KeyIndex
 from memory.records import FINAL_STATUSES, KeyedSpan, VideoRecord
-from memory.retrieval.followed_video import FollowedVideo, HeldVideo, VideoView
 from memory.retrieval.scan import KeyScanner
-from memory.retrieval.video_keys import VideoKeys, as_view
+from memory.retrieval.video_keys import KeysView, VideoKeys, as_view
 from memory.store.base import MemoryStore
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoView:
+    """A video at one moment, as it is searched: the closed cubes and, where there is one, the open cube as a video of
+    one cube. While the store says the same `version`, this is all there is."""
+
+    views: tuple[tuple[KeysView, KeyScanner], ...]
+    version: str
+
+
+class FollowedVideo:
+    """One video as far as it was taken in. `lock` is held while cubes are added or the video is let go.
+
+    Attributes:
+        last: the last moment at which it was searched; None once cubes were taken in since.
+    """
+
+    def __init__(self, record: VideoRecord, keys: VideoKeys) -> None:
+        self.number, self.created_s = record.number, record.created_s
+        self.keys = keys
+        self.scanner = KeyScanner(keys.dim)
+        self.lock = threading.Lock()
+        self.gone = False
+        self.last: VideoView | None = None
+
+    def is_of(self, record: VideoRecord, cubes: int | None = None) -> bool:
+        """Whether the record is this video's, and as far along: not another of the same id, nor an older store's.
+        `cubes`: how many were held before the record was read; those held now where None."""
+        same = (self.number, self.created_s) == (record.number, record.created_s)
+        return same and (len(self.keys.view()) if cubes is None else cubes) <= record.cubes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldVideo:
+    """One video as it is held, for a snapshot: at least all of the commits up to `applied`."""
+
+    number: int
+    created_s: float
+    applied: int
+    keys: KeysView
 
 
 class FollowedVideos:
@@ -57,7 +99,7 @@ class FollowedVideos:
             self._take_in(followed, fresh)
             return len(fresh)
 
-    def _moment(self, video_id: str) -> VideoView:
+    def view(self, video_id: str) -> VideoView:
         """The video as it is now, its open cube included, after taking in what closed."""
         with self._locked(video_id) as followed:
             searchable = self._store.searchable(video_id, start=len(followed.keys.view()))
@@ -67,6 +109,26 @@ class FollowedVideos:
                 views.append((as_view(searchable.opened, self._index.dim), KeyScanner(self._index.dim)))
             followed.last = VideoView(tuple(views), searchable.version)
             return followed.last
+
+    def last_view(self, video_id: str) -> VideoView | None:
+        """The view taken last, for as long as nothing came after it; None where there is none."""
+        followed = self._videos.get(video_id)
+        return None if followed is None else followed.last
+
+    def items(self) -> list[tuple[str, FollowedVideo]]:
+        """Every video by its id, as of now."""
+        return list(self._videos.items())
+
+    def by_number(self, number: int) -> tuple[str, KeysView] | None:
+        """A video's id and closed cubes by its number in the index; None once it is forgotten."""
+        video_id = self._names.get(number)
+        followed = None if video_id is None else self._videos.get(video_id)
+        return None if video_id is None or followed is None else (video_id, followed.keys.view())
+
+    @property
+    def growing(self) -> list[str]:
+        """Ids of the videos that were not final when the store was compared last, sorted."""
+        return sorted(self._growing)
 
     @contextmanager
     def _locked(self, video_id: str) -> Iterator[FollowedVideo]:
@@ -110,7 +172,7 @@ class FollowedVideos:
     def sync(self) -> tuple[int, int]:
         """Compares with the truth: takes in what is new, drops what is gone. Returns how many closed cubes came and how
         many videos went."""
-        before = [(name, followed, len(followed.keys.view())) for name, followed in list(self._videos.items())]
+        before = [(name, followed, len(followed.keys.view())) for name, followed in self.items()]
         listed = {record.id: record for record in self._store.videos() if self._key_space in (None, record.key_space)}
         gone = [name for name, followed, n in before if name not in listed or not followed.is_of(listed[name], n)]
         went = sum(self.forget(video_id) for video_id in gone)
@@ -132,10 +194,11 @@ class FollowedVideos:
         except UnknownVideo:
             return 0  # deleted since it was listed
         except CorruptRecord as error:
-            self._warn_once(record.id, error)
+            self.warn_once(record.id, error)
             return 0  # what was read of it before stays searchable, and so do all other videos
 
-    def _warn_once(self, video_id: str, error: CorruptRecord) -> None:
+    def warn_once(self, video_id: str, error: CorruptRecord) -> None:
+        """Logs that a video cannot be searched to its end, unless that was logged with the same words."""
         if self._damaged.get(video_id) != str(error):
             self._damaged[video_id] = str(error)
             log.warning("video %s cannot be searched to its end: %s", video_id, error)
@@ -143,7 +206,7 @@ class FollowedVideos:
     def held(self) -> dict[str, HeldVideo]:
         """Every video as it is held now, for a snapshot."""
         videos: dict[str, HeldVideo] = {}
-        for video_id, followed in list(self._videos.items()):
+        for video_id, followed in self.items():
             try:
                 applied = self._store.applied(video_id)
                 self.refresh(video_id)

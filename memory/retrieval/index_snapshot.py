@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from memory.errors import CorruptRecord, KeySpaceMismatch
 from memory.index.ivf import Lists
-from memory.retrieval.followed_video import HeldVideo
+from memory.retrieval.followed_videos import HeldVideo
 from memory.retrieval.video_keys import KeysView
 
 _MAGIC = b"LWIX2"

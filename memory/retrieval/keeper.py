@@ -95,8 +95,8 @@ def begin(
         records = {record.id: record for record in store.videos() if record.key_space == key_space}
         for video_id, held in snapshot.videos.items():
             record = records.get(video_id)
-            kept += record is not None and retriever.adopt(video_id, held, record)
-    replayed, _ = retriever.sync()
+            kept += record is not None and retriever.videos.adopt(video_id, held, record)
+    replayed, _ = retriever.videos.sync()
     index.settle()
     return retriever, index, Began(kept, replayed, reason)
 
@@ -158,7 +158,7 @@ class IndexKeeper:
 
     def sync_and_save(self) -> None:
         """Compares once, and saves where it is time to."""
-        came, went = self.retriever.sync()
+        came, went = self.retriever.videos.sync()
         self._unsaved += came
         if went:  # set, never or-ed: another thread may set it meanwhile
             self._video_went = True
@@ -169,7 +169,7 @@ class IndexKeeper:
 
     def forget(self, video_id: str) -> None:
         """Drops a deleted video; the next look saves a snapshot without it."""
-        if self.retriever.forget(video_id):
+        if self.retriever.videos.forget(video_id):
             self._video_went = True
 
     def save(self) -> int:
@@ -182,7 +182,7 @@ class IndexKeeper:
 
     def _save(self) -> int:
         unsaved, went, self._saved_at, self._video_went = self._unsaved, self._video_went, self._now(), False
-        snapshot = Snapshot(self.retriever.held(), self._index.lists())
+        snapshot = Snapshot(self.retriever.videos.held(), self._index.lists())
         try:
             written = save(self._path, snapshot, self._key_space, self._identity)
         except BaseException:

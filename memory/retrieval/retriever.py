@@ -1,28 +1,29 @@
 """Retrieval: from a question's vector to the few cubes that match it, in the memory owner's process.
 
-`LocalRetriever` has every video's keys and spans in arrays beside the store (`memory.retrieval.followed_videos`).
-A search in one video is exact and up to date (`memory.retrieval.scored_cubes`). A search across videos goes through the
-key index, over all closed cubes taken in so far; `sync` compares with the store, at every search or as often as
-`compare_s` says. A key has the same score either way.
+`LocalRetriever.videos` keeps every video in arrays beside the store (`memory.retrieval.followed_videos`). A search in
+one video is exact and up to date (`memory.retrieval.scored_cubes`). A search across videos goes through the key index,
+over all closed cubes taken in so far; `videos.sync` compares with the store, at every search or as often as `compare_s`
+says. A key has the same score either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from memory.errors import CorruptRecord, UnknownVideo
-from memory.records import F32, Appearances, Hit, TimeSpan
-from memory.retrieval.followed_video import VideoView
-from memory.retrieval.followed_videos import FollowedVideos
+from memory.index.base import KeyIndex
+from memory.records import F32, F64, Appearances, Hit, TimeSpan
+from memory.retrieval.followed_videos import FollowedVideos, VideoView
 from memory.retrieval.scan import KeyScanner
 from memory.retrieval.scored_cubes import ScoredCubes
 from memory.retrieval.selection import Order, appearances, best_cubes, candidates
 from memory.retrieval.video_keys import KeysView
+from memory.store.base import MemoryStore
 
 _ANYTHING = -1.0
 _FEW = 8
@@ -83,28 +84,47 @@ class Retriever(Protocol):
         ...
 
 
-class LocalRetriever(FollowedVideos):
-    """Retrieval over a store and an index in this process; a search across videos compares with the store when the last
-    comparison is older than `compare_s`."""
+class LocalRetriever:
+    """Implements `Retriever` over a store and an index in this process. Safe to call from several threads.
+
+    Args:
+        key_space: other videos are left out of searches across videos; None takes all.
+        compare_s: a search across videos compares with the store when the last comparison is older.
+        now: a clock in seconds that never runs back.
+
+    Attributes:
+        videos: every video's keys and spans, to be compared with the store, saved, or forgotten.
+    """
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        index: KeyIndex,
+        *,
+        key_space: str | None = None,
+        compare_s: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.videos = FollowedVideos(store, index, key_space=key_space, compare_s=compare_s, now=now)
+        self._store, self._index, self._key_space = store, index, key_space
 
     def retrieve(self, video_id: str, request: RetrievalRequest) -> Retrieval:
         """See `Retriever.retrieve`."""
-        followed = self._videos.get(video_id)
-        if followed is not None and (last := followed.last) is not None:
+        if (last := self.videos.last_view(video_id)) is not None:
             with self._store.version_asked(video_id) as version:  # asked first, and read when the rest is done
                 retrieval = _retrieved(video_id, last, request)
                 if version() == last.version:
                     return retrieval
-        return _retrieved(video_id, self._moment(video_id), request)
+        return _retrieved(video_id, self.videos.view(video_id), request)
 
     def search(self, vector: F32, limit: int, video_ids: Sequence[str] | None = None) -> list[Hit]:
         """See `Retriever.search`."""
         if video_ids is not None:
             hits = [hit for video_id in dict.fromkeys(video_ids) for hit in self._best_of(video_id, vector, limit)]
         else:
-            if not self.compared_lately():
-                self.sync()
-            hits = [hit for video_id in sorted(self._growing) for hit in self._open_hits(video_id, vector)]
+            if not self.videos.compared_lately():
+                self.videos.sync()
+            hits = [hit for video_id in self.videos.growing for hit in self._open_hits(video_id, vector)]
             hits += self._closed_hits(vector, limit)
         return sorted(hits, key=lambda hit: (-hit.score, hit.video_id, hit.span))[: max(limit, 0)]
 
@@ -120,11 +140,11 @@ class LocalRetriever(FollowedVideos):
     def _open_hits(self, video_id: str, vector: F32) -> Iterable[Hit]:
         """A growing video's open cube, after taking in what closed before it."""
         try:
-            views = self._moment(video_id).views
+            views = self.videos.view(video_id).views
         except UnknownVideo:
             return ()
         except CorruptRecord as error:
-            self._warn_once(video_id, error)
+            self.videos.warn_once(video_id, error)
             return ()
         if len(views) < 2:
             return ()
@@ -133,17 +153,15 @@ class LocalRetriever(FollowedVideos):
 
     def _closed_hits(self, vector: F32, limit: int) -> Iterable[Hit]:
         for match in best_cubes(self._index, vector, limit):
-            video_id = self._names.get(match.number)
-            followed = None if video_id is None else self._videos.get(video_id)
-            if video_id is None or followed is None:
+            if (named := self.videos.by_number(match.number)) is None:
                 continue  # forgotten since it was found
-            keys = followed.keys.view()
+            video_id, keys = named
             cube = np.array([match.ordinal])
             yield from keys.hits(video_id, cube, np.array([match.score]), keys.first_row[cube] + match.slot)
 
     def neighbours(self, video_id: str, span: TimeSpan) -> tuple[Hit | None, Hit | None]:
         """See `Retriever.neighbours`."""
-        views = [keys for keys, _ in self._moment(video_id).views]
+        views = [keys for keys, _ in self.videos.view(video_id).views]
         spans = np.concatenate([keys.spans for keys in views])
 
         def hit(place: int) -> Hit:
@@ -189,6 +207,6 @@ def _cosines(keys: F32) -> F32:
     return np.concatenate([np.zeros((0, len(keys)), np.float32), *products])
 
 
-def _joined(parts: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def _joined(parts: Sequence[F64]) -> F64:
     """One after the other; a long video that is closed is not copied."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)

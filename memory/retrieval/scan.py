@@ -7,7 +7,7 @@ columns of codes, the second for the rounding of the first. The integers' produc
 rounding, bounded by Cauchy-Schwarz with the measured length of the largest loss. Fewer rows are multiplied as they are,
 within float32's rounding.
 
-Exact scores come from `memory.index.numpy_index.exact_scores`, for the rows that may matter
+Exact scores come from `memory.index.scores.exact_scores`, for the rows that may matter
 (`memory.retrieval.scored_cubes`).
 """
 
@@ -20,9 +20,8 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from memory.records import F32
+from memory.records import F32, F64, I8, I32
 from memory.retrieval.growing import with_room
 
 CODED_FROM = 512
@@ -30,9 +29,6 @@ _ROWS_AT_ONCE = 4096
 _CODE, _QUERY_CODE = 127, 63
 _SLACK = 2.0**-20  # sixteen roundings to float32: of the exact score, and of what is computed here
 _WIDEST = 2**24 // (_CODE * _QUERY_CODE)  # up to here float32 holds every sum of products of codes
-
-I8 = npt.NDArray[np.int8]
-I32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +135,7 @@ def _coded(rows: F32) -> tuple[I8, F32, float]:
     return codes.astype(np.int8), np.where(damaged, np.float32(np.nan), scales), lost
 
 
-def _by_codes(codes: I8, scales: F32, vector: npt.NDArray[np.float64]) -> tuple[F32, float]:
+def _by_codes(codes: I8, scales: F32, vector: F64) -> tuple[F32, float]:
     """Products of scales [D] x codes [D, K] with a vector [K], and what the vector's own codes lose at most:
     vector = step x (first + second / (2 x 63)) + at most half a step of the second. Six bits and a sign: two of their
     products with a byte fit into 16 bits, as some processors need it."""
@@ -156,11 +152,11 @@ def _by_codes(codes: I8, scales: F32, vector: npt.NDArray[np.float64]) -> tuple[
     return products, step / (4 * _QUERY_CODE) * math.sqrt(len(vector))
 
 
-def _products(codes: I8, query: I8) -> npt.NDArray[np.int32]:
+def _products(codes: I8, query: I8) -> I32:
     """int8 [n, K] times int8 [K, 2], int32 [n, 2]: PyTorch's integer product, on one thread where PyTorch has one."""
     import torch  # only long videos need it
 
-    products: npt.NDArray[np.int32] = torch._int_mm(torch.from_numpy(codes), torch.from_numpy(query)).numpy()
+    products: I32 = torch._int_mm(torch.from_numpy(codes), torch.from_numpy(query)).numpy()
     return products
 
 

@@ -1,7 +1,7 @@
 """A score for each cube of a video, and hits made from chosen cubes: the array side of `memory.retrieval.retriever`.
 
 Scores come in two steps: a scan of all keys with an error margin (`memory.retrieval.scan`), then the exact score
-(`memory.index.numpy_index.exact_scores`) of every key near the threshold or near the best. So whatever is chosen,
+(`memory.index.scores.exact_scores`) of every key near the threshold or near the best. So whatever is chosen,
 counted or returned is as if every key had been scored exactly. Of equal keys one is scored.
 """
 
@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from memory.index.numpy_index import exact_scores
-from memory.records import F32, Hit, TimeSpan
-from memory.retrieval.scan import I32, KeyScanner, ScanResult
+from memory.index.scores import exact_scores
+from memory.records import F32, I32, Hit, TimeSpan
+from memory.retrieval.scan import KeyScanner, ScanResult
 from memory.retrieval.selection import Places, overlapping
 from memory.retrieval.video_keys import KeysView
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory.index.base import KeyIndex, split_id
-from memory.records import F32, Appearances, TimeSpan
+from memory.records import F32, F64, Appearances, TimeSpan
 
 Order = Literal["score", "first", "last", "time"]
 """Which of the supported are preferred when there are too many: the best, the earliest, the latest, an even spread."""
@@ -24,7 +24,6 @@ SAME_AGAIN = 16
 """What a likeness is raised to: 0.99 counts 0.85, 0.9 counts 0.19. What comes again makes room, what is only of the
 same sort hardly (our own; Maximal Marginal Relevance has 1)."""
 
-F64 = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from memory.index.base import key_id
-from memory.records import F32, Hit, KeyedSpan, OpenCube, TimeSpan
+from memory.records import F32, F64, Hit, Ids, KeyedSpan, OpenCube, TimeSpan
 from memory.retrieval.growing import with_room
 
 _MOST_KINDS = 256
@@ -36,7 +36,7 @@ class KeysView:
     first_row: npt.NDArray[np.int64]
     kinds: npt.NDArray[np.uint8]
     kind_names: tuple[str, ...]
-    spans: npt.NDArray[np.float64]
+    spans: F64
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -57,7 +57,7 @@ class KeysView:
         spans = starmap(TimeSpan, self.spans[cubes].tolist())
         return list(map(Hit, repeat(video_id), cubes.tolist(), spans, worth, kinds))  # a loop takes a quarter longer
 
-    def ids(self, number: int, start: int = 0) -> npt.NDArray[np.int64]:
+    def ids(self, number: int, start: int = 0) -> Ids:
         """Index ids of the rows of cubes from `start` on (see `memory.index.base.key_id`)."""
         counts = np.diff(self.first_row[start:])
         if not counts.sum():

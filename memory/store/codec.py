@@ -54,10 +54,15 @@ def _json(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+def little_endian(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array in one piece and little-endian, as it is stored and exported; itself where it is that already."""
+    return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+
+
 def _raw(part: Part) -> tuple[str, list[int], bytes]:
     if isinstance(part, bytes):
         return "bytes", [len(part)], part
-    little = np.ascontiguousarray(part).astype(part.dtype.newbyteorder("<"), copy=False)
+    little = little_endian(part)
     if little.dtype.str not in _DTYPES:
         raise ValueError(f"arrays of {part.dtype} are not stored")
     return little.dtype.str, list(part.shape), little.tobytes()

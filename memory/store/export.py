@@ -17,19 +17,18 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from memory.records import CubeMemory, GlobalMemory, OpenCube, TimeSpan, VideoRecord
 from memory.store.base import MemoryStore
+from memory.store.codec import little_endian
 
 _OF_THE_RUN = frozenset({"id", "number", "owner", "created_s", "media", "start_utc_s", "watched_s"})
 """Record fields that say where and when it was watched, not what is remembered."""
 
 
 def _array(array: npt.NDArray[Any]) -> dict[str, Any]:
-    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
-    return {"dtype": str(array.dtype), "shape": list(array.shape), "base64": _text(little.tobytes())}
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "base64": _text(little_endian(array).tobytes())}
 
 
 def _text(raw: bytes) -> str:

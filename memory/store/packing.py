@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from memory.records import PackedTokens, TokenType
+from memory.records import F16, F32, PackedTokens, TokenType
 
 _TOP = np.float32(127.0)
 LARGEST = float(np.finfo(np.float16).max) * 127.0
@@ -25,7 +25,7 @@ LARGEST_BFLOAT16 = float(np.array(0x7F7F0000, np.uint32).view(np.float32))
 """The largest magnitude that can be packed as bfloat16 (about 3.39e38)."""
 
 
-def _scales(peak: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+def _scales(peak: F32) -> F16:
     """float32 [S, M] largest magnitudes -> float16 [S, M], the smallest float16 not below ``peak / 127``."""
     exact = peak / _TOP
     with np.errstate(over="ignore"):
@@ -52,7 +52,7 @@ def pack_tokens(tokens: npt.NDArray[np.floating], dtype: TokenType = "int8") -> 
     raise ValueError(f"tokens are stored as int8, bfloat16 or float32, not {dtype!r}")
 
 
-def _as_int8(exact: npt.NDArray[np.float32]) -> PackedTokens:
+def _as_int8(exact: F32) -> PackedTokens:
     scales = _scales(np.abs(exact).max(axis=2, initial=0.0))
     if not np.isfinite(scales).all():
         raise ValueError(f"tokens of a magnitude above {LARGEST:g} cannot be packed as int8")
@@ -61,7 +61,7 @@ def _as_int8(exact: npt.NDArray[np.float32]) -> PackedTokens:
     return PackedTokens(np.rint(values).astype(np.int8), scales)
 
 
-def _bfloat16_bits(exact: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+def _bfloat16_bits(exact: F32) -> npt.NDArray[np.uint16]:
     if np.abs(exact).max(initial=0.0) > LARGEST_BFLOAT16:
         raise ValueError(f"tokens of a magnitude above {LARGEST_BFLOAT16:g} cannot be packed as bfloat16")
     bits = np.ascontiguousarray(exact).view(np.uint32)
@@ -69,11 +69,11 @@ def _bfloat16_bits(exact: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     return ((bits + (np.uint32(0x7FFF) + odd)) >> 16).astype(np.uint16)
 
 
-def unpack_tokens(packed: PackedTokens) -> npt.NDArray[np.float32]:
+def unpack_tokens(packed: PackedTokens) -> F32:
     """The tokens again, float32 [S, M, D], within the bounds above."""
     if packed.dtype == "bfloat16":
         return (packed.values.astype(np.uint32) << 16).view(np.float32)
-    unpacked: npt.NDArray[np.float32] = packed.values.astype(np.float32)
+    unpacked: F32 = packed.values.astype(np.float32)
     if packed.scales is not None:
         unpacked *= packed.scales.astype(np.float32)[..., None]
     return unpacked

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from encoders.base import Backend, BoundaryReason, CubeTokens
+from encoders.errors import UnknownName
 from encoders.published.streaming.backend import StreamingBackend
 from encoders.published.streaming.encoder import StreamClip, StreamingConfig, StreamingEncoder
 from encoders.state_codec import pack, unpack
@@ -129,8 +130,8 @@ def positions(times: list[float], config: StreamingConfig) -> torch.Tensor:
 
 
 def clip_parts(backend: Backend) -> tuple[ClipSegmenter, ClipCompressor, ClipPropagator]:
-    """New parts for one stream, at its beginning. Raises ValueError for a backend without a streaming encoder."""
+    """New parts for one stream, at its beginning. Raises `UnknownName` for a backend without a streaming encoder."""
     if not isinstance(backend, StreamingBackend):
-        raise ValueError(f"no propagator 'streaming' for the backend {backend.name}, which has no streaming encoder")
+        raise UnknownName(f"no propagator 'streaming' for the backend {backend.name}, which has no streaming encoder")
     encoder = backend.encoder
     return ClipSegmenter(encoder.config.clip_frames), ClipCompressor(encoder), ClipPropagator(encoder.dim)

@@ -29,7 +29,7 @@ from encoders.sketch import change
 from memory.propagation.propagators import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from memory.store.packing import pack_tokens
-from pipeline.config import IngestConfig
+from pipeline.config import STREAMING, IngestConfig
 from pipeline.watching.describe import DescriptionPool
 from pipeline.watching.detect import DetectStage
 from pipeline.watching.encode import EncodeStage, Part, Sketch, Step
@@ -230,7 +230,7 @@ def _sketch(text: str | None) -> Sketch | None:
 
 def new_cube_stream(backend: Backend, config: IngestConfig) -> CubeStream:
     """A stream at its beginning, with the parts that `config` names; with a streaming encoder, the clip's own parts."""
-    if config.propagator == "streaming":
+    if config.propagator == STREAMING:
         from pipeline.watching.clips import clip_parts  # published code, for who has weights
 
         return CubeStream(backend, *clip_parts(backend), config)

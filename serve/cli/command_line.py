@@ -24,6 +24,7 @@ from serve.errors import ServeError, SettingsInvalid, code_of, detail_of
 from serve.evals.arguments import add_arguments as add_eval_arguments
 from serve.measure import NAMES
 from serve.settings import Settings, check_environment, settings_message
+from serve.wiring import check_names
 
 from . import commands as local
 from . import render
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         return _refuse(SettingsInvalid.code, settings_message(error), as_json=options.json)
     try:
+        check_names(settings)
         with Longwatch(settings) as longwatch:
             result = options.run(longwatch, options)
     except (PipelineError, StoreError, EncoderError, ServeError) as error:

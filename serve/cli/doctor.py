@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 
+from pipeline.video.sources import default_sources
 from serve.embedded import Longwatch
 from serve.errors import detail_of
+from serve.wiring import registries
 
 _PACKAGES = ("torch", "transformers", "av", "decord2", "redis", "ray", "gradio", "rapidocr", "onnxruntime")
 
@@ -28,6 +30,7 @@ def examine(longwatch: Longwatch) -> dict[str, Any]:
         _check("index", lambda: _index(longwatch)),
         _check("backend", lambda: _backend(longwatch)),
         _check("language model", lambda: _model(longwatch)),
+        _check("from other distributions", _added),
     ]
     return {"ok": all(check["ok"] for check in checks), "checks": checks}
 
@@ -87,3 +90,12 @@ def _backend(longwatch: Longwatch) -> str:
 
 def _model(longwatch: Longwatch) -> str:
     return f"{longwatch.model.name} loaded"
+
+
+def _added() -> str:
+    """What other distributions add, and that their sources are decoded in no child process."""
+    kinds = {**registries(), "source": default_sources()}
+    added = [f"{kind} {name} ({whose})" for kind, registry in kinds.items() for name, whose in registry.added().items()]
+    if default_sources().added():
+        added.append("sources of others run WITHOUT the sandbox")
+    return "; ".join(added) or "nothing"

@@ -121,7 +121,7 @@ def ask_while_watching(longwatch: Longwatch, path: Path, items: Sequence[Item]) 
             yield item, ask(longwatch, video.id, item)
     finally:
         longwatch.store.delete_video(video.id)
-        longwatch.retriever.forget(video.id)
+        longwatch.retriever.videos.forget(video.id)
 
 
 def _new_video(longwatch: Longwatch, path: Path, source: FrameSource) -> VideoRecord:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+_LAZY = re.compile(r"[a-z_]\w*(?:\.\w+)*:[A-Za-z_]\w*")
+"""How a registry names what it imports when it is asked for."""
 _PACKAGES = ("encoders", "memory", "pipeline", "serve", "tests")
 
 
@@ -46,7 +49,7 @@ def _path(name: str) -> Path:
 
 
 def _imported(name: str) -> list[str]:
-    """Our own modules that one imports, at its top or inside."""
+    """Our own modules that one imports, at its top or inside, or names for a registry to import."""
     wanted: set[str] = set()
     for node in ast.walk(ast.parse(_path(name).read_bytes())):
         if isinstance(node, ast.Import):
@@ -54,6 +57,8 @@ def _imported(name: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(name, node)
             wanted.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _LAZY.fullmatch(node.value):
+            wanted.add(node.value.split(":")[0])
     return [module for module in wanted if module.split(".")[0] in _PACKAGES and _path(module).exists()]
 
 

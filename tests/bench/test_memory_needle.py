@@ -162,6 +162,7 @@ def test_films_are_watched_anew_for_other_code_of_watching_and_not_of_asking(mon
 def test_code_is_followed_through_all_that_it_imports() -> None:
     assert "memory.retrieval.scored_cubes" in closure(["tests.bench.memory.needle.ask"])
     assert "memory.retrieval.scan" in closure(["memory.retrieval.retriever"])
+    assert "encoders.pocket.backend" in closure(["encoders.backends"])  # named, and imported when it is chosen
     assert closure(["memory.retrieval.growing"]) == ["memory.retrieval.growing"]
     assert (
         code_digest("memory.retrieval.growing")

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from encoders.base import Compressor, CubeTokens
 from encoders.compressors import default_compressors
+from tests.recipes.runs import Runs
 
-NAMES = default_compressors().names()
+MAKERS = {name: default_compressors().get(name) for name in default_compressors().names()} | {"runs": Runs}
+NAMES = sorted(MAKERS)
 Clip = tuple[torch.Tensor, tuple[int, int]]  # float32 [T, S, N, D] and the grid
 
 
@@ -53,7 +55,7 @@ def assert_same(a: CubeTokens, b: CubeTokens) -> None:
 def test_every_patch_token_is_accounted_for_within_the_budget(name: str, clip: Clip, budget: int) -> None:
     frames, grid = clip
     steps, levels, places, dim = frames.shape
-    cube = fed(default_compressors().get(name)(budget), clip).cube()
+    cube = fed(MAKERS[name](budget), clip).cube()
     kept = len(cube.weights)
     assert 1 <= kept <= budget
     assert cube.tokens.shape == (levels, kept, dim)
@@ -71,7 +73,7 @@ def test_every_patch_token_is_accounted_for_within_the_budget(name: str, clip: C
 @settings(max_examples=40, deadline=None)
 @given(clip=clips(), budget=st.integers(1, 20), split=st.integers(0, 12))
 def test_a_restored_stream_ends_in_the_same_cube_to_the_bit(name: str, clip: Clip, budget: int, split: int) -> None:
-    make = default_compressors().get(name)
+    make = MAKERS[name]
     whole = fed(make(budget), clip)
     first = fed(make(budget), (clip[0][:split], clip[1]))
     first.cube()  # reading does not disturb
@@ -86,7 +88,7 @@ def test_a_restored_stream_ends_in_the_same_cube_to_the_bit(name: str, clip: Cli
 @settings(max_examples=20, deadline=None)
 @given(clips=st.tuples(clips(), clips()))
 def test_a_cube_owes_nothing_to_the_one_before(name: str, clips: tuple[Clip, Clip]) -> None:
-    make = default_compressors().get(name)
+    make = MAKERS[name]
     used = fed(make(8), clips[0])
     used.reset()
     assert_same(fed(used, clips[1]).cube(), fed(make(8), clips[1]).cube())
@@ -94,7 +96,7 @@ def test_a_cube_owes_nothing_to_the_one_before(name: str, clips: tuple[Clip, Cli
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_makes_no_tokens(name: str) -> None:
-    compressor = default_compressors().get(name)(8)
+    compressor = MAKERS[name](8)
     assert compressor.cube().tokens.shape[1] == len(compressor.cube().weights) == len(compressor.cube().positions) == 0
     compressor.restore(compressor.state())
     assert len(compressor.cube().weights) == 0
@@ -104,14 +106,14 @@ def test_nothing_makes_no_tokens(name: str) -> None:
 @pytest.mark.parametrize("value", [0.0, 2.5])
 def test_a_constant_clip_is_that_constant(name: str, value: float) -> None:
     clip = torch.full((9, 2, 12, 5), value), (3, 4)
-    cube = fed(default_compressors().get(name)(6), clip).cube()
+    cube = fed(MAKERS[name](6), clip).cube()
     torch.testing.assert_close(cube.tokens, torch.full_like(cube.tokens, value))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cosine"])  # its first frame takes half the budget
 def test_a_frame_within_the_budget_is_kept_as_it_is(name: str) -> None:
     tokens = torch.randn(1, 12, 5, generator=torch.Generator().manual_seed(0))
-    cube = fed(default_compressors().get(name)(12), (tokens[None], (3, 4))).cube()
+    cube = fed(MAKERS[name](12), (tokens[None], (3, 4))).cube()
     order = (cube.positions[:, 1] * 4 + cube.positions[:, 2]).argsort()
     torch.testing.assert_close(cube.tokens[0, order], tokens[0])
 
@@ -119,7 +121,7 @@ def test_a_frame_within_the_budget_is_kept_as_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_values_that_are_no_numbers_are_refused_and_leave_no_trace(name: str, bad: float) -> None:
-    compressor = default_compressors().get(name)(4)
+    compressor = MAKERS[name](4)
     good = torch.randn(1, 12, 5, generator=torch.Generator().manual_seed(0))
     compressor.add(good, (3, 4), 0.0)
     before = compressor.state()
@@ -132,7 +134,7 @@ def test_values_that_are_no_numbers_are_refused_and_leave_no_trace(name: str, ba
 
 @pytest.mark.parametrize("name", NAMES)
 def test_very_large_numbers_are_not_taken_for_infinity(name: str) -> None:
-    compressor = default_compressors().get(name)(4)
+    compressor = MAKERS[name](4)
     compressor.add(torch.full((1, 12, 5), 3e37), (3, 4), 0.0)
     assert compressor.cube().weights.sum() == 12
 
@@ -143,12 +145,12 @@ def test_tokens_that_do_not_fill_their_grid_are_refused(
     name: str, shape: tuple[int, ...], grid: tuple[int, int]
 ) -> None:
     with pytest.raises(ValueError, match="must be"):
-        default_compressors().get(name)(4).add(torch.zeros(shape), grid, 0.0)
+        MAKERS[name](4).add(torch.zeros(shape), grid, 0.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cube_holds_tokens_of_one_shape(name: str) -> None:
-    compressor = default_compressors().get(name)(4)
+    compressor = MAKERS[name](4)
     compressor.add(torch.ones(1, 12, 5), (3, 4), 0.0)
     with pytest.raises(ValueError, match="one shape"):
         compressor.add(torch.ones(1, 12, 6), (3, 4), 1.0)
@@ -157,12 +159,12 @@ def test_a_cube_holds_tokens_of_one_shape(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_budget_of_nothing_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="at least one token"):
-        default_compressors().get(name)(0)
+        MAKERS[name](0)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_saved_state_stays_bounded(name: str) -> None:
-    compressor = default_compressors().get(name)(8)
+    compressor = MAKERS[name](8)
     generator = torch.Generator().manual_seed(0)
     sizes = []
     for step in range(120):
@@ -173,7 +175,7 @@ def test_saved_state_stays_bounded(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_handed_out_tokens_are_the_callers_own(name: str) -> None:
-    compressor = default_compressors().get(name)(8)
+    compressor = MAKERS[name](8)
     compressor.add(torch.ones(1, 12, 5), (3, 4), 0.0)
     cube = compressor.cube()
     cube.tokens.zero_()

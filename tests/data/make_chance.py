@@ -20,7 +20,8 @@ import torch
 from PIL import Image
 
 from encoders.base import Frame
-from encoders.pocket.detector import closer, log_odds, save_chance
+from encoders.pocket.detector import CHANCE_FILE, closer, log_odds
+from encoders.pocket.tables import save_table
 from encoders.pocket.vision import BATCH, PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
 from tests.bench.memory.needle.sources import manifest
@@ -67,7 +68,7 @@ def main(cache: Path) -> None:
             view.append(log_odds(words.evidence(vision.class_probabilities(tokens.tokens[0]))))
     evidence = [torch.cat(view) for view in views]
     chance = torch.stack([torch.stack([rows.mean(0), rows.std(0).clamp_min(LEAST_DEVIATION)]) for rows in evidence])
-    print(f"{len(frames)} pictures, sha256 {save_chance(words, chance.numpy())}")
+    print(f"{len(frames)} pictures, sha256 {save_table(CHANCE_FILE, words.sha256, chance.numpy())}")
 
 
 if __name__ == "__main__":

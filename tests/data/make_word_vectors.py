@@ -6,8 +6,9 @@ python tests/data/make_word_vectors.py
 from __future__ import annotations
 
 from encoders.pocket.sentence import SentenceEncoder
-from encoders.pocket.vocabulary import load_vocabulary, save_vectors
+from encoders.pocket.tables import save_table
+from encoders.pocket.vocabulary import VECTORS_FILE, load_vocabulary
 
 if __name__ == "__main__":
     vocabulary = load_vocabulary()
-    save_vectors(vocabulary, SentenceEncoder().embed(vocabulary.words))
+    save_table(VECTORS_FILE, vocabulary.sha256, SentenceEncoder().embed(vocabulary.words))

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from fractions import Fraction
+
 import pytest
 
-from encoders.errors import EncoderError, UnknownName
-from encoders.registry import Registry, default_backends
+from encoders.backends import default_backends
+from encoders.errors import DuplicateName, EncoderError, UnknownName
+from encoders.registry import Registry
+from tests.conftest import ROOT
 
 
 def test_what_is_registered_is_found() -> None:
     registry: Registry[type] = Registry("number")
-    assert registry.register("whole", int) is int
+    registry.register("whole", int)
     assert registry.get("whole") is int
 
 
 def test_a_taken_name_is_refused_and_keeps_its_owner() -> None:
     registry: Registry[type] = Registry("number")
     registry.register("whole", int)
-    with pytest.raises(ValueError, match="number 'whole' is registered already"):
+    with pytest.raises(DuplicateName, match="number 'whole' is registered already, and again by builtins"):
         registry.register("whole", float)
     assert registry.get("whole") is int
 
@@ -48,3 +54,18 @@ def test_registries_do_not_share_names() -> None:
 
 def test_the_pocket_backend_is_known() -> None:
     assert "pocket" in default_backends().names()
+
+
+def test_a_module_and_attribute_is_imported_when_it_is_asked_for() -> None:
+    registry: Registry[type] = Registry("number", built_in={"exact": "fractions:Fraction", "none": "fractions:Nothing"})
+    assert registry.names() == ("exact", "none")
+    assert registry.get("exact") is Fraction
+    with pytest.raises(AttributeError, match="Nothing"):
+        registry.get("none")
+    assert registry.added() == {}
+
+
+def test_naming_a_backend_loads_no_model() -> None:
+    code = "import sys; from encoders.backends import default_backends as d; d().names(); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert "encoders.pocket.backend" not in run.stdout.split()

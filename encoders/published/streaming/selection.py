@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from encoders.published.gumbel import with_gumbel_noise
+
 SELECTED = 4
 
 
@@ -56,10 +58,7 @@ def choose(
     """
     if scores.ndim != 1 or not len(scores) or count < 1:
         raise ValueError(f"cannot choose {count} of scores {list(scores.shape)}")
-    logits = scores / temperature
-    if noise:
-        uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64).clamp(1e-12, 1 - 1e-12)
-        logits = logits - noise * torch.log(-torch.log(uniform)).to(logits)
+    logits = with_gumbel_noise(scores / temperature, noise, generator)
     soft = logits.softmax(dim=0)
     indices = logits.detach().topk(min(count, len(scores))).indices.sort().values
     chosen = soft[indices]

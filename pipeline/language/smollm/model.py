@@ -24,6 +24,8 @@ from safetensors.torch import load_file
 from tokenizers.decoders import DecodeStream
 
 from memory.kv.build import new_cache
+from memory.kv.policies import DEFAULT, kv_policy
+from memory.kv.policies.base import KVPolicy
 from pipeline.language.decoding import Decoding, GreedyDecoder
 from pipeline.language.protocol import FEW_MEMORIES, Generation, Prompt, StopWriting
 from pipeline.language.smollm.adapted_template import AdaptedTemplate
@@ -45,6 +47,7 @@ class PocketLanguageModel:
             its wheel has it.
         dtype: of weights and arithmetic; None chooses `fastest_dtype`.
         cache_slots: M, slots of that cache in every layer; at least `LEAST_CACHE_SLOTS`.
+        policy: which slots stay, or its name (`memory.kv.policies`).
 
     Raises:
         BackendUnavailable: the weights' wheel or the adapter is missing or damaged; the text says how to install it.
@@ -59,6 +62,7 @@ class PocketLanguageModel:
         adapter: Path | Literal["shipped", "none"] = "shipped",
         dtype: torch.dtype | None = None,
         cache_slots: int = 768,
+        policy: str | KVPolicy = DEFAULT,
     ) -> None:
         if cache_slots < LEAST_CACHE_SLOTS:
             raise ValueError(f"a cache of {cache_slots} slots; prompt and question alone need {LEAST_CACHE_SLOTS}")
@@ -66,7 +70,8 @@ class PocketLanguageModel:
         self.dtype = dtype or fastest_dtype()
         self.adapted = merged is not None
         model, self._template, self._tokenizer_file = loaded(cache_dir, self._parts, adapter=merged)
-        budget = partial(new_cache, model.decoder, slots=cache_slots, protected=_PROTECTED, whole_groups=True)
+        chosen = kv_policy(policy) if isinstance(policy, str) else policy
+        budget = partial(new_cache, model.decoder, chosen, slots=cache_slots, protected=_PROTECTED, whole_groups=True)
         self._decoder = GreedyDecoder(model, budget, self._template.stop_tokens)
         self._beginning = self._decoder.prefix(self._template.prefix())
 

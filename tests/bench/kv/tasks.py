@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -64,7 +65,7 @@ def row_digest(task: Task, streams_digest: str, dtype: str, settings: str) -> st
     if task.kvpress is None:
         policies = ROOT / "memory" / "kv" / "policies"
         carrying = [ROOT / "memory" / "kv" / f"{name}.py" for name in _CACHE]
-        carrying += [policies / "scores.py", policies / "base.py", policies / f"{_home(task.policy)}.py"]
+        carrying += [policies / "scores.py", policies / "base.py", _home(task.policy)]
     else:
         carrying = [ROOT / "tests" / "bench" / "kv" / "press_worker.py"]
     inputs = {
@@ -74,11 +75,14 @@ def row_digest(task: Task, streams_digest: str, dtype: str, settings: str) -> st
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _home(policy: str) -> str:
-    """The module a policy is written in."""
-    from memory.kv.policies import POLICIES
+def _home(policy: str) -> Path:
+    """The file a policy is written in, of whatever distribution."""
+    from memory.kv.policies import default_policies
 
-    return POLICIES[policy].__module__.rsplit(".", 1)[1]
+    file = inspect.getsourcefile(default_policies().get(policy))
+    if file is None:
+        raise ValueError(f"the policy {policy} is in no Python file")
+    return Path(file)
 
 
 def kept_row(folder: Path, name: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -29,9 +29,9 @@ import torch
 from encoders.base import Backend
 from memory.propagation.propagators import Propagator, propagator
 from memory.records import F32, GlobalMemory
-from pipeline.answering.overview import overview
 from serve.measure.film import SAMPLE
 from tests.bench.memory.ablation_streams import PICTURES, PLANTED, Bank, Cube, Stream, bank, stream
+from tests.bench.memory.overview import overview
 
 LENGTHS = {"10min": 60, "1h": 360, "10h": 3600}
 PROPAGATORS = ("none", "mean", "merging")

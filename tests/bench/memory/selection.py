@@ -23,7 +23,7 @@ from encoders.pocket.vocabulary import CLASSES, load_vectors, load_vocabulary
 from memory.config import IndexConfig, StoreConfig
 from memory.index.base import cube_ids
 from memory.index.faiss_index import FaissIndex
-from memory.index.numpy_index import ranked
+from memory.index.scores import ranked
 from memory.records import F32, CubeMemory, GlobalMemory, IngestState, PackedTokens, TimeSpan, VideoRecord, VideoStatus
 from memory.retrieval.index_snapshot import Snapshot
 from memory.retrieval.keeper import Began, IndexKeeper, begin
@@ -118,7 +118,7 @@ def _across(store: RedisStore, words: Words, count: int, cache: Path) -> dict[st
     questions = words.questions(400 if count <= 100_000 else 150)
     ours = [partial(keeper.retriever.search, question, _LIMIT) for question in questions]
     raw = [partial(index.alone, question, _LIMIT) for question in questions]
-    held = [(video.keys.ids(video.number), video.keys.rows) for video in keeper.retriever.held().values()]
+    held = [(video.keys.ids(video.number), video.keys.rows) for video in keeper.retriever.videos.held().values()]
     return {
         "index": index.about,
         "select": _turns(ours, raw),
@@ -145,9 +145,9 @@ def _one_video(store: RedisStore, words: Words, count: int) -> dict[str, Any]:
     space = f"bench-one-{count}"
     (video_id,) = _fill(store, words, space, count, count)
     retriever = LocalRetriever(store, FaissIndex(_DIM, IndexConfig(flat_up_to=None)), key_space=space)
-    retriever.refresh(video_id)
+    retriever.videos.refresh(video_id)
     flat = FaissIndex(_DIM, IndexConfig(flat_up_to=None))
-    held = retriever.held()[video_id]
+    held = retriever.videos.held()[video_id]
     flat.add_many(held.keys.ids(1), held.keys.rows)
     questions = words.questions(300)
     ours = [partial(retriever.retrieve, video_id, RetrievalRequest(question, 0.5)) for question in questions]

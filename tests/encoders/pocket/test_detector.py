@@ -9,7 +9,8 @@ import torch
 
 from encoders.base import Backend, Frame, FrameTokens
 from encoders.errors import WeightsUnavailable
-from encoders.pocket.detector import CLOSER_SHARE, EVEN, PocketDetector, closer, load_chance, save_chance
+from encoders.pocket.detector import CLOSER_SHARE, EVEN, PocketDetector, closer, load_chance
+from encoders.pocket.tables import save_table
 from encoders.pocket.vision import PocketFrameEncoder
 from encoders.pocket.vocabulary import load_vocabulary
 from pipeline.video.file import FileSource
@@ -91,7 +92,7 @@ def test_narrow_pictures_have_a_closer_look_too() -> None:
 
 def test_chance_made_for_other_words_is_refused(tmp_path: Path) -> None:
     chance = load_chance(WORDS)
-    save_chance(WORDS, chance, tmp_path / "chance.npy")
+    save_table(tmp_path / "chance.npy", WORDS.sha256, chance)
     assert np.array_equal(load_chance(WORDS, tmp_path / "chance.npy"), chance)
     changed = bytearray((tmp_path / "chance.npy").read_bytes())
     changed[0] ^= 1

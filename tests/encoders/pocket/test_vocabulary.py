@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from encoders.errors import WeightsUnavailable
-from encoders.pocket.vocabulary import NAMES_FILE, Vocabulary, load_vectors, load_vocabulary, save_vectors
+from encoders.pocket.tables import save_table
+from encoders.pocket.vocabulary import NAMES_FILE, Vocabulary, load_vectors, load_vocabulary
 
 WORDS = load_vocabulary()
 
@@ -103,7 +104,7 @@ def test_broad_kinds_have_to_be_surer_than_chance() -> None:
 def test_a_table_for_other_words_is_refused(tmp_path: Path) -> None:
     other = Vocabulary(WORDS.words, WORDS.members, WORDS.hyponyms, "ab" * 32)
     vectors = np.zeros((len(WORDS.words), 384), np.float32)
-    save_vectors(other, vectors, tmp_path / "words.npy")
+    save_table(tmp_path / "words.npy", other.sha256, vectors)
     with pytest.raises(WeightsUnavailable, match="made for other words"):
         load_vectors(WORDS, tmp_path / "words.npy")
     assert np.array_equal(load_vectors(other, tmp_path / "words.npy")[0], vectors)

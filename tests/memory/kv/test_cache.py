@@ -17,15 +17,18 @@ from memory.kv.attention import attach
 from memory.kv.build import new_cache
 from memory.kv.cache import feed
 from memory.kv.layer import SlotLayer
-from memory.kv.policies import POLICIES
+from memory.kv.policies import default_policies
+from memory.kv.policies.base import KVPolicy
 from memory.kv.policies.participative import Participative
 from tests.memory.kv.kv_oracle import Oracle, numbers, run, tiny, words
+from tests.recipes.key_norm import KeyNorm
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 POLICY = st.sampled_from(
     [
-        *sorted(POLICIES),
+        *default_policies().names(),
+        KeyNorm(),
         Participative(score="max", per_head=True),
         Participative(score="linear", sink=0.3, most_picks=1),
         Participative(window=8, sample=3, weigh_values=True, kernel=3, novel=0, passage=0),
@@ -139,8 +142,8 @@ def test_an_attached_model_is_unchanged_for_other_caches() -> None:
         assert torch.equal(run(model, copy.deepcopy(cache), ids), run(attached, copy.deepcopy(cache), ids))
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
-def test_a_chunk_does_not_see_its_own_future(policy: str) -> None:
+@pytest.mark.parametrize("policy", [*default_policies().names(), KeyNorm()], ids=str)
+def test_a_chunk_does_not_see_its_own_future(policy: str | KVPolicy) -> None:
     model = tiny("llama")
     first, second = words(50), words(50)
     second[:, 45:] = (second[:, 45:] + 1) % 61

@@ -10,14 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.kv.policies import POLICIES, kv_policy
-from memory.kv.policies.base import LayerView, part
+from encoders.errors import UnknownName
+from memory.kv.policies import default_policies, kv_policy
+from memory.kv.policies.base import KVPolicy, LayerView, part
 from memory.kv.policies.infinipot_v import InfiniPotV
 from memory.kv.policies.participative import Participative, deep_forcing
 from memory.kv.policies.scissorhands import Scissorhands
 from memory.kv.policies.scores import SCORES, pooled
 from memory.kv.policies.snapkv import SnapKV
 from memory.kv.selection import PROTECTED, best, protected_within, standing, whole_groups
+from tests.recipes.key_norm import KeyNorm
 
 
 def view(keys: torch.Tensor, queries: torch.Tensor, **more: Any) -> LayerView:
@@ -122,11 +124,9 @@ def test_infinipot_takes_the_new_then_the_strong() -> None:
     assert InfiniPotV(alpha=0.5).scores(case)[0, 0, :8].topk(2).indices.tolist() == [5, 2]
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("policy", [*map(kv_policy, default_policies().names()), KeyNorm()], ids=lambda it: it.name)
 @pytest.mark.parametrize("keep", [1, 7, 100])
-def test_every_policy_keeps_within_what_may_be_kept(name: str, keep: int) -> None:
-    policy = kv_policy(name)
-    assert policy.name == name
+def test_every_policy_keeps_within_what_may_be_kept(policy: KVPolicy, keep: int) -> None:
     sink, recent = policy.regions(keep)
     assert 0 <= sink <= sink + recent <= keep
     case, _ = planted()
@@ -134,8 +134,17 @@ def test_every_policy_keeps_within_what_may_be_kept(name: str, keep: int) -> Non
     assert policy.scores(case).shape == (1, 1, 40)
 
 
+def test_every_policy_is_called_as_it_is_registered() -> None:
+    assert [kv_policy(name).name for name in default_policies().names()] == list(default_policies().names())
+
+
+def test_short_keys_stay() -> None:
+    case = view(torch.tensor([[3.0, 4.0], [0.0, 1.0], [2.0, 0.0]]), torch.zeros(0, 2))
+    assert KeyNorm().scores(case).tolist() == [[[-5.0, -1.0, -2.0]]]
+
+
 def test_an_unknown_policy_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="snapkv"):
+    with pytest.raises(UnknownName, match="snapkv"):
         kv_policy("snapvk")
     with pytest.raises(ValueError, match="softmax"):
         Participative(score="cosine")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from encoders.errors import UnknownName
 from memory.propagation.propagators import MergingPropagator, NoPropagation, Propagator, propagator
 from memory.records import GlobalMemory, TimeSpan
 
@@ -205,5 +206,5 @@ def test_what_does_not_fit_is_refused(tokens: np.ndarray, weights: np.ndarray, w
 def test_propagators_have_names() -> None:
     assert isinstance(propagator("none", DIM), NoPropagation)
     assert propagator("merging", DIM).dim == DIM
-    with pytest.raises(ValueError, match="known: mean, merging, none"):
+    with pytest.raises(UnknownName, match="known: mean, merging, none"):
         propagator("trained", DIM)

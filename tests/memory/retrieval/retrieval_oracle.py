@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from memory.errors import UnknownVideo
-from memory.index.numpy_index import exact_scores
+from memory.index.scores import exact_scores
 from memory.records import F32, Appearances, Hit, KeyedSpan, OpenCube, Searchable, TimeSpan, VideoRecord, VideoStatus
 
 

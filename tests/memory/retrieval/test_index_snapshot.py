@@ -58,7 +58,7 @@ def opened(
 
 def saved(store: KeysOnly, path: Path) -> LocalRetriever:
     retriever = LocalRetriever(store, index := FaissIndex(DIM, IVF), key_space=SPACE)  # type: ignore[arg-type]
-    retriever.sync()
+    retriever.videos.sync()
     index.wait()
     IndexKeeper(retriever, index, path, SPACE, STORE).save()
     return retriever
@@ -218,7 +218,7 @@ def test_a_deletion_without_a_keeper_leaves_no_snapshot_that_names_it(tmp_path: 
 
 def test_spans_and_kinds_come_back_too(tmp_path: Path) -> None:
     cubes = [*cubes_of(1, 3), replace(cubes_of(2, 1, start=3)[0], keys=np.zeros((0, DIM), np.float16), key_kinds=())]
-    before = saved(store_of(a=cubes), tmp_path / "s").held()["a"]
+    before = saved(store_of(a=cubes), tmp_path / "s").videos.held()["a"]
     after = load(tmp_path / "s", SPACE, STORE).videos["a"]
     assert (after.number, after.created_s, after.applied) == (before.number, before.created_s, before.applied)
     assert after.keys.kind_names == before.keys.kind_names

@@ -170,10 +170,10 @@ def test_refresh_takes_in_what_closed_since() -> None:
     store = KeysOnly({"v": cubes[:2]})
     index = NumpyIndex(DIM)
     retriever = LocalRetriever(store, index)  # type: ignore[arg-type]
-    assert (retriever.refresh("v"), len(index)) == (2, 2)
-    assert (retriever.refresh("v"), len(index)) == (0, 2)
+    assert (retriever.videos.refresh("v"), len(index)) == (2, 2)
+    assert (retriever.videos.refresh("v"), len(index)) == (0, 2)
     store.closed["v"] = cubes
-    assert (retriever.refresh("v"), len(index)) == (2, 6)
+    assert (retriever.videos.refresh("v"), len(index)) == (2, 6)
 
 
 def test_what_is_forgotten_is_gone() -> None:
@@ -181,12 +181,12 @@ def test_what_is_forgotten_is_gone() -> None:
     index = NumpyIndex(DIM)
     retriever = LocalRetriever(store, index)  # type: ignore[arg-type]
     retriever.search(unit(np.ones(DIM)), 5)
-    retriever.forget("v")
+    retriever.videos.forget("v")
     assert len(index) == 1
     store.delete("v")
     with pytest.raises(UnknownVideo):
         retriever.retrieve("v", RetrievalRequest(None))
-    assert not retriever.forget("never known")
+    assert not retriever.videos.forget("never known")
 
 
 def test_an_unknown_video_is_refused() -> None:
@@ -232,18 +232,18 @@ def test_sync_follows_the_truth() -> None:
     store = KeysOnly({"a": cubes_of(1, [2, 1]), "b": cubes_of(2, [3])})
     index = NumpyIndex(DIM)
     retriever = LocalRetriever(store, index)  # type: ignore[arg-type]
-    assert retriever.sync() == (3, 0)
-    assert retriever.sync() == (0, 0)
+    assert retriever.videos.sync() == (3, 0)
+    assert retriever.videos.sync() == (0, 0)
     store.closed["a"] += [replace(cube, ordinal=2) for cube in cubes_of(5, [4])]
     store.delete("b")
-    assert retriever.sync() == (1, 1)
+    assert retriever.videos.sync() == (1, 1)
     assert len(index) == 7
     store.delete("a")
     store.closed["a"] = cubes_of(7, [1])  # of the same name and another number
-    assert retriever.sync() == (1, 1)
+    assert retriever.videos.sync() == (1, 1)
     assert len(index) == 1
     store.closed["a"] = []  # an older store came back
-    assert retriever.sync() == (0, 1)
+    assert retriever.videos.sync() == (0, 1)
     assert len(index) == 0
 
 
@@ -269,7 +269,7 @@ def test_recall_beside_additions_sees_whole_cubes() -> None:
     def grow() -> None:
         for cube in cubes:
             store.closed["v"].append(cube)
-            retriever.refresh("v")
+            retriever.videos.refresh("v")
 
     grower = threading.Thread(target=grow)
     grower.start()
@@ -310,7 +310,7 @@ def test_one_damaged_video_does_not_hide_the_others(caplog: pytest.LogCaptureFix
     assert [record.getMessage() for record in caplog.records] == [
         "video b cannot be searched to its end: a record's checksum is wrong"
     ]
-    assert set(retriever.held()) == {"a", "b", "c"}
+    assert set(retriever.videos.held()) == {"a", "b", "c"}
     with pytest.raises(CorruptRecord):
         retriever.retrieve("b", RetrievalRequest(None))
 
@@ -325,7 +325,7 @@ def test_what_the_store_says_is_unchanged_is_not_read_again() -> None:
     store.opened["v"] = as_open(cubes[3])
     assert retriever.retrieve("v", request).hits[-1].span == cubes[3].span
     store.closed["v"] = cubes[:3]
-    assert retriever.refresh("v") == 1  # taken in by somebody else, without the open cube
+    assert retriever.videos.refresh("v") == 1  # taken in by somebody else, without the open cube
     assert [hit.ordinal for hit in retriever.retrieve("v", request).hits] == [0, 1, 2, None]
     assert len(store.reads) == 4
     del store.opened["v"]

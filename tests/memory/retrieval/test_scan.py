@@ -8,7 +8,8 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 
-from memory.index.numpy_index import NumpyIndex, exact_scores
+from memory.index.numpy_index import NumpyIndex
+from memory.index.scores import exact_scores
 from memory.records import F32, KeyedSpan, TimeSpan
 from memory.retrieval import scan
 from memory.retrieval.retriever import LocalRetriever, RetrievalRequest

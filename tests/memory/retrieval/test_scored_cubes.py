@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 import memory.retrieval.scan
 from memory.records import F32, KeyedSpan, TimeSpan
-from memory.retrieval.followed_video import VideoView
+from memory.retrieval.followed_videos import VideoView
 from memory.retrieval.retriever import RetrievalRequest, _retrieved
 from memory.retrieval.scan import CODED_FROM, KeyScanner
 from memory.retrieval.scored_cubes import ScoredCubes

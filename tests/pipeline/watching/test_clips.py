@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from encoders.base import Frame
+from encoders.errors import UnknownName
 from encoders.published.streaming.backend import StreamingBackend, with_streaming
 from encoders.published.streaming.encoder import StreamClip, StreamingConfig, StreamingEncoder
 from memory.records import CubeMemory, IngestState
@@ -94,5 +95,5 @@ def test_what_does_not_fit_is_refused(backend: StreamingBackend) -> None:
 
 
 def test_the_propagator_needs_the_encoder() -> None:
-    with pytest.raises(ValueError, match="no propagator 'streaming'"):
+    with pytest.raises(UnknownName, match="no propagator 'streaming'"):
         new_cube_stream(colour_backend(), INGEST)

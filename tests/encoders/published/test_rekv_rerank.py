@@ -9,7 +9,7 @@ import torch
 from transformers.models.llama.configuration_llama import LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaForCausalLM
 
-from pipeline.language.rerank import AttentionReranker
+from encoders.published.rekv_rerank import AttentionReranker
 
 
 class Letters:

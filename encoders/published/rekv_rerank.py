@@ -1,4 +1,4 @@
-"""Re-ranking memories by a language model's own attention, an option of `pipeline.answering.execute`; off by default.
+"""Re-ranks memories by a language model's own attention: for who compares it with our scores; no answer uses it.
 
 After ReKV (arXiv 2503.00540, and its released code): a memory's key is the mean of its tokens' keys before rotary
 positions, the question is the mean of its tokens' queries, both in every layer, and the score is their inner product

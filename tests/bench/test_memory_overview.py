@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from memory.records import GlobalMemory
-from pipeline.answering.overview import overview
+from tests.bench.memory.overview import overview
 from tests.pipeline.fakes import ColourDescriber, ColourKeys
 
 
