@@ -1,4 +1,4 @@
-"""Checks before a start: address, port, folders, disk, names, and whether another service holds the data folder.
+"""Checks before a start: address, port, folders, disk, and whether another service holds the data folder.
 
     with ready(settings, host, port) as place:   # refuses with one sentence, in a second
         …                                        # place.host, place.port: where to listen
@@ -19,9 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.compressors import default_compressors
-from encoders.registry import default_backends
-from encoders.segmenters import default_segmenters
 from memory.private_folder import private_folder
 from serve.api.guard import is_loopback
 from serve.api.web_server import PortTaken, WebServer
@@ -34,7 +31,7 @@ _LOCK = "service.lock"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListenAddress:
     """Where the service will listen."""
 
     host: str
@@ -42,7 +39,7 @@ class Place:
 
 
 @contextmanager
-def ready(settings: Settings, host: str | None, port: int | None) -> Iterator[Place]:
+def ready(settings: Settings, host: str | None, port: int | None) -> Iterator[ListenAddress]:
     """Holds the data folder for this service until the block ends.
 
     Raises:
@@ -50,15 +47,11 @@ def ready(settings: Settings, host: str | None, port: int | None) -> Iterator[Pl
         FolderUnusable: a folder cannot be made or written.
         DiskFull: too little is free.
         ServiceRunning: another service holds the data folder.
-        UnknownName: no such backend, compressor or cubing.
     """
     host, port = host or settings.host, settings.port if port is None else port
     if not is_loopback(host):
         raise ServiceRefused(f"without keys Longwatch listens on this machine only, not on {host}")
-    default_backends().get(settings.backend)
-    default_compressors().get(settings.compressor)
-    default_segmenters().get(settings.cubing)
-    place = Place(host, free_port(host, port))
+    place = ListenAddress(host, free_port(host, port))
     for folder in (settings.data_dir, settings.cache_dir, settings.runtime_dir):
         check_folder(folder)
     private_folder(settings.runtime_dir)
@@ -94,7 +87,7 @@ def check_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(data_dir: Path, place: Place) -> Iterator[None]:
+def _alone(data_dir: Path, place: ListenAddress) -> Iterator[None]:
     """A lock that the kernel drops however the service ends."""
     descriptor = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+") as lock:

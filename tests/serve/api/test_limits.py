@@ -126,11 +126,11 @@ def test_an_upload_may_be_large_but_not_silent() -> None:
     import asyncio
 
     messages = [{"type": "http.request", "body": b"x" * (2 * MOST_BODY_BYTES), "more_body": True}]
-    heard: list[str] = []
+    events: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         for _ in range(2):
-            heard.append((await receive())["type"])
+            events.append((await receive())["type"])
 
     async def receive() -> dict[str, Any]:
         if messages:
@@ -147,7 +147,7 @@ def test_an_upload_may_be_large_but_not_silent() -> None:
             limits.SILENCE_S = before
 
     asyncio.run(run())
-    assert heard == ["http.request", "http.disconnect"]
+    assert events == ["http.request", "http.disconnect"]
 
 
 def test_deep_json_is_an_ordinary_error(server: str) -> None:

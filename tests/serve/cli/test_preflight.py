@@ -62,12 +62,6 @@ def test_too_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         pass
 
 
-@pytest.mark.parametrize("name", ["backend", "compressor", "cubing"])
-def test_a_name_that_means_nothing(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UnknownName, match="known: "), ready(settings(tmp_path, **{name: "zz"}), None, None):
-        pass
-
-
 def test_a_second_service_on_the_same_folder(tmp_path: Path) -> None:
     with ready(settings(tmp_path), None, None) as first:
         where = rf"another service runs on .*, at http://127.0.0.1:{first.port} \(process {os.getpid()}\)"
