@@ -14,8 +14,7 @@ from encoders.notes import Detection, Notes, Thing
 from encoders.segmenters.uniform import UniformSegmenter
 from pipeline.config import IngestConfig
 from pipeline.watching.cubes import new_cube_stream
-from pipeline.watching.detect import DetectStage
-from pipeline.watching.encode import EncodeStage, Step
+from pipeline.watching.observe import ObserveStage, Step
 from tests.pipeline.fakes import colour_backend
 
 SHOWN = (0, 0, 1, 1, 0, 1, 0, 0, 0, 1)
@@ -53,20 +52,16 @@ def backend() -> Backend:
     return replace(colour_backend(), detector=Spots())
 
 
-class Watching:
-    """The first two stages."""
+def new_stage(backend: Backend) -> ObserveStage:
+    return ObserveStage(backend, UniformSegmenter(), IngestConfig())
 
-    def __init__(self, backend: Backend) -> None:
-        self.encode_stage = EncodeStage(backend, UniformSegmenter(), 0.002)
-        self.detect_stage = DetectStage(backend.detector)
 
-    def steps(self, frames: list[Frame], group: int) -> list[Step]:
-        parts = map(self.detect_stage.detect, self.encode_stage.parts(frames, group))
-        return [step for part in parts for step in part.steps]
+def observed(stage: ObserveStage, frames: list[Frame], group: int) -> list[Step]:
+    return [step for part in stage.parts(frames, group, last=False) for step in part.steps]
 
 
 def steps_of(backend: Backend, group: int) -> list[Step]:
-    return Watching(backend).steps(pictures(), group)
+    return observed(new_stage(backend), pictures(), group)
 
 
 @pytest.mark.parametrize("group", [1, 3, 16])
@@ -80,12 +75,10 @@ def test_each_step_has_what_stands_out_and_similar_pictures_share_the_look(backe
 
 @pytest.mark.parametrize("cut", range(1, len(SHOWN)))
 def test_a_restored_stream_shares_as_an_uninterrupted_one(backend: Backend, cut: int) -> None:
-    before = Watching(backend)
-    first = before.steps(pictures()[:cut], 16)
-    after = Watching(backend)
-    after.encode_stage.restore(before.encode_stage.state())
-    after.detect_stage.restore(before.detect_stage.state())
-    second = after.steps(pictures()[cut:], 16)
+    before, after = new_stage(backend), new_stage(backend)
+    first = observed(before, pictures()[:cut], 16)
+    after.restore(before.state())
+    second = observed(after, pictures()[cut:], 16)
     assert [step.detections for step in first + second] == [step.detections for step in steps_of(backend, 16)]
     assert isinstance(backend.detector, Spots)
     assert backend.detector.shown == 2 * LOOKED_AT
