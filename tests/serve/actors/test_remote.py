@@ -21,7 +21,7 @@ from serve.settings import Settings
 from tests.pipeline.fakes import colour_backend, frames_of, paired_backend
 
 
-class Handle:
+class EncoderHandle:
     """Calls the encoder as a Ray handle does, in this process; counts the calls."""
 
     def __init__(self, encoder: Encoder) -> None:
@@ -29,31 +29,31 @@ class Handle:
         self._encoder = encoder
 
     def __getattr__(self, method: str) -> Any:
-        return Method(lambda *arguments: self._called(method, arguments))
+        return RemoteCall(lambda *arguments: self._called(method, arguments))
 
     def _called(self, method: str, arguments: tuple[object, ...]) -> Any:
         self.calls[method] += 1
         return asyncio.run(getattr(self._encoder, method)(*arguments))
 
 
-class Method:
+class RemoteCall:
     """`handle.method.remote(...).result()`."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
 
-    def remote(self, *arguments: object) -> Method:
+    def remote(self, *arguments: object) -> RemoteCall:
         result = self._call(*arguments)
-        return Method(lambda: result)
+        return RemoteCall(lambda: result)
 
     def result(self) -> Any:
         return self._call()
 
 
-def handle_to(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Handle:
+def handle_to(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> EncoderHandle:
     monkeypatch.setattr(deployments, "listen_on_loopback", lambda: None)
     monkeypatch.setattr(deployments, "load_backend", lambda settings: backend)
-    return Handle(Encoder(Settings()))
+    return EncoderHandle(Encoder(Settings()))
 
 
 @pytest.mark.parametrize("backend", [colour_backend(), paired_backend()], ids=lambda backend: backend.name)
