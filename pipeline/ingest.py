@@ -1,8 +1,7 @@
 """READ FIRST: how a recorded video becomes memory. Decode -> observe -> cube -> compress -> propagate -> commit.
 
     source.steps()       one frame after another, by presentation time    pipeline/video
-    session.watching()   frames -> tokens, borders, words                 pipeline/watching/cubes.py
-    session.keep()       compressed, pooled, described: cubes             the same
+    session.watching()   frames -> steps -> cubes                         pipeline/watching/cubes.py
     session.commit()     closed cubes, open cube and state, all or none   pipeline/session.py
 
 Decoding, observing and reading the screen each have a thread and run a bounded number of steps ahead of the commits,
@@ -51,8 +50,7 @@ class Ingest:
             self._store, self._backend, self._config, video_id, lambda: choose_mode(source.probe(), self._config.fps)
         )
         with session.watching(source.steps(session.committed_s, session.mode)) as groups:
-            while not stop() and (group := next(groups, None)) is not None:
-                closed = session.keep(group)
+            while not stop() and (closed := next(groups, None)) is not None:
                 session.commit(closed, "ingesting", error=_damage(source))
                 self._on_commit(self._store.video(video_id), closed)
         if stop():

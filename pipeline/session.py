@@ -1,7 +1,7 @@
 """One worker's session with one video, a file's or a camera's: claims it, goes on where the last one was, commits.
 
     session = WatchSession(store, backend, config, video_id, lambda: "push")     claimed and restored
-    closed = session.take(frames)                           or `watching` and `keep`, in threads
+    closed = session.take(frames)                           or `watching`, in threads
     session.commit(closed, "live")                          closed cubes, open cube and state, all or none
     session.commit(session.finish("end"), "ready")
 
@@ -21,7 +21,6 @@ from pipeline.config import IngestConfig
 from pipeline.errors import BackendMismatch
 from pipeline.video.source import DecodeMode
 from pipeline.watching.cubes import new_cube_stream
-from pipeline.watching.observe import Part
 
 
 def check_backend(record: VideoRecord, backend: Backend, config: IngestConfig) -> None:
@@ -83,13 +82,10 @@ class WatchSession:
         """Whether a full commit holds any step."""
         return self._committed_steps > 0
 
-    def watching(self, frames: Iterator[Frame]) -> AbstractContextManager[Iterator[list[Part]]]:
-        """See `CubeStream.watching`: groups for `keep`, each to be committed."""
+    def watching(self, frames: Iterator[Frame]) -> AbstractContextManager[Iterator[list[CubeMemory]]]:
+        """Watches frames in threads, a group with each item taken: the cubes that closed meanwhile, to be committed
+        before the next is taken. See `CubeStream.watching`."""
         return self._stream.watching(frames)
-
-    def keep(self, group: Sequence[Part]) -> list[CubeMemory]:
-        """Takes a group of `watching`; returns the cubes that closed meanwhile."""
-        return self._stream.keep(group)
 
     def take(self, frames: Sequence[Frame]) -> list[CubeMemory]:
         """Watches frames in this thread; returns the cubes that closed meanwhile."""

@@ -24,7 +24,7 @@ import numpy as np
 from encoders.base import CLIP_KEY_KIND, Backend, BoundaryReason, Compressor, Frame, Keys, Segmenter
 from encoders.compressors import default_compressors
 from encoders.segmenters import default_segmenters
-from encoders.sketch import SIZE_PX, change
+from encoders.sketch import SIZE_PX, change, thumbnail_jpeg
 from memory.propagation.propagators import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from memory.store.packing import pack_tokens
@@ -33,7 +33,6 @@ from pipeline.watching.describe import DescriptionPool
 from pipeline.watching.observe import ObserveStage, Part, Sketch, Step
 from pipeline.watching.ocr import OcrStage
 from pipeline.watching.stages import Stages
-from pipeline.watching.thumbnail import thumbnail_jpeg
 
 _PARTS_AHEAD = 2
 
@@ -80,21 +79,22 @@ class CubeStream:
         """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile. Where
         a step has two frames, an odd one waits for its partner, or is its own where these are the `last`."""
         parts = self._observe_stage.parts(frames, max(len(frames), 1), last=last)
-        return self.keep([self._ocr_stage.annotate(part) for part in parts])
+        return self._keep([self._ocr_stage.annotate(part) for part in parts])
 
     @contextmanager
-    def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
-        """Groups of `commit_steps` steps of all `frames`, ready to be kept. Decoding, observing and OCR run ahead in
-        threads of their own, until the block is left; an error in one is raised here, after the whole groups before
-        it."""
+    def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[CubeMemory]]]:
+        """Watches all `frames`, a group of `commit_steps` steps with each item taken: the cubes that closed meanwhile.
+        Decoding, observing and OCR run ahead in threads of their own, until the block is left; an error in one is
+        raised here, after the whole groups before it."""
         with Stages() as line:
             decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
             parts = self._observe_stage.parts(decoded, self._config.commit_steps, last=True)
             observed = line.ahead(parts, _PARTS_AHEAD, "observe")
-            yield _groups(line.ahead(map(self._ocr_stage.annotate, observed), _PARTS_AHEAD, "ocr"))
+            read = line.ahead(map(self._ocr_stage.annotate, observed), _PARTS_AHEAD, "ocr")
+            yield map(self._keep, _groups(read))
 
-    def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
-        """Takes steps that have passed all stages; returns the cubes that closed meanwhile."""
+    def _keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
+        """Takes steps that have passed all stages."""
         closed: list[CubeMemory] = []
         for step in (step for part in parts for step in part.steps):
             if step.border is not None and self._description.steps:

@@ -64,8 +64,8 @@ class Worker:
 def from_a_file(worker: Worker, frames: list[Frame]) -> None:
     """Stages in threads, full commits only."""
     with worker.session.watching(iter(frames)) as groups:
-        for group in groups:
-            worker.commit(worker.session.keep(group))
+        for closed in groups:
+            worker.commit(closed)
     worker.finish()
 
 
