@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.base import Backend, Frame, FrameTokens
@@ -17,6 +17,7 @@ COLOURS = ("red", "white", "blue", "green")
 
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
+@settings(deadline=None)
 @given(
     colours=st.lists(st.tuples(st.sampled_from(COLOURS), st.sampled_from(COLOURS), st.booleans()), max_size=5),
 )
