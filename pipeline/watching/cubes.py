@@ -35,6 +35,8 @@ from pipeline.watching.ocr import OcrStage
 from pipeline.watching.stages import Stages
 
 _PARTS_AHEAD = 2
+_AT_ONCE = 2
+"""Groups observed at once: while things are detected in a group, the next is encoded, or on its way to the encoder."""
 
 
 class CubeStream:
@@ -88,7 +90,7 @@ class CubeStream:
         raised here, after the whole groups before it."""
         with Stages() as line:
             decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
-            parts = self._observe_stage.parts(decoded, self._config.commit_steps, last=True)
+            parts = self._observe_stage.parts(decoded, self._config.commit_steps, last=True, at_once=_AT_ONCE)
             observed = line.ahead(parts, _PARTS_AHEAD, "observe")
             read = line.ahead(map(self._ocr_stage.annotate, observed), _PARTS_AHEAD, "ocr")
             yield map(self._keep, _groups(read))

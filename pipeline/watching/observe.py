@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, BoundaryReason, Frame, Segmenter
+from encoders.base import Backend, BoundaryReason, Frame, Observation, Segmenter
 from encoders.notes import FrameNotes, Thing
 from encoders.sketch import change, miniature, sketch
 from encoders.state_codec import pack, unpack
 from pipeline.config import IngestConfig
+from pipeline.watching.stages import in_order
 
 TOGETHER = 4
 """Steps observed at once, at most; the pocket encoder's own batch. Groups begin anew at each
@@ -81,6 +82,17 @@ class _Encoding:
     evidence: torch.Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A part before it is observed: which new steps detections are due for, and the sketches after the last step."""
+
+    steps: list[Step]
+    whole: bool
+    due: list[bool]
+    sketch: Sketch | None
+    detected_in: Sketch | None
+
+
 class ObserveStage:
     """Frames -> steps with tokens, evidence, detections, colours and borders; one object a stream."""
 
@@ -95,18 +107,23 @@ class ObserveStage:
         self._detected_in: Sketch | None = None
         self._detections: tuple[Thing, ...] = ()
 
-    def parts(self, frames: Iterable[Frame], group: int, *, last: bool) -> Iterator[Part]:
+    def parts(self, frames: Iterable[Frame], group: int, *, last: bool, at_once: int = 1) -> Iterator[Part]:
         """All frames in order; a part ends with its fourth new step, and where a group of `group` steps ends. A frame
-        without a partner waits for the next call, or is its own where these are the stream's `last`."""
+        without a partner waits for the next call, or is its own where these are the stream's `last`. So many calls of
+        the backend run `at_once`."""
+        for plan, observation in in_order(self._observation, self._plans(frames, group, last), at_once):
+            yield self._part(plan, observation)
+
+    def _plans(self, frames: Iterable[Frame], group: int, last: bool) -> Iterator[_Plan]:
         steps: list[Step] = []
         for number, pictures in enumerate(self._paired(frames, last), 1):
             steps.append(self._compared(pictures))
             whole = number % group == 0
             if whole or sum(step.new for step in steps) == TOGETHER:
-                yield self._observed(steps, whole)
+                yield self._planned(steps, whole)
                 steps = []
         if steps:
-            yield self._observed(steps, False)
+            yield self._planned(steps, False)
 
     def _paired(self, frames: Iterable[Frame], last: bool) -> Iterator[tuple[Frame, ...]]:
         size = self._backend.frames.frames_per_step
@@ -129,9 +146,18 @@ class ObserveStage:
             self._sketch = step_sketch
         return Step(pictures, Frame(small[0], pictures[0].time_s), pictures[-1].time_s, step_sketch, new)
 
-    def _observed(self, steps: list[Step], whole: bool) -> Part:
-        rows = self._rows([step for step in steps if step.new])
-        for step in steps:
+    def _planned(self, steps: list[Step], whole: bool) -> _Plan:
+        due = [self._detects and self._another_scene(step.sketch) for step in steps if step.new]
+        return _Plan(steps, whole, due, self._sketch, self._detected_in)
+
+    def _observation(self, plan: _Plan) -> Observation | None:
+        """What the new steps show; None where there is none. Any thread's: nothing of the stream is read here."""
+        frames = [frame for step in plan.steps if step.new for frame in step.frames]
+        return self._backend.observe(frames, detect=plan.due) if frames else None
+
+    def _part(self, plan: _Plan, observation: Observation | None) -> Part:
+        rows = self._rows(plan, observation)
+        for step in plan.steps:
             if step.new:
                 self._encoding, self._detections, step.frame_notes = next(rows)
             if self._encoding is None:
@@ -139,18 +165,17 @@ class ObserveStage:
             step.tokens, step.grid, step.evidence = self._encoding.tokens, self._encoding.grid, self._encoding.evidence
             step.detections = self._detections
             step.border = self._cubing.step(step.tokens[0], step.small.time_s)
-        return Part(steps, whole, self.state())
+        return Part(plan.steps, plan.whole, self._state(plan.sketch, plan.detected_in))
 
-    def _rows(self, steps: list[Step]) -> Iterator[tuple[_Encoding, tuple[Thing, ...], FrameNotes]]:
-        """What each of the new steps shows, by one call of the backend."""
-        if not steps:
+    def _rows(
+        self, plan: _Plan, observation: Observation | None
+    ) -> Iterator[tuple[_Encoding, tuple[Thing, ...], FrameNotes]]:
+        if observation is None:
             return
-        due = [self._detects and self._another_scene(step.sketch) for step in steps]
-        observed = self._backend.observe([frame for step in steps for frame in step.frames], detect=due)
-        tokens, grid = observed.tokens.tokens, observed.tokens.grid
-        for i, is_due in enumerate(due):
-            detections = observed.detections[i] if is_due else self._detections
-            yield _Encoding(tokens[:, i], grid, observed.evidence[i]), detections, observed.notes[i]
+        tokens, grid = observation.tokens.tokens, observation.tokens.grid
+        for i, due in enumerate(plan.due):
+            detections = observation.detections[i] if due else self._detections
+            yield _Encoding(tokens[:, i], grid, observation.evidence[i]), detections, observation.notes[i]
 
     def _another_scene(self, step_sketch: Sketch) -> bool:
         another = self._detected_in is None or change(self._detected_in, step_sketch) > SAME_SCENE
@@ -159,14 +184,17 @@ class ObserveStage:
 
     def state(self) -> dict[str, bytes]:
         """By component. The encoding is exact: what a network computes in bfloat16 is saved in as many bytes."""
+        return self._state(self._sketch, self._detected_in)
+
+    def _state(self, last_sketch: Sketch | None, detected_in: Sketch | None) -> dict[str, bytes]:
         last = self._encoding
         encoded = {"tokens": last.tokens, "evidence": last.evidence} if last else {}
         grid = list(last.grid) if last else [0, 0]
         named = [[thing.name, thing.probability] for thing in self._detections]
         return {
             "cubing": self._cubing.state(),
-            "seeing": pack({"grid": grid}, {"sketch": _tensor(self._sketch), **encoded}),
-            "noticing": pack({"last": named}, {"looked_at": _tensor(self._detected_in)}),
+            "seeing": pack({"grid": grid}, {"sketch": _tensor(last_sketch), **encoded}),
+            "noticing": pack({"last": named}, {"looked_at": _tensor(detected_in)}),
         }
 
     def restore(self, states: dict[str, bytes]) -> None:
