@@ -11,10 +11,13 @@ Letters used for shapes everywhere in Longwatch:
 
 Time is seconds since the stream's first frame, from presentation timestamps.
 
+A step has one frame, or two where the frame encoder's `frames_per_step` says so; frames of T steps are given in order.
+
 There are two kinds of objects. *Models* (`FrameEncoder`, `KeyEncoder`, `Describer`, `Detector`) are stateless and
-heavy, are shared by all videos, and may live in another process. *Per-stream objects* (`Segmenter`, `Compressor`,
-`EvidencePool`) are light, belong to one video, and can be saved and restored between any two steps: `state()` is
-bounded bytes, and `restore(state())` followed by the same steps gives the same result to the bit.
+heavy, are shared by all videos, and may live in another process; a `Backend` puts them together, and who watches calls
+`Backend.observe` once for a group of steps. *Per-stream objects* (`Segmenter`, `Compressor`, `EvidencePool`) are light,
+belong to one video, and can be saved and restored between any two steps: `state()` is bounded bytes, and
+`restore(state())` followed by the same steps gives the same result to the bit.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import torch
 
 from encoders.frame import Frame as Frame
 from encoders.notes import FrameNotes, Thing
+from encoders.sketch import miniature
 
 BoundaryReason = Literal["change", "limit", "interrupted", "end"]
 """Why a cube closed: its content changed; it reached the longest span; the stream broke; the video ended."""
@@ -87,9 +91,9 @@ class KeySpace:
 
 
 TEXT_KEY_KINDS = ("text", "line")
+"""Kinds of keys made from words on the screen: all lines together, and single lines. Every key encoder uses these."""
 CLIP_KEY_KIND = "clip"
 """A key that a compressor gives for the whole cube (`encoders.published.streaming`)."""
-"""Kinds of keys made from words on the screen: all lines together, and single lines. Every key encoder uses these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,23 @@ class Keys:
 
     vectors: npt.NDArray[np.float32]
     kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a backend makes of T steps.
+
+    Attributes:
+        tokens: of the T steps.
+        evidence: float32 [T, E].
+        detections: T times what stands out; empty where it was not asked for.
+        notes: T times the colours, without the screen's text: of a step's first frame, made small.
+    """
+
+    tokens: FrameTokens
+    evidence: torch.Tensor
+    detections: tuple[tuple[Thing, ...], ...]
+    notes: tuple[FrameNotes, ...]
 
 
 @runtime_checkable
@@ -120,7 +141,9 @@ class FrameEncoder(Protocol):
         ...
 
     @property
-    def frames_per_step(self) -> int: ...
+    def frames_per_step(self) -> int:
+        """1, or 2 where neighbouring frames are encoded together."""
+        ...
 
     def encode(self, frames: Sequence[Frame]) -> FrameTokens:
         """Encodes ``len(frames) / frames_per_step`` steps. An empty sequence gives T = 0."""
@@ -157,8 +180,8 @@ class KeyEncoder(Protocol):
         ...
 
     def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
-        """What each step shows, float32 [T, E]. A backend with a tower of its own looks at `frames`; one that shares
-        the frame encoder's forward pass (pocket) looks at `tokens` alone."""
+        """What each step shows, float32 [T, E]. A backend with a tower of its own looks at `frames`, all of the T
+        steps; one that shares the frame encoder's forward pass (pocket) looks at `tokens` alone."""
         ...
 
     def pool(self) -> EvidencePool:
@@ -238,7 +261,11 @@ class Compressor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The models one video is watched with. Chosen once; a video remembers `name` and the key space."""
+    """The models one video is watched with. Chosen once; a video remembers `name` and the key space.
+
+    Who watches calls `observe` and `summarize`, which call the parts in order; a backend that has them in one model, or
+    in another process (`serve.actors.remote`), does both in its own way.
+    """
 
     name: str
     frames: FrameEncoder
@@ -247,3 +274,33 @@ class Backend:
     notes: dict[str, str] = field(default_factory=dict)
     """Why this device, dtype and so on were chosen; shown by `longwatch doctor`."""
     detector: Detector | None = None
+
+    def observe(self, frames: Sequence[Frame], *, detect: Sequence[bool] = ()) -> Observation:
+        """Everything that is made of T steps before their screens are read.
+
+        Args:
+            frames: ``T * frames_per_step``, in order of time.
+            detect: for each step whether detections are asked for; for none where it is empty.
+        """
+        tokens = self.frames.encode(frames)
+        evidence = self.keys.evidence(frames, tokens)
+        small = [Frame(miniature(frame.rgb), frame.time_s) for frame in frames[:: self.frames.frames_per_step]]
+        notes = tuple(self.describer.describe_frame(frame, read_screen=False) for frame in small)
+        detections = self._detections(frames, tokens, evidence, [i for i, due in enumerate(detect) if due])
+        return Observation(tokens, evidence, detections, notes)
+
+    def _detections(
+        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor, steps: list[int]
+    ) -> tuple[tuple[Thing, ...], ...]:
+        if self.detector is None or not steps:
+            return ((),) * len(tokens.times_s)
+        size = self.frames.frames_per_step
+        chosen = [frame for step in steps for frame in frames[step * size : (step + 1) * size]]
+        times_s = tuple(tokens.times_s[step] for step in steps)
+        of_steps = FrameTokens(tokens.tokens[:, steps], tokens.grid, times_s, size)
+        detections = dict(zip(steps, self.detector.detect(chosen, of_steps, evidence[steps]), strict=True))
+        return tuple(detections.get(step, ()) for step in range(len(tokens.times_s)))
+
+    def summarize(self, summary: torch.Tensor, texts: Sequence[str]) -> tuple[tuple[Thing, ...], Keys]:
+        """A cube's names and keys, from its evidence [P, E] and the lines read off its screen."""
+        return self.describer.things(summary), self.keys.keys(summary, texts)

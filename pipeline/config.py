@@ -15,7 +15,7 @@ class IngestConfig:
     """How a video is watched.
 
     Attributes:
-        fps: steps sampled per second of video.
+        fps: pictures sampled per second of video; a step is one, or two where the frame encoder pairs them.
         commit_steps: steps between two full commits.
         cubing, compressor, propagator: registry names; the propagator may be `STREAMING`.
         cube_tokens: M, tokens a cube is compressed to.
@@ -23,8 +23,8 @@ class IngestConfig:
         same_picture: two neighbouring steps whose sketches differ by at most this share one encoding.
         screen_text: whether the screen is read at all.
         screen_text_every_s: it is read at most this often, and only where the picture changed.
-        notice: whether what stands out without being named is noted, where the backend notices anything.
-        prefetch_steps: decoded steps waiting for the encoder, at most.
+        detect: whether what stands out without being named is noted, where the backend has a detector.
+        prefetch_steps: decoded pictures waiting for the encoder, at most.
     """
 
     fps: float = 1.0
@@ -47,6 +47,23 @@ class IngestConfig:
         stored = "" if self.token_type == "int8" else f"/{self.token_type}"
         stored += "/noticed" if self.detect else ""
         return f"{self.fps:g}fps/{self.cubing}/{self.compressor}{self.cube_tokens}/{self.propagator}/{text}{stored}"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveConfig:
+    """Bounds of one live stream.
+
+    Attributes:
+        queue_frames: sampled pictures that may wait for the encoder; the credit a client begins with.
+        group_frames: pictures observed together at most.
+        full_steps: steps between two full commits at most.
+        idle_s: without a picture for so long, everything is committed.
+    """
+
+    queue_frames: int = 32
+    group_frames: int = 4
+    full_steps: int = 16
+    idle_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """One live stream: pushed pictures in, memory out, while it is watched. A stream is a video with status `live`.
 
     push()   any thread: samples, queues; a full queue drops its oldest picture, counts it and says so
-    run()    the stream's own thread: decode -> cube stream -> commit
-    events   credit, closed and open cubes, refused pictures; numbered, so that nobody misses one
+    run()    the stream's own thread: decode -> cube stream -> commit          pipeline/session.py
+    events   credit, closed and open cubes, refused pictures                   pipeline/live_events.py
 
 Commits: the open cube at least once a second while pictures come; the full state every `full_steps` steps, when a cube
 closes, and when no picture came for a second. Only pictures up to the last *full* commit are acknowledged
@@ -19,48 +19,25 @@ import math
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from encoders.base import Backend, Frame
-from encoders.notes import Notes
 from memory.records import CubeMemory, VideoStatus
-from memory.store.base import Commit, MemoryStore
-from pipeline.answering.findings import notes_phrase
-from pipeline.config import IngestConfig
+from memory.store.base import MemoryStore
+from pipeline.config import IngestConfig, LiveConfig
 from pipeline.errors import PipelineError
+from pipeline.live_events import EventLog, LiveEvent, cube_event
+from pipeline.session import WatchSession, check_backend
 from pipeline.video.pushed import decode_picture
-from pipeline.watching.cubes import new_cube_stream
-
-
-@dataclass(frozen=True, slots=True)
-class LiveConfig:
-    """Bounds of one stream.
-
-    Attributes:
-        queue_frames: sampled pictures that may wait for the encoder; the credit a client begins with.
-        group_frames: pictures encoded together at most.
-        full_steps: steps between two full commits at most.
-        idle_s: without a picture for so long, everything is committed.
-    """
-
-    queue_frames: int = 32
-    group_frames: int = 4
-    full_steps: int = 16
-    idle_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class LiveEvent:
-    """An event for the stream's clients: `kind` is ``credit``, ``cube`` or ``error``."""
-
-    number: int
-    kind: str
-    data: dict[str, Any]
 
 
 class LiveStream:
-    """The state machine of one stream; made by whoever may write it, which takes the stream over."""
+    """The state machine of one stream; made by whoever may write it, which takes the stream over.
+
+    Raises:
+        ValueError: the video is not live.
+        BackendMismatch: another backend or sampling began it.
+    """
 
     def __init__(
         self, store: MemoryStore, backend: Backend, config: IngestConfig, video_id: str, live: LiveConfig
@@ -69,40 +46,29 @@ class LiveStream:
         self._config = config
         self._live = live
         self._id = video_id
-        self._stream = new_cube_stream(backend, config)
         self._changed = threading.Condition()
         self._queue: deque[tuple[float, bytes]] = deque()
-        self._events: deque[LiveEvent] = deque(maxlen=1024)
-        self._number = 0
+        self._log = EventLog(self._changed)
         self._ending = False
         self._dropped = 0
-        self._received_s = 0.0
         self._closing = threading.Lock()
         self._ended = False
-        self._take_over()
-
-    def _take_over(self) -> None:
-        record = self._store.video(self._id)
+        record = store.video(video_id)
         if record.status != "live":  # ended by another since it was looked up; a commit here would make it live again
             raise ValueError(f"this video is {record.status}, not live")
-        self._epoch = self._store.claim(self._id)
+        check_backend(record, backend, config)
         self._start_utc_s = record.start_utc_s
         self._start_stored = record.start_utc_s is not None
-        state = self._store.state(self._id)
-        self._stored_step = 0
-        self._committed_s: float | None = None
-        self._last_grid = -1
-        if state is not None:
-            self._stream.restore(state)
-            self._stored_step = state.next_step
-            self._committed_s = self._received_s = state.resume_after_s or 0.0
-            self._last_grid = self._grid(self._received_s)
-            self._commit(self._stream.finish("interrupted", self._received_s + 1.0 / self._config.fps), full=True)
+        self._session = WatchSession(store, backend, config, video_id, lambda: "push")
+        self._received_s = self._session.committed_s or 0.0
+        self._last_grid = self._grid(self._received_s) if self._session.begun else -1
+        if self._session.begun:
+            self._commit(self._session.finish("interrupted"), full=True)
 
     @property
     def committed_s(self) -> float | None:
         """Stream time of the last acknowledged picture."""
-        return self._committed_s
+        return self._session.committed_s
 
     def _grid(self, time_s: float) -> int:
         return math.floor(time_s * self._config.fps + 1e-6)
@@ -120,39 +86,28 @@ class LiveStream:
                 if len(self._queue) > self._live.queue_frames:
                     self._queue.popleft()
                     self._dropped += 1
-                    self._emit("credit", self._credit())
+                    self._log.emit("credit", self.credit())
                 self._changed.notify_all()
-
-    def _credit(self) -> dict[str, Any]:
-        return {
-            "frames": self._live.queue_frames - len(self._queue),
-            "dropped": self._dropped,
-            "received_s": round(self._received_s, 6),
-            "committed_s": None if self._committed_s is None else round(self._committed_s, 6),
-        }
 
     def credit(self) -> dict[str, Any]:
         """How many more pictures may be sent now, what was dropped, and how far memory is."""
         with self._changed:
-            return self._credit()
+            committed_s = self.committed_s
+            return {
+                "frames": self._live.queue_frames - len(self._queue),
+                "dropped": self._dropped,
+                "received_s": round(self._received_s, 6),
+                "committed_s": None if committed_s is None else round(committed_s, 6),
+            }
 
     @property
     def last_event(self) -> int:
         """Number of the last event."""
-        with self._changed:
-            return self._number
-
-    def _emit(self, kind: str, data: dict[str, Any]) -> None:
-        """The lock is held."""
-        self._number += 1
-        self._events.append(LiveEvent(self._number, kind, data))
-        self._changed.notify_all()
+        return self._log.number
 
     def events(self, after: int, timeout_s: float) -> list[LiveEvent]:
         """Events numbered above `after`; waits up to `timeout_s` for the first."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._number > after or self._ending, timeout_s)
-            return [event for event in self._events if event.number > after]
+        return self._log.after(after, timeout_s)
 
     def run(self) -> None:
         """Watches until `end`; runs in the stream's own thread."""
@@ -165,7 +120,7 @@ class LiveStream:
                 self._watch(group)
             elif ending:
                 return
-            elif self._stream.steps > self._stored_step:
+            elif self._session.uncommitted_steps:
                 self._commit([], full=True)
 
     def _watch(self, group: Sequence[tuple[float, bytes]]) -> None:
@@ -174,41 +129,31 @@ class LiveStream:
             try:
                 frames.append(Frame(decode_picture(picture), time_s))
             except PipelineError as error:
-                with self._changed:
-                    self._emit("error", {"code": error.code, "detail": str(error), "fatal": False})
-        if not frames:
-            with self._changed:
-                self._emit("credit", self._credit())
+                self._log.emit("error", {"code": error.code, "detail": str(error), "fatal": False})
+        before = self._session.uncommitted_steps
+        closed = self._session.take(frames)
+        if self._session.uncommitted_steps == before:  # nothing could be decoded, or a picture waits for its partner
+            self._log.emit("credit", self.credit())
             return
-        closed = self._stream.take(frames)
-        due = self._stream.steps - self._stored_step >= self._live.full_steps
-        self._commit(closed, full=bool(closed) or due or self._stored_step == 0)
+        due = self._session.uncommitted_steps >= self._live.full_steps
+        self._commit(closed, full=bool(closed) or due or not self._session.begun)
 
     def _commit(self, closed: Sequence[CubeMemory], *, full: bool, status: VideoStatus = "live") -> None:
         if not self._start_stored and self._start_utc_s is not None:
-            self._store.update_video(self._id, while_epoch=self._epoch, start_utc_s=self._start_utc_s)
+            self._store.update_video(self._id, while_epoch=self._session.epoch, start_utc_s=self._start_utc_s)
             self._start_stored = True
-        state = self._stream.state("push") if full else None
-        last_s = self._stream.last_s
-        watched_s = (last_s + 1.0 / self._config.fps) if last_s is not None else 0.0
-        opened = self._stream.open_cube()
-        self._store.commit(self._id, Commit(self._epoch, self._stored_step, state, closed, opened, watched_s, status))
-        if full:
-            self._stored_step = self._stream.steps
+        opened = self._session.commit(closed, status, full=full)
         with self._changed:
-            if full:
-                self._committed_s = last_s
-            for cube in closed:
-                self._emit("cube", _cube_event(cube.span.start_s, cube.span.end_s, cube.notes, cube.ordinal))
-            if opened is not None:
-                self._emit("cube", _cube_event(opened.span.start_s, opened.span.end_s, opened.notes, None))
-            self._emit("credit", self._credit())
+            for cube in (*closed, opened):
+                if cube is not None:
+                    self._log.emit("cube", cube_event(cube))
+            self._log.emit("credit", self.credit())
 
     def leave(self) -> None:
         """Watches what is queued, then makes `run` return."""
         with self._changed:
             self._ending = True
-            self._changed.notify_all()
+            self._log.end()
 
     def end(self) -> None:
         """After `run` returned: closes the open cube and the video, which becomes `ready`. Whoever calls second waits
@@ -217,17 +162,10 @@ class LiveStream:
             if self._ended:
                 return
             self._ended = True
-            last_s = self._stream.last_s
-            closed = [] if last_s is None else self._stream.finish("end", last_s + 1.0 / self._config.fps)
-            self._commit(closed, full=True, status="ready")
+            self._commit(self._session.finish("end"), full=True, status="ready")
 
     def checkpoint(self) -> None:
         """After `run` returned: commits everything and leaves the stream live, unless it has ended."""
         with self._closing:
-            if not self._ended and self._stream.steps > self._stored_step:
+            if not self._ended and self._session.uncommitted_steps:
                 self._commit([], full=True)
-
-
-def _cube_event(start_s: float, end_s: float, notes: Any, ordinal: int | None) -> dict[str, Any]:
-    phrase = notes_phrase(Notes.from_plain(dict(notes)))
-    return {"span": {"start_s": start_s, "end_s": end_s}, "notes": phrase, "ordinal": ordinal, "open": ordinal is None}

@@ -1,16 +1,15 @@
-"""Turns one stream of frames into cubes: encode, detect, read the screen, keep.
+"""Turns one stream of frames into cubes: observe, read the screen, keep.
 
 Files and cameras both run through here.
 
-    EncodeStage  frames -> tokens, evidence, borders of cubes      pipeline/watching/encode.py
-    DetectStage  what stands out in a step, as detections          pipeline/watching/detect.py
-    OcrStage     colours, words on the screen                      pipeline/watching/ocr.py
-    CubeStream   compress, pool, describe -> closed cubes          here
+    ObserveStage  frames -> steps: tokens, evidence, detections, borders   pipeline/watching/observe.py
+    OcrStage      words on the screen                                      pipeline/watching/ocr.py
+    CubeStream    compress, pool, describe -> closed cubes                 here
 
 `CubeStream` is the state machine between frames and closed cubes. Decoding is in `pipeline.video`, storing in
-`pipeline.ingest` and `pipeline.live`. The four stages may run in threads of their own, each ahead of the next: what a
-stage needs to go on travels with the steps it passes on. The whole state fits in an `IngestState`, and a restored
-stream fed the same frames, in whatever groups, gives the same cubes to the bit.
+`pipeline.session`. The stages may run in threads of their own, each ahead of the next: what a stage needs to go on
+travels with the steps it passes on. The whole state fits in an `IngestState`, and a restored stream fed the same
+frames, in whatever groups, gives the same cubes to the bit.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ import numpy as np
 from encoders.base import CLIP_KEY_KIND, Backend, BoundaryReason, Compressor, Frame, Keys, Segmenter
 from encoders.compressors import default_compressors
 from encoders.segmenters import default_segmenters
-from encoders.sketch import change
+from encoders.sketch import SIZE_PX, change, thumbnail_jpeg
 from memory.propagation.propagators import Propagator, propagator
 from memory.records import CubeMemory, GlobalMemory, IngestState, OpenCube, TimeSpan
 from memory.store.packing import pack_tokens
 from pipeline.config import STREAMING, IngestConfig
 from pipeline.watching.describe import DescriptionPool
-from pipeline.watching.detect import DetectStage
-from pipeline.watching.encode import EncodeStage, Part, Sketch, Step
+from pipeline.watching.observe import ObserveStage, Part, Sketch, Step
 from pipeline.watching.ocr import OcrStage
 from pipeline.watching.stages import Stages
-from pipeline.watching.thumbnail import thumbnail_jpeg
 
 _PARTS_AHEAD = 2
+_AT_ONCE = 2
+"""Groups observed at once: while things are detected in a group, the next is encoded, or on its way to the encoder."""
 
 
 class CubeStream:
@@ -47,8 +46,7 @@ class CubeStream:
         self, backend: Backend, cubing: Segmenter, compressor: Compressor, propagator: Propagator, config: IngestConfig
     ) -> None:
         self._backend = backend
-        self._encode_stage = EncodeStage(backend, cubing, config.same_picture)
-        self._detect_stage = DetectStage(backend.detector if config.detect else None)
+        self._observe_stage = ObserveStage(backend, cubing, config)
         self._ocr_stage = OcrStage(backend.describer, config)
         self._compressor = compressor
         self._propagator = propagator
@@ -62,11 +60,7 @@ class CubeStream:
         self._last_s: float | None = None
         self._thumbnail = b""
         self._sketch: Sketch | None = None
-        self._states = {
-            **self._encode_stage.state(),
-            "noticing": self._detect_stage.state(),
-            "glimpsing": self._ocr_stage.state(),
-        }
+        self._states = {**self._observe_stage.state(), "glimpsing": self._ocr_stage.state()}
 
     @property
     def steps(self) -> int:
@@ -75,26 +69,34 @@ class CubeStream:
 
     @property
     def last_s(self) -> float | None:
-        """Time of the last step taken, or None before the first."""
+        """Time of the last step's last picture, or None before the first step."""
         return self._last_s
 
-    def take(self, frames: Sequence[Frame]) -> list[CubeMemory]:
-        """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile."""
-        parts = self._encode_stage.parts(frames, max(len(frames), 1))
-        return self.keep([self._ocr_stage.annotate(self._detect_stage.detect(part)) for part in parts])
+    @property
+    def end_s(self) -> float:
+        """Up to where the stream is watched: one picture's time after the last; 0 before the first."""
+        return 0.0 if self._last_s is None else self._last_s + 1.0 / self._config.fps
+
+    def take(self, frames: Sequence[Frame], *, last: bool = False) -> list[CubeMemory]:
+        """Watches a group of frames, in order of time, in this thread; returns the cubes that closed meanwhile. Where
+        a step has two frames, an odd one waits for its partner, or is its own where these are the `last`."""
+        parts = self._observe_stage.parts(frames, max(len(frames), 1), last=last)
+        return self._keep([self._ocr_stage.annotate(part) for part in parts])
 
     @contextmanager
-    def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[Part]]]:
-        """Groups of `commit_steps` steps, ready to be kept. Decoding, encoding, detection and OCR run ahead in threads
-        of their own, until the block is left; an error in one is raised here, after the whole groups before it."""
+    def watching(self, frames: Iterator[Frame]) -> Iterator[Iterator[list[CubeMemory]]]:
+        """Watches all `frames`, a group of `commit_steps` steps with each item taken: the cubes that closed meanwhile.
+        Decoding, observing and OCR run ahead in threads of their own, until the block is left; an error in one is
+        raised here, after the whole groups before it."""
         with Stages() as line:
             decoded = line.ahead(frames, self._config.prefetch_steps, "decode")
-            encoded = line.ahead(self._encode_stage.parts(decoded, self._config.commit_steps), _PARTS_AHEAD, "encode")
-            detections = line.ahead(map(self._detect_stage.detect, encoded), _PARTS_AHEAD, "notice")
-            yield _groups(line.ahead(map(self._ocr_stage.annotate, detections), _PARTS_AHEAD, "look"))
+            parts = self._observe_stage.parts(decoded, self._config.commit_steps, last=True, at_once=_AT_ONCE)
+            observed = line.ahead(parts, _PARTS_AHEAD, "observe")
+            read = line.ahead(map(self._ocr_stage.annotate, observed), _PARTS_AHEAD, "ocr")
+            yield map(self._keep, _groups(read))
 
-    def keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
-        """Takes steps that have passed all stages; returns the cubes that closed meanwhile."""
+    def _keep(self, parts: Sequence[Part]) -> list[CubeMemory]:
+        """Takes steps that have passed all stages."""
         closed: list[CubeMemory] = []
         for step in (step for part in parts for step in part.steps):
             if step.border is not None and self._description.steps:
@@ -111,7 +113,7 @@ class CubeStream:
 
     def _step(self, step: Step) -> None:
         if step.frame_notes is None:
-            raise ValueError("a step is kept after it was looked at")
+            raise ValueError("a step is kept after it was observed")
         time_s = step.small.time_s
         if self._description.steps == 0:
             self._start_s = time_s
@@ -122,14 +124,13 @@ class CubeStream:
         motion = None if self._sketch is None else change(self._sketch, step.sketch)
         self._description.add(step.frame_notes, motion, time_s, step.detections)
         self._sketch = step.sketch
-        self._last_s = time_s
+        self._last_s = step.last_s
         self._steps += 1
 
     def _words_and_keys(self) -> tuple[dict[str, object], Keys]:
-        summary = self._pool.summary()
-        notes = self._description.notes(self._backend.describer.things(summary))
-        keys = self._backend.keys.keys(summary, [line.text for line in notes.texts])
-        return notes.to_plain(), keys
+        lines = [line.text for line in self._description.texts()]
+        things, keys = self._backend.summarize(self._pool.summary(), lines)
+        return self._description.notes(things).to_plain(), keys
 
     def _close(self, reason: BoundaryReason, end_s: float) -> CubeMemory:
         notes, keys = self._words_and_keys()
@@ -159,12 +160,12 @@ class CubeStream:
         return cube
 
     def open_cube(self) -> OpenCube | None:
-        """The cube still growing, as a question may find it; its span ends one step after its last picture."""
-        if not self._description.steps or self._last_s is None:
+        """The cube still growing, as a question may find it."""
+        if not self._description.steps:
             return None
         notes, keys = self._words_and_keys()
         return OpenCube(
-            span=TimeSpan(self._start_s, self._last_s + 1.0 / self._config.fps),
+            span=TimeSpan(self._start_s, self.end_s),
             keys=keys.vectors.astype(np.float16),
             key_kinds=keys.kinds,
             notes=notes,
@@ -191,8 +192,7 @@ class CubeStream:
         """Goes on where `state` was taken."""
         own = json.loads(state.components["stream"])
         self._states = {name: state.components[name] for name in self._states}
-        self._encode_stage.restore(self._states)
-        self._detect_stage.restore(self._states["noticing"])
+        self._observe_stage.restore(self._states)
         self._ocr_stage.restore(self._states["glimpsing"])
         self._compressor.restore(state.components["compressor"])
         self._pool.restore(state.components["evidence"])
@@ -222,10 +222,7 @@ def _picture(sketch: Sketch | None) -> str | None:
 
 
 def _sketch(text: str | None) -> Sketch | None:
-    if text is None:
-        return None
-    side = int(len(raw := base64.b64decode(text)) ** 0.5)
-    return np.frombuffer(raw, np.uint8).reshape(side, side)
+    return None if text is None else np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, SIZE_PX)
 
 
 def new_cube_stream(backend: Backend, config: IngestConfig) -> CubeStream:

@@ -1,10 +1,11 @@
-"""Adds colours to a stream's steps, and the words on the screen where reading them is due.
+"""Reads the words on the screen where that is due: on some of a stream's steps.
 
-This is the third stage of `pipeline.watching.cubes`; the reader is `encoders.ocr`. Reading is slow, so it has a stage
-of its own. It is due on the first step of every cube; else at most every `screen_text_every_s` seconds, and only where
-the picture has changed since and there was text at the last reading or something looks like lettering now
-(`encoders.ocr.text_likely`). Where nothing does, it is read every `UNLIKELY_S` seconds all the same. A picture that
-shares the encoding of the one before it also shares its colours.
+This is the second stage of `pipeline.watching.cubes`; the reader is `encoders.ocr`. Reading is slow, and whether it is
+due depends on borders and on the reading before, so it is a stage and a call of its own. It is due on the first step of
+every cube; else at most every `screen_text_every_s` seconds, and only where the picture has changed since and there was
+text at the last reading or something looks like lettering now (`encoders.ocr.text_likely`). Where nothing does, it is
+read every `UNLIKELY_S` seconds all the same. Of a step with two pictures the first is read. A step that shares the
+encoding of the one before it also shares its colours.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from encoders.ocr import text_likely
 from encoders.sketch import change
 from encoders.state_codec import pack, unpack
 from pipeline.config import IngestConfig
-from pipeline.watching.encode import Part, Sketch, Step
+from pipeline.watching.observe import Part, Sketch, Step
 
 UNLIKELY_S = 10.0
 """A changed picture without lettering that the cheap test would find is read so often (s)."""
 
 
 class OcrStage:
-    """Fills in each step's `frame_notes` and lets go of its picture; one object a stream."""
+    """Completes each step's `frame_notes` and lets go of its pictures; one object a stream."""
 
     def __init__(self, describer: Describer, config: IngestConfig) -> None:
         self._describer = describer
@@ -37,8 +38,8 @@ class OcrStage:
     def annotate(self, part: Part) -> Part:
         """The same part with frame notes and this stage's state."""
         for step in part.steps:
-            step.frame_notes = self._last = self._observe(step)
-            step.frame = None
+            step.frame_notes = self._last = self._notes(step)
+            step.frames = ()
         part.states["glimpsing"] = self.state()
         return part
 
@@ -46,18 +47,20 @@ class OcrStage:
         """The open cube was closed from outside: the next step is the first of a new one."""
         self._begins = True
 
-    def _observe(self, step: Step) -> FrameNotes:
+    def _notes(self, step: Step) -> FrameNotes:
         begins, self._begins = self._begins or step.border is not None, False
         if self._due(step, begins):
-            if step.frame is None:
-                raise ValueError("this step was looked at before")
+            if not step.frames:
+                raise ValueError("this step's screen was read before")
             self._read = (step.small.time_s, step.sketch)
-            frame_notes = self._describer.describe_frame(step.frame, read_screen=True)
+            frame_notes = self._describer.describe_frame(step.frames[0], read_screen=True)
             self._lines = bool(frame_notes.texts)
             return frame_notes
-        if not step.new and self._last is not None:
-            return FrameNotes(None, self._last.colours)
-        return self._describer.describe_frame(step.small, read_screen=False)
+        if step.new and step.frame_notes is not None:
+            return step.frame_notes
+        if self._last is None:
+            raise ValueError("the saved state lacks the last step's colours")
+        return FrameNotes(None, self._last.colours)
 
     def _due(self, step: Step, begins: bool) -> bool:
         if not self._config.screen_text:
@@ -68,7 +71,7 @@ class OcrStage:
         waited_s = step.small.time_s - when_s
         if waited_s < self._config.screen_text_every_s or change(picture, step.sketch) <= self._config.same_picture:
             return False
-        return self._lines or waited_s >= UNLIKELY_S or (step.frame is not None and text_likely(step.frame.rgb))
+        return self._lines or waited_s >= UNLIKELY_S or any(text_likely(frame.rgb) for frame in step.frames[:1])
 
     def state(self) -> bytes:
         """Exact."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class _Left(Exception):
@@ -101,6 +103,38 @@ class Stages:
                     raise item.error
                 return
             yield item
+
+
+def in_order(call: Callable[[T], U], items: Iterable[T], at_once: int) -> Iterator[tuple[T, U]]:
+    """Each item with what `call` makes of it, in order; so many calls run `at_once`, in threads where it is more than
+    one. An error among the items, or of a call, is raised after what came before it."""
+    if at_once == 1:
+        yield from ((item, call(item)) for item in items)
+        return
+    source = iter(items)
+    failed: Exception | None = None
+    waiting: deque[tuple[T, Future[U]]] = deque()
+    with ThreadPoolExecutor(at_once) as pool:
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised below
+                failed = error
+                break
+            waiting.append((item, pool.submit(call, item)))
+            if len(waiting) == at_once:
+                yield _result(waiting)
+        while waiting:
+            yield _result(waiting)
+    if failed is not None:
+        raise failed
+
+
+def _result(waiting: deque[tuple[T, Future[U]]]) -> tuple[T, U]:
+    item, future = waiting.popleft()
+    return item, future.result()
 
 
 @contextmanager

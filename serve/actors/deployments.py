@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import EvidencePool, Frame, FrameTokens, Keys, KeySpace
+from encoders.base import EvidencePool, Frame, FrameTokens, Keys, KeySpace, Observation
 from encoders.notes import FrameNotes, Thing
 from memory.private_folder import socket_path
 from memory.records import F32, Hit, TimeSpan
@@ -73,8 +73,14 @@ class Encoder:
             "detects": self._backend.detector is not None,
         }
 
-    async def encode(self, frames: Sequence[Frame]) -> FrameTokens:
-        return await self._run(lambda: self._backend.frames.encode(frames))
+    async def observe(self, frames: Sequence[Frame], detect: Sequence[bool]) -> Observation:
+        return await self._run(lambda: self._backend.observe(frames, detect=detect))
+
+    async def describe_frame(self, frame: Frame, read_screen: bool) -> FrameNotes:
+        return await self._run(lambda: self._backend.describer.describe_frame(frame, read_screen=read_screen))
+
+    async def summarize(self, summary: torch.Tensor, texts: Sequence[str]) -> tuple[tuple[Thing, ...], Keys]:
+        return await self._run(lambda: self._backend.summarize(summary, texts))
 
     async def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
         return await self._run(lambda: self._backend.keys.evidence(frames, tokens))
@@ -82,26 +88,11 @@ class Encoder:
     async def pool(self) -> EvidencePool:
         return self._backend.keys.pool()
 
-    async def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
-        return await self._run(lambda: self._backend.keys.keys(summary, texts))
-
     async def question(self, text: str) -> npt.NDArray[np.float32]:
         return await asyncio.to_thread(self._backend.keys.question, text)  # a question never waits for a video
 
     async def hyponyms(self, topic: str) -> frozenset[str]:
         return self._backend.keys.hyponyms(topic)
-
-    async def detect(
-        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
-    ) -> tuple[tuple[Thing, ...], ...]:
-        detector = self._backend.detector
-        return await self._run(lambda: detector.detect(frames, tokens, evidence)) if detector else ((),) * len(frames)
-
-    async def describe_frame(self, frame: Frame, read_screen: bool) -> FrameNotes:
-        return await self._run(lambda: self._backend.describer.describe_frame(frame, read_screen=read_screen))
-
-    async def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
-        return await self._run(lambda: self._backend.describer.things(summary))
 
 
 class MemoryOwner:

@@ -7,7 +7,9 @@ import threading
 from typing import Any
 
 from memory.store.opening import StoreHold
-from pipeline.live import LiveConfig, LiveEvent, LiveStream
+from pipeline.config import LiveConfig
+from pipeline.live import LiveStream
+from pipeline.live_events import LiveEvent
 from serve.logs import log_event, send_logs
 from serve.settings import Settings
 

@@ -1,20 +1,22 @@
 """The encoder and memory protocols over Ray handles, for callers in other processes.
 
-Each call is one round trip (about 5 ms on one machine); frames and tokens travel through Ray's object store. Calls
-block, so never make them from an event loop.
+Each call is one round trip (about 5 ms on one machine); frames and tokens travel through Ray's object store. Watching
+makes one for a group of steps (`RemoteBackend.observe`), one for each screen that is read, and one for the words and
+keys of a cube. Calls block, so never make them from an event loop.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Backend, Detector, EvidencePool, Frame, FrameTokens, Keys, KeySpace
+from encoders.base import Backend, EvidencePool, Frame, FrameTokens, Keys, KeySpace, Observation
 from encoders.notes import FrameNotes, Thing
 from memory.records import F32, Hit, TimeSpan
 from memory.retrieval.retriever import Retrieval, RetrievalRequest
@@ -31,7 +33,7 @@ class _Remote:
 
 
 class RemoteFrames(_Remote):
-    """`FrameEncoder`."""
+    """`FrameEncoder`; watching has its tokens from `RemoteBackend.observe`."""
 
     def __init__(self, handle: Any, levels: int, dim: int, frames_per_step: int) -> None:
         super().__init__(handle)
@@ -40,8 +42,8 @@ class RemoteFrames(_Remote):
         self.frames_per_step = frames_per_step
 
     def encode(self, frames: Sequence[Frame]) -> FrameTokens:
-        tokens: FrameTokens = self._call("encode", list(frames))
-        return tokens
+        observation: Observation = self._call("observe", list(frames), [])
+        return observation.tokens
 
 
 class RemoteKeys(_Remote):
@@ -61,8 +63,8 @@ class RemoteKeys(_Remote):
         return copy.deepcopy(pool)  # arrays out of Ray's object store are read-only
 
     def keys(self, summary: torch.Tensor, texts: Sequence[str]) -> Keys:
-        keys: Keys = self._call("keys", summary, list(texts))
-        return keys
+        _, keys = self._call("summarize", summary, list(texts))
+        return cast(Keys, keys)
 
     def question(self, text: str) -> npt.NDArray[np.float32]:
         vector: npt.NDArray[np.float32] = self._call("question", text)
@@ -81,31 +83,48 @@ class RemoteDescriber(_Remote):
         return notes
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
-        things: tuple[Thing, ...] = self._call("things", summary)
-        return things
+        things, _ = self._call("summarize", summary, [])
+        return cast(tuple[Thing, ...], things)
 
 
 class RemoteDetector(_Remote):
-    """`Detector`."""
+    """`Detector`; watching has its detections from `RemoteBackend.observe`."""
 
     def detect(
         self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
     ) -> tuple[tuple[Thing, ...], ...]:
-        detections: tuple[tuple[Thing, ...], ...] = self._call("detect", list(frames), tokens, evidence)
-        return detections
+        observation: Observation = self._call("observe", list(frames), [True] * len(tokens.times_s))
+        return observation.detections
 
 
-def remote_backend(handle: Any) -> Backend:
+@dataclass(frozen=True, slots=True)
+class RemoteBackend(Backend):
+    """A `Backend` whose calls for a group of steps, and for a cube, are one round trip each."""
+
+    handle: Any = field(kw_only=True)
+
+    def observe(self, frames: Sequence[Frame], *, detect: Sequence[bool] = ()) -> Observation:
+        """See `Backend.observe`."""
+        observation: Observation = self.handle.observe.remote(list(frames), list(detect)).result()
+        return observation
+
+    def summarize(self, summary: torch.Tensor, texts: Sequence[str]) -> tuple[tuple[Thing, ...], Keys]:
+        """See `Backend.summarize`."""
+        words_and_keys: tuple[tuple[Thing, ...], Keys] = self.handle.summarize.remote(summary, list(texts)).result()
+        return words_and_keys
+
+
+def remote_backend(handle: Any) -> RemoteBackend:
     """The encoder deployment as a `Backend`; asks it once what it is."""
     about: dict[str, Any] = handle.about.remote().result()
-    detector: Detector | None = RemoteDetector(handle) if about["detects"] else None
-    return Backend(
+    return RemoteBackend(
         name=about["name"],
         frames=RemoteFrames(handle, about["levels"], about["dim"], about["frames_per_step"]),
         keys=RemoteKeys(handle, about["space"], about["threshold"]),
         describer=RemoteDescriber(handle),
         notes=about["notes"],
-        detector=detector,
+        detector=RemoteDetector(handle) if about["detects"] else None,
+        handle=handle,
     )
 
 

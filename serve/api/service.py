@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.notes import Notes
+from encoders.sketch import thumbnail_jpeg
 from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownVideo
 from memory.records import Hit, VideoRecord
 from memory.store.opening import StoreHold
@@ -21,7 +22,6 @@ from pipeline.errors import MediaNotKept, NotWatchedYet
 from pipeline.library import Identity, new_video_id, register_file, stream_record
 from pipeline.queries.question import search_topic
 from pipeline.video.seek import frames_at
-from pipeline.watching.thumbnail import thumbnail_jpeg
 from serve.errors import NotFound, NotLive
 from serve.jobs.job_queue import JobQueue
 from serve.jobs.media import media_file

@@ -61,6 +61,18 @@ class ColourFrames:
         return FrameTokens(torch.from_numpy(tokens)[None], GRID, tuple(frame.time_s for frame in frames))
 
 
+class PairedColourFrames(ColourFrames):
+    """Two frames a step: a step's tokens are the mean of both frames'."""
+
+    frames_per_step = 2
+
+    def encode(self, frames: Sequence[Frame]) -> FrameTokens:
+        assert len(frames) % 2 == 0
+        single = super().encode(frames)
+        tokens = (single.tokens[:, ::2] + single.tokens[:, 1::2]) / 2
+        return FrameTokens(tokens, single.grid, single.times_s[::2], frames_per_step=2)
+
+
 class MeanPool:
     """The sum of a cube's evidence and the number of its steps."""
 
@@ -92,7 +104,8 @@ class ColourKeys:
     space = KeySpace("colours", "0" * 64, DIM)
 
     def evidence(self, frames: Sequence[Frame], tokens: FrameTokens) -> torch.Tensor:
-        return torch.from_numpy(np.stack([shares(frame.rgb) for frame in frames]))
+        steps = np.stack([shares(frame.rgb) for frame in frames]).reshape(-1, tokens.frames_per_step, len(NAMES))
+        return torch.from_numpy(steps.mean(axis=1))
 
     def pool(self) -> MeanPool:
         return MeanPool()
@@ -129,6 +142,25 @@ class ColourDescriber:
 def colour_backend() -> Backend:
     """The whole backend; nothing to load."""
     return Backend("colours", ColourFrames(), ColourKeys(), ColourDescriber())
+
+
+class ColourDetector:
+    """Every colour that holds a tenth of a step's first frame stands out."""
+
+    def detect(
+        self, frames: Sequence[Frame], tokens: FrameTokens, evidence: torch.Tensor
+    ) -> tuple[tuple[Thing, ...], ...]:
+        assert len(frames) == tokens.frames_per_step * len(evidence) == tokens.frames_per_step * len(tokens.times_s)
+        rows = [shares(frame.rgb) for frame in frames[:: tokens.frames_per_step]]
+        return tuple(
+            tuple(Thing(name, 0.5 + float(share) / 2) for name, share in zip(NAMES, row, strict=True) if share >= 0.1)
+            for row in rows
+        )
+
+
+def paired_backend() -> Backend:
+    """The same with two frames a step, and a detector."""
+    return Backend("paired", PairedColourFrames(), ColourKeys(), ColourDescriber(), {}, ColourDetector())
 
 
 def scene(colour: str, number: int, size: tuple[int, int] = SIZE) -> Rgb:

@@ -79,7 +79,7 @@ def in_pieces(store: RedisStore, source: FrameSource, commits: int, config: Inge
 
 def stages() -> list[str]:
     """Threads of stages that still run."""
-    return [thread.name for thread in threading.enumerate() if thread.name in ("decode", "encode", "look")]
+    return [thread.name for thread in threading.enumerate() if thread.name in ("decode", "observe", "ocr")]
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,10 @@ from encoders.notes import Notes
 from memory.errors import CommitRefused
 from memory.records import CubeMemory
 from memory.store.redis_store import RedisStore
-from pipeline.config import IngestConfig
+from pipeline.config import IngestConfig, LiveConfig
 from pipeline.library import Identity, stream_record
-from pipeline.live import LiveConfig, LiveEvent, LiveStream
+from pipeline.live import LiveStream
+from pipeline.live_events import LiveEvent
 from tests.pipeline.fakes import colour_backend, scene
 
 CONFIG = IngestConfig()

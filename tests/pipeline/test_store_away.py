@@ -13,9 +13,8 @@ from memory.records import CubeMemory, VideoRecord
 from memory.store.export import export_lines
 from memory.store.redis_store import RedisStore
 from memory.store.retrying import RetryingStore
-from pipeline.config import IngestConfig
+from pipeline.config import IngestConfig, LiveConfig
 from pipeline.ingest import Ingest
-from pipeline.live import LiveConfig
 from tests.contracts.store_cases import record
 from tests.memory.store.stoppable import StoppableServer
 from tests.pipeline.fakes import PictureSource, colour_backend, frames_of

@@ -8,7 +8,7 @@ import torch
 
 from encoders.base import Backend, Frame
 from encoders.notes import COLOUR_NAMES
-from encoders.pocket.colours import colour_shares
+from encoders.pocket.describer import colour_shares
 from encoders.pocket.vocabulary import load_vocabulary
 
 PATCHES = {

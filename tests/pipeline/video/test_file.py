@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.base import Frame
+from encoders.sketch import thumbnail_jpeg
 from pipeline.errors import MediaDamaged, MediaTooLarge, MediaUnsupported, PipelineError
 from pipeline.video.file import FileSource
 from pipeline.video.picture import shrunk_size, square_size
 from pipeline.video.sampling import Clock, DecodeConfig, DecodeLimits, Sampler, choose_mode
 from pipeline.video.source import DecodeMode, FrameSource
-from pipeline.watching.thumbnail import thumbnail_jpeg
 from tests.pipeline.media import VideoRecipe, cut, hide_beginning, picture, spoil, steady, write_audio_only, write_video
 
 OPEN_GOP = {"x264-params": "open-gop=1:keyint=12:scenecut=0:bframes=3"}

@@ -15,28 +15,32 @@ from encoders.base import Frame
 from encoders.notes import COLOUR_NAMES, FrameNotes, Thing
 from encoders.sketch import miniature, sketch
 from pipeline.config import IngestConfig
-from pipeline.watching.encode import Part, Step
+from pipeline.watching.observe import Part, Step
 from pipeline.watching.ocr import UNLIKELY_S, OcrStage
 
 CONFIG = IngestConfig(screen_text_every_s=2.0)
 
 
 class ScriptedDescriber:
-    """Reads the given lines, and remembers when it looked and when it read."""
+    """Reads the given lines, and remembers when."""
 
     def __init__(self, lines: Sequence[str] = ()) -> None:
         self.lines = tuple((line, 0.9) for line in lines)
-        self.looked: list[float] = []
         self.read: list[float] = []
 
     def describe_frame(self, frame: Frame, *, read_screen: bool) -> FrameNotes:
-        (self.read if read_screen else self.looked).append(frame.time_s)
-        colours = np.zeros(len(COLOUR_NAMES), np.float32)
-        colours[int(frame.time_s) % len(COLOUR_NAMES)] = 1.0
-        return FrameNotes(self.lines if read_screen else None, colours)
+        assert read_screen
+        self.read.append(frame.time_s)
+        return FrameNotes(self.lines, colours(int(frame.time_s)))
 
     def things(self, summary: torch.Tensor) -> tuple[Thing, ...]:
         return ()
+
+
+def colours(second: int) -> npt.NDArray[np.float32]:
+    shares = np.zeros(len(COLOUR_NAMES), np.float32)
+    shares[second % len(COLOUR_NAMES)] = 1.0
+    return shares
 
 
 def grey(second: int, text: str = "") -> npt.NDArray[np.uint8]:
@@ -49,7 +53,9 @@ def steps(pictures: Sequence[npt.NDArray[np.uint8]], new: bool = True, border_at
     all_steps = []
     for second, rgb in enumerate(pictures):
         frame = Frame(rgb, float(second))
-        step = Step(frame, Frame(miniature(rgb), frame.time_s), sketch(rgb), new or second == 0)
+        small = Frame(miniature(rgb), frame.time_s)
+        step = Step((frame,), small, frame.time_s, sketch(rgb), new or second == 0)
+        step.frame_notes = FrameNotes(None, colours(second)) if step.new else None
         step.border = "change" if second == border_at else None
         all_steps.append(step)
     return Part(all_steps, True)
@@ -89,15 +95,14 @@ def test_a_picture_that_did_not_change_is_not_read_again() -> None:
 def test_nothing_is_read_where_that_is_off() -> None:
     reader = ScriptedDescriber()
     OcrStage(reader, replace(CONFIG, screen_text=False)).annotate(steps([grey(0, "Welcome back")] * 3))
-    assert (reader.read, reader.looked) == ([], [0.0, 1.0, 2.0])
+    assert reader.read == []
 
 
 def test_near_duplicates_share_their_colours() -> None:
     reader = ScriptedDescriber()
     part = OcrStage(reader, replace(CONFIG, screen_text=False)).annotate(steps([grey(0)] * 4, new=False))
-    assert reader.looked == [0.0]
     assert all(step.frame_notes is not None and step.frame_notes.colours[0] == 1.0 for step in part.steps)
-    assert all(step.frame is None for step in part.steps)
+    assert all(step.frames == () for step in part.steps)
 
 
 @pytest.mark.parametrize("at", range(1, 12))

@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from pipeline.watching.stages import Stages, prefetched
+from pipeline.watching.stages import Stages, in_order, prefetched
 
 
 class Counting:
@@ -138,3 +138,42 @@ def test_leaving_ends_stages_that_wait_for_one_another() -> None:
         assert [next(last), next(last), next(last)] == [0, 1, 2]
         here.set()
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_calls_that_run_at_once_come_in_order(at_once: int) -> None:
+    assert list(in_order(lambda item: item * item, range(9), at_once)) == [(item, item * item) for item in range(9)]
+
+
+def test_so_many_calls_run_at_once_and_no_more() -> None:
+    both, running, most = threading.Barrier(2), [], []
+
+    def call(item: int) -> int:
+        running.append(item)
+        most.append(len(running))
+        both.wait(30)  # nobody goes on alone
+        running.remove(item)
+        return item
+
+    assert [result for _, result in in_order(call, range(6), 2)] == list(range(6))
+    assert max(most) == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+@pytest.mark.parametrize("where", ["items", "call"])
+def test_an_error_comes_after_what_was_before_it(at_once: int, where: str) -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        if where == "items":
+            raise OSError("gone")
+
+    def call(item: int) -> int:
+        if where == "call" and item == 3:
+            raise OSError("gone")
+        return item
+
+    taken = []
+    with pytest.raises(OSError, match="gone"):
+        for item, _ in in_order(call, items(), at_once):
+            taken.append(item)
+    assert taken == list(range(5 if where == "items" else 3))
