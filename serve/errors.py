@@ -21,6 +21,7 @@ from memory.errors import (
 from pipeline.errors import (
     BackendMismatch,
     BackendUnavailable,
+    DecoderKilled,
     MediaDamaged,
     MediaNotKept,
     MediaTooLarge,
@@ -88,6 +89,7 @@ TABLE: dict[type[Exception], PublicError] = {
     MediaDamaged: PublicError(HTTPStatus.UNPROCESSABLE_ENTITY, MediaDamaged.code),
     MediaTooLarge: PublicError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, MediaTooLarge.code),
     MediaNotKept: PublicError(HTTPStatus.CONFLICT, MediaNotKept.code),
+    DecoderKilled: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, DecoderKilled.code),
     BackendMismatch: PublicError(HTTPStatus.CONFLICT, BackendMismatch.code),
     BackendUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
     NotWatchedYet: PublicError(HTTPStatus.CONFLICT, NotWatchedYet.code),

@@ -19,7 +19,7 @@ from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVi
 from memory.records import FINAL_STATUSES, VideoError
 from memory.store.opening import StoreHold
 from memory.store.retrying import RetryingStore
-from pipeline.errors import BackendUnavailable, PipelineError
+from pipeline.errors import BackendUnavailable, DecoderKilled, PipelineError
 from pipeline.ingest import Ingest
 from serve.errors import code_of, detail_of
 from serve.jobs.job_queue import MOST_TRIES, Job, JobQueue
@@ -111,6 +111,12 @@ class IngestWorker:
             record = ingest.run(job.video_id, source, stop)
         except BackendUnavailable:
             raise  # this process's trouble, not the file's: the job stays leased, and its tries are counted
+        except DecoderKilled as killed:
+            if job.tries < MOST_TRIES:
+                log.warning("left %s at try %d: %s", job.video_id, job.tries, killed.code)
+                return False  # nor is this: the job is tried again when its lease has run out
+            fail(store, job.video_id, epoch, VideoError(killed.code, str(killed)))
+            return True
         except PipelineError as error:
             fail(store, job.video_id, epoch, VideoError(code_of(error), detail_of(error)))
             return True
