@@ -76,6 +76,9 @@ class IngestWorker:
         with self._jobs.held(self._name, job) as lost:
             try:
                 finished = self._run(job, lost)
+            except StoreUnavailable:
+                self._jobs.uncount(self._name, job)
+                raise
             except UnknownVideo:
                 finished = True
             except CommitRefused as refused:

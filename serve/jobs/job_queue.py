@@ -83,6 +83,12 @@ class JobQueue:
             self._client.xclaim(STREAM, GROUP, worker, 0, [job.id], idle=0, retrycount=job.tries, justid=True)
         return True
 
+    def uncount(self, worker: str, job: Job) -> None:
+        """Takes back that this try was begun, where a store that is away or full ended it; the lease runs out."""
+        if self.renew(worker, job):
+            with translated():
+                self._client.xclaim(STREAM, GROUP, worker, 0, [job.id], idle=0, retrycount=job.tries - 1, justid=True)
+
     def done(self, job: Job) -> None:
         """Acknowledges and removes."""
         with translated():
