@@ -90,6 +90,11 @@ class StoreHold:
         self._stack.callback(client.close)
         return client
 
+    def await_end(self) -> None:
+        """Where nobody uses the embedded server any more: returns when it has ended. Called without a hold."""
+        if self._config.url is None:
+            EmbeddedValkey(self._config.data_dir / "store", self._config.runtime_dir).await_end()
+
     def close(self) -> None:
         """Lets go; may be called twice."""
         self._stack.close()

@@ -249,7 +249,7 @@ class Service:
         for video_id in videos or []:
             await asyncio.to_thread(self.store.video, video_id)
         vector = await self._encoder.question.remote(search_topic(query))
-        hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
+        hits: list[Hit] = await self.watch.unless_silent(self._memory.search.remote(vector, limit, videos))
         results = []
         for hit in hits:
             with suppress(UnknownVideo, UnknownCube, CorruptRecord):  # gone since it was found, or damaged
