@@ -195,3 +195,14 @@ def test_a_deleted_entry_of_a_dead_worker_is_passed_over(jobs: JobQueue, short: 
     client.xdel(STREAM, taken(jobs, "one").id)
     jobs.add("v2")
     assert taken(short, "two").video_id == "v2"
+
+
+def test_a_try_that_the_store_ended_is_not_counted(jobs: JobQueue, short: JobQueue) -> None:
+    jobs.add("v1")
+    for _ in range(3):
+        job = taken(short, "a")
+        assert job.tries == 1
+        short.uncount("a", job)
+    assert taken(short, "b").tries == 1
+    jobs.uncount("a", job)
+    assert taken(short, "c").tries == 2, "another worker's try stays counted"
