@@ -78,6 +78,13 @@ class NotLive(ServeError):
     status = HTTPStatus.CONFLICT
 
 
+class PartRestarting(ServeError):
+    """A process of the service ended while it worked on this request; another one is being started."""
+
+    code = "service.restarting"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class NotReady(ServeError):
     """A part of the service does not answer; `troubles` says which, and what it raised."""
 

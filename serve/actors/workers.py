@@ -68,6 +68,9 @@ class IngestWorker:
                     self._watch(job)
             except StoreUnavailable:
                 self._leave.wait(_BLOCK_S)  # for longer than patience lasts; the job stays leased or queued
+            except ray.exceptions.RayActorError:
+                log.warning("what ingest worker %s encodes with has ended; its job begins anew", self._name)
+                self._leave.wait(_BLOCK_S)
             except Exception:
                 log.exception("ingest worker %s ends; the supervisor starts another", self._name)
                 raise
@@ -77,7 +80,10 @@ class IngestWorker:
             try:
                 finished = self._run(job, lost)
             except StoreUnavailable:
-                self._jobs.uncount(self._name, job)
+                self._jobs.release(self._name, job, counted=False)
+                raise
+            except ray.exceptions.RayActorError:  # pictures may be what ends an encoder, so the try counts
+                self._jobs.release(self._name, job, counted=True)
                 raise
             except UnknownVideo:
                 finished = True

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from serve.errors import TABLE, UNKNOWN, BadRequest, NotFound, ServeError, detail_of, public_error
+from serve.errors import TABLE, UNKNOWN, BadRequest, NotFound, PartRestarting, ServeError, detail_of, public_error
 
 from .schemas import Problem
 
@@ -65,6 +65,8 @@ def install(app: FastAPI) -> None:
 
 
 def unwrapped(error: Exception) -> Exception:
-    """The error a deployment raised, out of the wrapping Ray gives it."""
+    """The error a deployment raised, out of the wrapping Ray gives it; `PartRestarting` where its process ended."""
+    if any(kind.__name__ == "RayActorError" for kind in type(error).__mro__):  # by name: Ray is not imported here
+        return PartRestarting("a process of the service ended and is started again; ask again")
     cause = getattr(error, "cause", None)
     return cause if isinstance(cause, Exception) else error
