@@ -150,6 +150,13 @@ def _name(process: psutil.Process) -> str:
     return ""
 
 
+def _lives(pid: int) -> bool:
+    """Whether a process of that number is at work. One that has ended may keep its number for a while."""
+    with suppress(psutil.Error):
+        return _alive(psutil.Process(pid))
+    return False
+
+
 def _alive(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
@@ -173,7 +180,7 @@ def remove_abandoned(parent: Path) -> None:
     """Removes what processes that were killed left in the runtime folder: Ray's folders and the page's sockets."""
     for left in [*parent.glob("ray-*"), *parent.glob("page-*.sock")]:
         pid = left.name.split("-", 1)[1].removesuffix(".sock")
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+        if pid.isdecimal() and not _lives(int(pid)):
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
             else:

@@ -6,7 +6,9 @@ How long it took until a question was answered again, and until watching went on
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +32,7 @@ from serve.client import Client, ClientError
 from tests.e2e.conftest import RunningService, end, start
 from tests.e2e.test_live import connected, next_message, opened, pictures
 from tests.e2e.test_service import SAMPLE, remade
+from tests.memory.store.stoppable import StoppableServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(590)]
 
@@ -105,11 +108,79 @@ def asking(service: RunningService, video_id: str) -> Iterator[Asker]:
         thread.join()
 
 
+@contextmanager
+def folders_of_its_own() -> Iterator[Path]:
+    """A short folder with the runtime folder (`run`) and the temporary one (`tmp`) of what is started in here."""
+    folder = Path(tempfile.mkdtemp(prefix="lwf", dir="/tmp"))
+    (folder / "tmp").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGWATCH_RUNTIME_DIR", str(folder / "run"))
+        patch.setenv("TMPDIR", str(folder / "tmp"))
+        yield folder
+    shutil.rmtree(folder)
+
+
+def left_in(folder: Path) -> list[Path]:
+    return [*(folder / "run").rglob("*"), *(folder / "tmp").rglob("*")]
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    running = start(tmp_path_factory.mktemp("faults"))
-    yield running
-    end(running)
+    with folders_of_its_own() as folder:
+        running = start(tmp_path_factory.mktemp("faults"))
+        yield running
+        end(running)
+        assert left_in(folder) == []
+
+
+@pytest.mark.parametrize("name", ["gcs_server", "raylet"])
+def test_without_the_head_of_ray_the_service_ends_and_leaves_nothing(name: str, tmp_path: Path) -> None:
+    with folders_of_its_own() as folder:
+        running = start(tmp_path)
+        store = EmbeddedValkey(tmp_path / "store")
+        everything = [*running.family(), psutil.Process(store.pid), psutil.Process(store.keeper_pid)]
+        (head,) = [process for process in everything if process.name() == name]
+        killed = time.monotonic()
+        head.kill()
+        status = running.process.wait(30)
+        running.listening.join(10)
+        print(f"\n{name}: the service has ended after {time.monotonic() - killed:.1f} s")
+        running.process.stderr.close()  # type: ignore[union-attr]
+        assert status == 2
+        assert running.stderr_lines[-1].endswith("and so the service ends [ray.gone]\n")
+        assert time.monotonic() - killed < GOAL_S
+        assert not [process for process in everything if alive(process)]
+        assert left_in(folder) == []
+
+
+def alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def test_a_hung_store_is_told_within_two_seconds(service: RunningService, client: Client, sample: Video) -> None:
+    with httpx.Client(base_url=service.url, headers=service.headers, timeout=20.0) as http:
+        server = psutil.Process(EmbeddedValkey(service.data_dir / "store").pid)
+        server.suspend()
+        try:
+            for _ in range(2):
+                began = time.monotonic()
+                answer = http.post(f"/v1/videos/{sample.id}/ask", json={"question": QUESTION})
+                took_s = time.monotonic() - began
+                print(f"\nhung store: {answer.status_code} after {took_s:.1f} s")
+                assert (answer.status_code, answer.json()["code"]) == (503, "store.unavailable")
+                assert took_s < 2.0
+            ready = http.get("/readyz")
+            assert (ready.status_code, ready.json()["code"]) == (503, "store.unavailable")
+            assert "store" in ready.json()["detail"]
+        finally:
+            server.resume()
+        resumed = time.monotonic()
+        while http.get("/readyz").status_code != 200:
+            assert time.monotonic() - resumed < GOAL_S
+        print(f"hung store: ready again after {time.monotonic() - resumed:.1f} s")
+    assert len(client.ask(sample.id, QUESTION).citations) == 2
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +241,32 @@ def begun(client: Client, video: Video) -> None:
     while client.video(video.id).ingested_s <= 0:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_full_store_pauses_watching_while_questions_go_on(film: Path, tmp_path: Path) -> None:
+    """A server elsewhere that may not use more memory; also a gateway that is killed meanwhile comes back."""
+    with folders_of_its_own() as folder, StoppableServer(folder) as server:
+        running = start(tmp_path, LONGWATCH_REDIS_URL=server.url)
+        with Client(running.url, timeout_s=40.0) as client, StoreHold(StoreConfig(tmp_path, url=server.url)) as hold:
+            sample, video = _finished(client, client.upload(SAMPLE), []), client.upload(film)
+            begun(client, video)
+            hold.client().config_set("maxmemory", 1)
+            paused_s = client.video(video.id).ingested_s
+            with pytest.raises(ClientError, match=r"store\.full"):
+                client.upload(remade(tmp_path / "other.mp4", 20.0))
+            assert len(client.ask(sample.id, QUESTION).citations) == 2
+            killed = time.monotonic()
+            victim_of(running, "Gateway").kill()
+            with asking(running, sample.id) as asker:
+                while recovered_s(asker.tries, killed) == float("inf"):
+                    assert time.monotonic() - killed < 60.0
+                    time.sleep(0.1)
+            print(f"\nfull store, gateway killed: question after {recovered_s(asker.tries, killed):.1f} s")
+            assert recovered_s(asker.tries, killed) <= GOAL_S
+            assert client.video(video.id).ingested_s == paused_s
+            hold.client().config_set("maxmemory", 0)
+            _finished(client, video, [])
+        end(running)
 
 
 @pytest.mark.parametrize("name", VICTIMS)
