@@ -54,7 +54,7 @@ class Try:
 
 
 @dataclass
-class Asker:
+class QuestionLoop:
     """Asks the same question again and again, and looks at the page, from a thread of its own."""
 
     service: RunningService
@@ -97,8 +97,8 @@ def recovered_s(tries: list[Try], killed: float) -> float:
 
 
 @contextmanager
-def asking(service: RunningService, video_id: str) -> Iterator[Asker]:
-    asker = Asker(service, video_id)
+def asking(service: RunningService, video_id: str) -> Iterator[QuestionLoop]:
+    asker = QuestionLoop(service, video_id)
     thread = threading.Thread(target=asker.run)
     thread.start()
     try:
