@@ -25,7 +25,7 @@ def first_line(path: Path) -> str:
     if path.suffix == ".py":
         text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     elif path.suffix in COMMENTS:
-        lines = path.read_text("utf-8").lstrip().splitlines()
+        lines = [line for line in path.read_text("utf-8").lstrip().splitlines() if not line.startswith("#!")]
         mark = COMMENTS[path.suffix]
         text = lines[0].removeprefix(mark).strip(" */") if lines and lines[0].startswith(mark) else ""
     else:

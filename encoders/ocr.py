@@ -10,6 +10,7 @@ longer side decides, and small pictures are left small.
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ class OcrReader:
         self, threads: int = 2, longest_side_px: int = LONGEST_SIDE_PX, min_confidence: float = MIN_CONFIDENCE
     ) -> None:
         models = _models()
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime's wheel reports its use over the network
         from rapidocr import RapidOCR
 
         self._min_confidence = min_confidence

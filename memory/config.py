@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+RESERVE_BYTES = 64 << 20
+"""Kept free on the disk of the data folder, besides room for the store's log to be written anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreConfig:
@@ -15,7 +18,9 @@ class StoreConfig:
         url: ``redis://``, ``rediss://`` or ``unix://`` of a server elsewhere; None starts the embedded one.
         cluster: whether `url` is a node of a Redis Cluster; None asks the server.
         runtime_dir: where the embedded server's socket goes; None for the system's temporary folder.
-        patience_s: how long a worker waits for a store that is away (`memory.store.retrying`).
+        retry_s: how long a worker waits for a store that is away (`memory.store.retrying`).
+        reserve_bytes: so much stays free on the disk of `data_dir`, else commits wait (`memory.store.disk_reserve`).
+        answer_s: a question waits so long for an answer of the server; one that is hung is unavailable then.
     """
 
     data_dir: Path
@@ -23,6 +28,8 @@ class StoreConfig:
     cluster: bool | None = None
     runtime_dir: Path | None = None
     retry_s: float = 600.0
+    reserve_bytes: int = RESERVE_BYTES
+    answer_s: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)

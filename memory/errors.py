@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailable      the store does not answer
+│   └── StoreFull         it answers, and has no room for more
 ├── SchemaTooNew          a later release wrote the store
 ├── CommitRefused         another worker took over, the step is not the stored one, or the video is gone
 ├── UnknownVideo          no video of that id
@@ -21,6 +22,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The store does not answer; nothing is known about what it holds."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no room for more. Reads and deletions go on; what adds something may wait for room."""
 
 
 class SchemaTooNew(StoreError):

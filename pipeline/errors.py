@@ -5,6 +5,7 @@ PipelineError
 ├── MediaDamaged          media.damaged       damage before the first frame; later damage makes a video `partial`
 ├── MediaTooLarge         media.too_large
 ├── MediaNotKept          media.not_kept
+├── DecoderKilled         decoder.killed      the decoding child was killed from outside, and so were its successors
 ├── BackendMismatch       memory.backend_mismatch
 ├── BackendUnavailable    backend.unavailable weights missing, or no decoding process starts; says how to mend it
 └── NotWatchedYet         not_ready           a question before anything was watched
@@ -35,6 +36,12 @@ class MediaTooLarge(PipelineError):
 
 class MediaNotKept(PipelineError):
     code = "media.not_kept"
+
+
+class DecoderKilled(PipelineError):
+    """Says nothing about the file: the system or a person ended the decoder, most often for want of memory."""
+
+    code = "decoder.killed"
 
 
 class BackendMismatch(PipelineError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import ClassVar
 
 from encoders.errors import DuplicateName, UnknownName, WeightsUnavailable
 from memory.errors import (
@@ -14,6 +15,7 @@ from memory.errors import (
     CorruptRecord,
     KeySpaceMismatch,
     SchemaTooNew,
+    StoreFull,
     StoreUnavailable,
     UnknownCube,
     UnknownVideo,
@@ -21,6 +23,7 @@ from memory.errors import (
 from pipeline.errors import (
     BackendMismatch,
     BackendUnavailable,
+    DecoderKilled,
     MediaDamaged,
     MediaNotKept,
     MediaTooLarge,
@@ -89,6 +92,28 @@ class NotLive(ServeError):
     status = HTTPStatus.CONFLICT
 
 
+class PartRestarting(ServeError):
+    """A process of the service ended while it worked on this request; another one is being started."""
+
+    code = "service.restarting"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class NotReady(ServeError):
+    """A part of the service does not answer; `troubles` says which, and what it raised."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    CODES: ClassVar[dict[str, str]] = {
+        "store": "store.unavailable",
+        "models": BackendUnavailable.code,
+        "ray": "ray.gone",
+    }
+
+    def __init__(self, troubles: dict[str, BaseException]) -> None:
+        super().__init__(f"not ready: {', '.join(troubles)}")
+        self.code = self.CODES[next(iter(troubles))]
+
+
 @dataclass(frozen=True, slots=True)
 class PublicError:
     """What a client is told of an error."""
@@ -102,6 +127,7 @@ TABLE: dict[type[Exception], PublicError] = {
     MediaDamaged: PublicError(HTTPStatus.UNPROCESSABLE_ENTITY, MediaDamaged.code),
     MediaTooLarge: PublicError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, MediaTooLarge.code),
     MediaNotKept: PublicError(HTTPStatus.CONFLICT, MediaNotKept.code),
+    DecoderKilled: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, DecoderKilled.code),
     BackendMismatch: PublicError(HTTPStatus.CONFLICT, BackendMismatch.code),
     BackendUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, BackendUnavailable.code),
     NotWatchedYet: PublicError(HTTPStatus.CONFLICT, NotWatchedYet.code),
@@ -112,6 +138,7 @@ TABLE: dict[type[Exception], PublicError] = {
     UnknownCube: PublicError(HTTPStatus.NOT_FOUND, "not_found"),
     KeySpaceMismatch: PublicError(HTTPStatus.CONFLICT, BackendMismatch.code),
     StoreUnavailable: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, "store.unavailable"),
+    StoreFull: PublicError(HTTPStatus.INSUFFICIENT_STORAGE, "store.full"),
     SchemaTooNew: PublicError(HTTPStatus.SERVICE_UNAVAILABLE, "store.too_new"),
     CommitRefused: PublicError(HTTPStatus.CONFLICT, "ingest.superseded"),
     CorruptRecord: PublicError(HTTPStatus.INTERNAL_SERVER_ERROR, "memory.corrupt"),

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Changes fields of a video's record; 0 where the video is gone, 'epoch' where another than the given one holds it.
 -- KEYS: video. ARGV: channel, epoch or '', then field, value ...
 local head = redis.call('HMGET', KEYS[1], 'commits', 'gone', 'epoch')

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from memory.errors import StoreError, UnknownVideo
+from memory.errors import StoreError, StoreFull, UnknownVideo
 from memory.records import VideoRecord
 from memory.store.codec import decode_video, encode_video
 from memory.store.connection import CONTENT, DELETING, NUMBERS, VIDEOS, RedisKeys, Scripts, commits_channel, translated
@@ -116,7 +116,7 @@ class Catalog:
         video. Raises UnknownVideo where nothing is left of its record."""
         keys = RedisKeys(video_id)
         with translated():
-            self._client.sadd(DELETING, video_id)
+            self._scripts.run("doom", [DELETING], [video_id])
             texts = self._client.hgetall(keys.video) if self._scripts.run("tombstone", [keys.video]) else {}
             if not texts:
                 self._remove(video_id)
@@ -167,7 +167,10 @@ class Catalog:
             with suppress(UnknownVideo):  # it had come as far as the record itself; now the rest is gone too
                 self.delete(video_id)
         alive = (record for record in self._records(sorted(scanned - dying)) if record is not None)
-        return len(dying) + self._mend(list(alive)) + self._drop_leftovers()
+        dropped = self._drop_leftovers()
+        with suppress(StoreFull):  # what is missing in the lists is added when there is room
+            dropped += self._mend(list(alive))
+        return len(dying) + dropped
 
     def _mend(self, records: Iterable[VideoRecord]) -> int:
         mended = highest = 0

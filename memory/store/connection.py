@@ -36,7 +36,7 @@ from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
-from memory.errors import ImpossibleVideoId, StoreError, StoreUnavailable
+from memory.errors import ImpossibleVideoId, StoreError, StoreFull, StoreUnavailable
 
 VIDEOS = "lw:videos"
 CONTENT = "lw:content"
@@ -44,12 +44,14 @@ NUMBERS = "lw:numbers"
 DELETING = "lw:deleting"
 SCHEMA = "lw:schema"
 
+TIMEOUT_S = 10.0
+"""How long a call waits for its answer where nobody waits for it at once."""
+
 _AWAY = (
     redis.ConnectionError,
     redis.TimeoutError,
     redis.BusyLoadingError,
     redis.ReadOnlyError,
-    redis.exceptions.OutOfMemoryError,
     redis.exceptions.ClusterError,
     redis.exceptions.ClusterDownError,
     redis.exceptions.TryAgainError,
@@ -57,14 +59,18 @@ _AWAY = (
     RedisClusterException,
     OSError,
 )
-_AWAY_ANSWERS = ("MISCONF", "OOM", "LOADING", "NOREPLICAS", "CLUSTERDOWN", "BUSY")
+_AWAY_ANSWERS = ("MISCONF", "LOADING", "NOREPLICAS", "CLUSTERDOWN", "BUSY")
 
 
 def translate(error: Exception) -> StoreError:
-    """redis-py's error as one of ours."""
+    """redis-py's error as one of ours. Its own text stays behind, in the cause."""
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or str(error).startswith("OOM"):
+        return StoreFull("the store is full: its server may not use more memory")
+    if str(error).startswith("MISCONF"):
+        return StoreUnavailable("the store takes no writes: its server cannot save them")
     if isinstance(error, _AWAY) or str(error).startswith(_AWAY_ANSWERS):
-        return StoreUnavailable(f"the store does not answer: {error}")
-    return StoreError(f"the store refused a command: {error}")
+        return StoreUnavailable("the store does not answer")
+    return StoreError("the store refused a command")
 
 
 @contextmanager
@@ -110,7 +116,7 @@ def _retry() -> Retry:
     return Retry(ExponentialBackoff(cap=0.5, base=0.05), 5, supported_errors=(redis.ConnectionError,))
 
 
-def connect(url: str, *, timeout_s: float = 10.0, cluster: bool | None = False) -> Any:
+def connect(url: str, *, timeout_s: float = TIMEOUT_S, cluster: bool | None = False) -> Any:
     """A client for ``redis://``, ``rediss://`` or ``unix://``; `cluster` for a cluster's node, None asks the server."""
     with translated():
         if cluster or (cluster is None and _is_cluster(url, timeout_s)):
@@ -123,7 +129,7 @@ def _is_cluster(url: str, timeout_s: float) -> bool:
         return bool(node.info("cluster")["cluster_enabled"])
 
 
-def connect_socket(path: Path, *, timeout_s: float = 10.0) -> Any:
+def connect_socket(path: Path, *, timeout_s: float = TIMEOUT_S) -> Any:
     """A client for a unix socket, such as `EmbeddedValkey.socket`."""
     return redis.Redis(unix_socket_path=str(path), socket_timeout=timeout_s, retry=_retry())
 
@@ -166,7 +172,7 @@ def _answer(client: Any, command: Sequence[Any]) -> Any:
 
 SCRIPTS = (
     *("create", "claim", "commit", "update", "tombstone", "remove", "swap", "raise"),
-    *("rewrite", "restart", "settle", "schema"),
+    *("rewrite", "restart", "settle", "schema", "doom"),
 )
 
 

@@ -26,6 +26,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -122,6 +123,18 @@ class EmbeddedValkey:
         deadline = time.monotonic() + _STOP_S
         while last and self._held() and time.monotonic() < deadline:
             time.sleep(_POLL_S)
+
+    def await_end(self) -> None:
+        """Where nobody uses the server: returns when it has ended (or after 15 s). Starts and holds nothing."""
+        if not self._path("lease").exists():
+            return
+        lease = os.open(self._path("lease"), os.O_RDWR)
+        try:
+            deadline = time.monotonic() + _STOP_S
+            while self._held() and not _used(lease) and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+        finally:
+            os.close(lease)
 
     def _leave(self) -> None:
         if self._lease is not None:
@@ -229,6 +242,16 @@ class EmbeddedValkey:
         except FileNotFoundError:
             return "it left no log"
         return "its log ends: " + " / ".join(lines[-3:])
+
+
+def _used(lease: int) -> bool:
+    """Whether somebody holds the lease as a user. The keeper, which holds it alone, is leaving."""
+    for kind, used in ((fcntl.LOCK_EX, False), (fcntl.LOCK_SH, True)):
+        with suppress(BlockingIOError):
+            fcntl.flock(lease, kind | fcntl.LOCK_NB)
+            fcntl.flock(lease, fcntl.LOCK_UN)
+            return used
+    return False
 
 
 def server_binary() -> Path:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any
 
 from memory.config import StoreConfig
-from memory.store.connection import connect
+from memory.store.connection import TIMEOUT_S, connect
+from memory.store.disk_reserve import DiskReserve
 from memory.store.embedded import EmbeddedValkey
 from memory.store.redis_store import RedisStore
 from memory.store.retrying import RetryingStore
@@ -55,22 +56,44 @@ class StoreHold:
     @functools.cached_property
     def store(self) -> RedisStore:
         """The store, its server checked and its layout the present one."""
-        ours = self._config.url is None
-        store = RedisStore.at_url(self.url, cluster=self._config.cluster, rewrite_on_delete=ours)
-        self._stack.callback(store.close)
+        store = self._opened(TIMEOUT_S)
         store.check_server()
         store.prepare()
         return store
 
+    @functools.cached_property
+    def asking(self) -> RedisStore:
+        """The same store for those who wait for an answer: a server that is hung is unavailable to them soon."""
+        _ = self.store
+        return self._opened(self._config.answer_s)
+
+    def _opened(self, timeout_s: float) -> RedisStore:
+        config = self._config
+        store = RedisStore.at_url(
+            self.url, cluster=config.cluster, rewrite_on_delete=config.url is None, timeout_s=timeout_s
+        )
+        self._stack.callback(store.close)
+        return store
+
     def retrying(self, stop: Callable[[], bool] = lambda: False) -> RetryingStore:
-        """The store as a worker sees it: what it calls waits while the store is away, until `stop()`."""
-        return RetryingStore(self.store, self._config.retry_s, stop, self.revive)
+        """The store as a worker sees it: what it calls waits while the store is away or full, until `stop()`."""
+        return RetryingStore(self.store, self._config.retry_s, stop, self.revive, self.reserve.check)
+
+    @property
+    def reserve(self) -> DiskReserve:
+        """What stays free on the disk of the data folder."""
+        return DiskReserve(self._config.data_dir, self._config.reserve_bytes)
 
     def client(self) -> Any:
         """A connection of its own to the same server."""
         client = connect(self.url, cluster=self._config.cluster)
         self._stack.callback(client.close)
         return client
+
+    def await_end(self) -> None:
+        """Where nobody uses the embedded server any more: returns when it has ended. Called without a hold."""
+        if self._config.url is None:
+            EmbeddedValkey(self._config.data_dir / "store", self._config.runtime_dir).await_end()
 
     def close(self) -> None:
         """Lets go; may be called twice."""

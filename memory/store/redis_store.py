@@ -23,6 +23,7 @@ from memory.store.base import Commit
 from memory.store.catalog import Catalog, content_identity
 from memory.store.connection import (
     SCHEMA,
+    TIMEOUT_S,
     RedisKeys,
     Scripts,
     commits_channel,
@@ -60,9 +61,11 @@ class RedisStore:
         self._catalog = Catalog(client, self._scripts)
 
     @classmethod
-    def at_url(cls, url: str, *, cluster: bool | None = False, rewrite_on_delete: bool = False) -> RedisStore:
-        """A store on the server at `url`; `cluster` None asks it what it is."""
-        return cls(connect(url, cluster=cluster), rewrite_on_delete=rewrite_on_delete)
+    def at_url(
+        cls, url: str, *, cluster: bool | None = False, rewrite_on_delete: bool = False, timeout_s: float = TIMEOUT_S
+    ) -> RedisStore:
+        """A store on the server at `url`; `cluster` None asks it what it is, `timeout_s` is how long a call waits."""
+        return cls(connect(url, cluster=cluster, timeout_s=timeout_s), rewrite_on_delete=rewrite_on_delete)
 
     @classmethod
     def at_socket(cls, path: Path) -> RedisStore:

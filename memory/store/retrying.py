@@ -1,4 +1,4 @@
-"""A store for workers: while the store is away, calls wait with growing pauses and are tried again.
+"""A store for workers: while the store is away or full, calls wait with growing pauses and are tried again.
 
 Workers use it for watching, recorded or live. Questions use the plain store and fail at once while it is away. A commit
 whose answer was lost is sent again as it is; the store recognises it by its mark and applies it once
@@ -31,6 +31,7 @@ class RetryingStore:
         retry_s: a call that has waited for so long raises its `StoreUnavailable`.
         stop: once true no call waits any more; asked after each pause.
         revive: called after each pause; may start a server, and may raise `StoreUnavailable`.
+        check_room: called before what adds to the store; may raise `StoreFull`.
         sleep, clock: of `time`, or of a test.
 
     Attributes:
@@ -43,6 +44,7 @@ class RetryingStore:
         retry_s: float,
         stop: Callable[[], bool] = lambda: False,
         revive: Callable[[], None] = lambda: None,
+        check_room: Callable[[], None] = lambda: None,
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -51,6 +53,7 @@ class RetryingStore:
         self._retry_s = retry_s
         self._stop = stop
         self._revive = revive
+        self._check_room = check_room
         self._sleep = sleep
         self._clock = clock
         self.claimed: dict[str, int] = {}
@@ -62,7 +65,7 @@ class RetryingStore:
         except StoreUnavailable as away:
             if self._stop() or self._retry_s <= 0:
                 raise
-            log.warning("waiting for the store: %s", away)
+            log.warning("waiting: %s", away)
         while True:
             self._sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -73,11 +76,18 @@ class RetryingStore:
                 if self._stop() or self._clock() - began >= self._retry_s:
                     raise
             else:
-                log.warning("the store is back after %.1f s", self._clock() - began)
+                log.warning("the store takes calls again after %.1f s", self._clock() - began)
                 return answer
 
+    def _retry_adding(self, call: Callable[[], T]) -> T:
+        def add() -> T:
+            self._check_room()
+            return call()
+
+        return self._retry(add)
+
     def create_video(self, record: VideoRecord) -> VideoRecord:
-        return self._retry(lambda: self._store.create_video(record))
+        return self._retry_adding(lambda: self._store.create_video(record))
 
     def video(self, video_id: str) -> VideoRecord:
         return self._retry(lambda: self._store.video(video_id))
@@ -97,7 +107,7 @@ class RetryingStore:
         return epoch
 
     def commit(self, video_id: str, commit: Commit) -> int:
-        return self._retry(lambda: self._store.commit(video_id, commit))
+        return self._retry_adding(lambda: self._store.commit(video_id, commit))
 
     def epoch(self, video_id: str) -> int:
         return self._retry(lambda: self._store.epoch(video_id))

@@ -20,6 +20,8 @@ from .workers import Supervisor
 
 NAME = "longwatch"
 PAGE = "ui.app:build"
+_CHECKED_S = 1.0
+"""How soon it is noticed that a replica was killed; Serve's own 10 s would be most of what it takes to come back."""
 _QUIET = {"log_level": "WARNING", "enable_access_log": False}
 
 
@@ -54,6 +56,7 @@ def _deployment(target: Any, replicas: int, ongoing: int, gpus: float = 0.0) -> 
         ray_actor_options=options,
         logging_config=_QUIET,
         graceful_shutdown_timeout_s=20.0,
+        health_check_period_s=_CHECKED_S,
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from memory.store.opening import StoreHold
-from serve.actors.ray_node import begin_replica
+from serve.actors.ray_node import begin_replica, head_answers
 from serve.api.access import Access, secret_path, write_secret
 from serve.api.gateway import new_app
 from serve.api.service import Service
@@ -30,7 +30,7 @@ class Gateway:
         begin_replica()
         self._hold = StoreHold(settings.store_config())
         self._supervisor = supervisor
-        use = Service(settings, self._hold, encoder, memory, answerer, supervisor)
+        use = Service(settings, self._hold, encoder, memory, answerer, supervisor, head_answers)
         access = None if secret is None else Access(secret, settings.port)
         self._server = WebServer(new_app(use, page, access), settings.host, settings.port)
         self._secret = secret_path(settings.runtime_dir, settings.port)

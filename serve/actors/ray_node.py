@@ -18,6 +18,7 @@ import ipaddress
 import os
 import secrets
 import shutil
+import socket
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,8 @@ from serve.logs import send_logs
 
 _LONGEST_SESSION = "ray-0000000/session_2000-01-01_00-00-00_000000_0000000/sockets/plasma_store"
 _LONGEST_BYTES = 107
+_HEAD = ("gcs_server", "raylet")
+_KILLED_S = 5.0
 _OPENS = "add_port_to_grpc_server"
 
 
@@ -40,13 +43,22 @@ class WorldReachable(ServeError):
     code = "serve.reachable"
 
 
+class HeadGone(ServeError):
+    """A process without which Ray is none has ended."""
+
+    code = "ray.gone"
+
+
 class RayNode:
     """The folder and the environment of one Ray. A context manager."""
 
     def __init__(self, runtime_dir: Path) -> None:
         parent = short_private_folder(runtime_dir, _LONGEST_SESSION, _LONGEST_BYTES)
-        _remove_abandoned(parent)
+        self._parent = parent
+        remove_abandoned(parent)
         self._folder = parent / f"ray-{os.getpid()}"
+        self._head: list[psutil.Process] = []
+        self._family: dict[int, psutil.Process] = {}
 
     def __enter__(self) -> RayNode:
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -67,12 +79,15 @@ class RayNode:
             AUTOSCALER_METRIC_PORT="-1",
             DASHBOARD_METRIC_PORT="-1",
         )
+        for name in ("GRADIO_TEMP_DIR", "TORCHINDUCTOR_CACHE_DIR"):  # else they stay behind in the temporary folder
+            os.environ.setdefault(name, str(self._folder / name.lower()))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        remove_abandoned(self._parent)
 
     @property
     def folder(self) -> Path:
@@ -89,12 +104,69 @@ class RayNode:
             "_temp_dir": str(self._folder),
         }
 
+    def follow(self) -> None:
+        """Called when Ray has started: from now on `check_head` knows what belongs to it."""
+        self._head = [child for child in psutil.Process().children() if _name(child) in _HEAD]
+        self._note_family()
+
+    def check_head(self) -> None:
+        """Raises `HeadGone` where a process of Ray's head has ended."""
+        self._note_family()
+        if len(self._head) < len(_HEAD) or not all(_alive(process) for process in self._head):
+            raise HeadGone("a process that the service runs on (Ray's head) has ended, and so the service ends")
+
+    def _note_family(self) -> None:
+        """Those whose parent dies are nobody's children afterwards, so they are noted while all is well."""
+        alive = {process.pid: process for process in self._family.values() if _alive(process)}
+        self._family = alive | {child.pid: child for child in psutil.Process().children(recursive=True)}
+
+    def end_family(self, within_s: float = 0.0) -> None:
+        """Returns when no process of this Ray is left; those that have not ended `within_s` are killed. What they had
+        committed is kept. The store's keeper is none of them."""
+        self._note_family()
+        _, left = psutil.wait_procs(list(self._family.values()), timeout=within_s)
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=_KILLED_S)
+
     def check_ports(self) -> None:
         """Raises `WorldReachable` where this process or a child of it listens on another address than loopback."""
         processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
         open_ports = sorted({port for process in processes for port in _reachable(process)})
         if open_ports:
             raise WorldReachable(f"ports {open_ports} could be reached from other machines, so the service ends")
+
+
+def head_answers() -> bool:
+    """Whether Ray's head takes connections, asked from a process that Ray started."""
+    import ray
+
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _name(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return str(process.name())
+    return ""
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process of that number is at work. One that has ended may keep its number for a while."""
+    with suppress(psutil.Error):
+        return _alive(psutil.Process(pid))
+    return False
+
+
+def _alive(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _reachable(process: psutil.Process) -> list[int]:
@@ -110,12 +182,15 @@ def _is_loopback(address: str) -> bool:
     return (mapped or parsed).is_loopback
 
 
-def _remove_abandoned(parent: Path) -> None:
-    """Folders of services that were killed."""
-    for folder in parent.glob("ray-*"):
-        pid = folder.name.removeprefix("ray-")
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+def remove_abandoned(parent: Path) -> None:
+    """Removes what processes that were killed left in the runtime folder: Ray's folders and the page's sockets."""
+    for left in [*parent.glob("ray-*"), *parent.glob("page-*.sock")]:
+        pid = left.name.split("-", 1)[1].removesuffix(".sock")
+        if pid.isdecimal() and not _lives(int(pid)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def begin_replica() -> None:

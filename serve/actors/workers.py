@@ -20,7 +20,7 @@ from memory.errors import CommitRefused, StoreError, StoreUnavailable, UnknownVi
 from memory.records import FINAL_STATUSES, VideoError
 from memory.store.opening import StoreHold
 from memory.store.retrying import RetryingStore
-from pipeline.errors import BackendUnavailable, PipelineError
+from pipeline.errors import BackendUnavailable, DecoderKilled, PipelineError
 from pipeline.ingest import Ingest
 from pipeline.times import ms_since
 from serve.errors import code_of, detail_of
@@ -73,6 +73,9 @@ class IngestWorker:
                     self._watch(job)
             except StoreUnavailable:
                 self._leave.wait(_BLOCK_S)  # for longer than patience lasts; the job stays leased or queued
+            except ray.exceptions.RayActorError:
+                log.warning("what ingest worker %s encodes with has ended; its job begins anew", self._name)
+                self._leave.wait(_BLOCK_S)
             except Exception:
                 log.exception("worker failed; the supervisor starts another", extra={"fields": {"worker": self._name}})
                 raise
@@ -83,6 +86,12 @@ class IngestWorker:
         with self._jobs.held(self._name, job) as lost:
             try:
                 finished = self._run(job, lost)
+            except StoreUnavailable:
+                self._jobs.release(self._name, job, counted=False)
+                raise
+            except ray.exceptions.RayActorError:  # pictures may be what ends an encoder, so the try counts
+                self._jobs.release(self._name, job, counted=True)
+                raise
             except UnknownVideo:
                 finished = True
             except CommitRefused as refused:
@@ -119,6 +128,12 @@ class IngestWorker:
             record = ingest.run(job.video_id, source, stop)
         except BackendUnavailable:
             raise  # this process's trouble, not the file's: the job stays leased, and its tries are counted
+        except DecoderKilled as killed:
+            if job.tries < MOST_TRIES:
+                log.warning("left %s at try %d: %s", job.video_id, job.tries, killed.code)
+                return False  # nor is this: the job is tried again when its lease has run out
+            fail(store, job.video_id, epoch, VideoError(killed.code, str(killed)))
+            return True
         except PipelineError as error:
             fail(store, job.video_id, epoch, VideoError(code_of(error), detail_of(error)))
             return True

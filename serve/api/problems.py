@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from serve.errors import TABLE, UNKNOWN, BadRequest, NotFound, ServeError, detail_of, public_error
+from serve.errors import TABLE, UNKNOWN, BadRequest, NotFound, PartRestarting, ServeError, detail_of, public_error
 
 from .schemas import Problem
 
@@ -116,6 +116,8 @@ def _response(status: HTTPStatus) -> dict[str, Any]:
 
 
 def unwrapped(error: Exception) -> Exception:
-    """The error a deployment raised, out of the wrapping Ray gives it."""
+    """The error a deployment raised, out of the wrapping Ray gives it; `PartRestarting` where its process ended."""
+    if any(kind.__name__ == "RayActorError" for kind in type(error).__mro__):  # by name: Ray is not imported here
+        return PartRestarting("a process of the service ended and is started again; ask again")
     cause = getattr(error, "cause", None)
     return cause if isinstance(cause, Exception) else error

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from encoders.notes import Notes
 from encoders.sketch import thumbnail_jpeg
 from memory.errors import CorruptRecord, StoreUnavailable, UnknownCube, UnknownVideo
 from memory.records import Hit, VideoRecord
+from memory.store.disk_reserve import DiskReserve
 from memory.store.opening import StoreHold
 from pipeline.answer import AnswerEvent
 from pipeline.config import AnswerConfig
@@ -22,7 +24,7 @@ from pipeline.errors import MediaNotKept, NotWatchedYet
 from pipeline.library import Identity, new_video_id, register_file, stream_record
 from pipeline.queries.question import search_topic
 from pipeline.video.seek import frames_at
-from serve.errors import NotFound, NotLive
+from serve.errors import NotFound, NotLive, NotReady
 from serve.jobs.job_queue import JobQueue
 from serve.jobs.media import media_file
 from serve.jobs.removal import Removal
@@ -32,6 +34,7 @@ from serve.wiring import file_source
 
 from . import convert
 from .problems import unwrapped
+from .store_watch import StoreWatch
 from .upload import Received, receive
 
 log = logging.getLogger("longwatch.service")
@@ -39,6 +42,10 @@ MAINTENANCE_S = 3600.0
 """How often what is too old or left over is looked for."""
 STREAMS_S = 10.0
 """How often streams without pictures are looked for."""
+READY_S = 1.8
+"""So long `ready` waits for each part."""
+_THREADS = 64
+"""Calls that may wait for the store at once; where it is hung each waits for more than a second."""
 STORE_S = 2.0
 """How often the embedded store is looked after."""
 
@@ -47,32 +54,53 @@ class Service:
     """The service behind the routes. Everything that waits for the store or a disk runs in a thread."""
 
     def __init__(
-        self, settings: Settings, hold: StoreHold, encoder: Any, memory: Any, answerer: Any, supervisor: Any
+        self,
+        settings: Settings,
+        hold: StoreHold,
+        encoder: Any,
+        memory: Any,
+        answerer: Any,
+        supervisor: Any,
+        head_alive: Callable[[], bool] = lambda: True,
     ) -> None:
         self.settings = settings
-        self.store = hold.store
+        self.store = hold.asking
         self.store_url = hold.url
         self.jobs = JobQueue(hold.client(), settings.lease_s)
-        self.removal = Removal(self.store, self.jobs, settings.data_dir)
+        self.removal = Removal(hold.store, self.jobs, settings.data_dir)
+        self.watch = StoreWatch(self.store.ping)
+        self._head_alive = head_alive
         self._encoder = encoder
         self._memory = memory
         self._answerer = answerer
         self.supervisor = supervisor
         self._about: dict[str, Any] | None = None
         self._hold = hold
+        self._mended = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Mends what a crash left, makes the queue, queues what has no job, removes broken-off uploads."""
-        await asyncio.to_thread(self.removal.resume)
-        await asyncio.to_thread(self.jobs.prepare)
-        await asyncio.to_thread(self._queue_unfinished)
+        """Mends what a crash left, makes the queue, queues what has no job, removes broken-off uploads. A store that
+        is full or away keeps nobody from starting: what is left of this is done when it is back."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "service"))
+        self.watch.start()
         shutil.rmtree(self._incoming, ignore_errors=True)
+        await self._mend()
         loops = (self._maintain_hourly(), self._keep_store(), self._end_empty_streams())
         self._tasks = [asyncio.create_task(loop) for loop in loops]
 
+    async def _mend(self) -> None:
+        try:
+            await asyncio.to_thread(self.removal.resume)
+            await asyncio.to_thread(self.jobs.prepare)
+            await asyncio.to_thread(self._queue_unfinished)
+            self._mended = True
+        except StoreUnavailable as error:
+            log.warning("the service starts all the same: %s", error)
+
     def end(self) -> None:
         """Nothing is swept and no store revived any more."""
+        self.watch.end()
         for task in self._tasks:
             task.cancel()
 
@@ -82,6 +110,8 @@ class Service:
             await asyncio.sleep(STORE_S)
             try:
                 await asyncio.to_thread(self._hold.revive)
+                if not self._mended:
+                    await self._mend()
             except StoreUnavailable:
                 pass  # whoever asks meanwhile gets this error
             except Exception:
@@ -131,9 +161,25 @@ class Service:
                     await self.delete(record.id)
 
     async def ready(self) -> None:
-        """Returns when a question would be answered; raises what is in the way."""
-        await asyncio.to_thread(self.store.ping)
+        """Returns where a question would be answered now. Raises `NotReady`, which names the parts that are not."""
+        parts = {
+            "store": asyncio.to_thread(self.store.ping),
+            "models": self._warm(),
+            "ray": asyncio.to_thread(self._check_head),
+        }
+        checks = (asyncio.wait_for(part, READY_S) for part in parts.values())
+        results = await asyncio.gather(*checks, return_exceptions=True)
+        troubles = {name: result for name, result in zip(parts, results, strict=True) if result is not None}
+        if troubles:
+            raise NotReady(troubles)
+
+    async def _warm(self) -> None:
+        await self._encoder.about.remote()
         await self._answerer.warm.remote()
+
+    def _check_head(self) -> None:
+        if not self._head_alive():
+            raise TimeoutError
 
     @property
     def _incoming(self) -> Path:
@@ -150,7 +196,8 @@ class Service:
         video_id = new_video_id()
         folder = self._incoming / video_id
         try:
-            received = await receive(chunks, content_type, folder / "part", self.settings.max_upload_bytes)
+            room, limit = DiskReserve(self.settings.data_dir).check, self.settings.max_upload_bytes
+            received = await receive(chunks, content_type, folder / "part", limit, room)
             identity = await self._identity(received.sha256)
             return await asyncio.to_thread(self._register, received, identity, video_id)
         finally:
@@ -214,13 +261,15 @@ class Service:
 
     async def ask(self, video_id: str, question: str, config: AnswerConfig) -> AsyncIterator[AnswerEvent]:
         """See `pipeline.answer.Answerer.ask`; refusals come before the first event."""
-        record = await asyncio.to_thread(self.store.video, video_id)
+        record = await self.watch.unless_silent(asyncio.to_thread(self.store.video, video_id))
         if record.ingested_s <= 0:
             raise NotWatchedYet("nothing of this video was watched yet")
-        events = self._answerer.options(stream=True).ask.remote(video_id, question, config)
+        events = aiter(self._answerer.options(stream=True).ask.remote(video_id, question, config))
         try:
-            async for event in events:
-                yield event
+            while True:
+                yield await self.watch.unless_silent(anext(events))
+        except StopAsyncIteration:
+            return
         except Exception as error:
             raise unwrapped(error) from error
 
@@ -229,7 +278,7 @@ class Service:
         for video_id in videos or []:
             await asyncio.to_thread(self.store.video, video_id)
         vector = await self._encoder.question.remote(search_topic(query))
-        hits: list[Hit] = await self._memory.search.remote(vector, limit, videos)
+        hits: list[Hit] = await self.watch.unless_silent(self._memory.search.remote(vector, limit, videos))
         results = []
         for hit in hits:
             with suppress(UnknownVideo, UnknownCube, CorruptRecord):  # gone since it was found, or damaged

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from memory.errors import StoreFull
 from serve.errors import BadRequest, DiskFull, UploadTooLarge
 
 if TYPE_CHECKING:
@@ -106,8 +107,15 @@ def _boundary(content_type: str) -> bytes:
     return bytes(boundary)
 
 
-async def receive(chunks: AsyncIterator[bytes], content_type: str, part: Path, limit_bytes: int) -> Received:
-    """Writes the part named `file` to `part`. Raises `BadRequest`, `UploadTooLarge` or `DiskFull`."""
+async def receive(
+    chunks: AsyncIterator[bytes],
+    content_type: str,
+    part: Path,
+    limit_bytes: int,
+    check_room: Callable[[], None] = lambda: None,
+) -> Received:
+    """Writes the part named `file` to `part`. Raises `BadRequest`, `UploadTooLarge` or `DiskFull`; what `check_room`
+    raises, which is asked before each piece, is `DiskFull` too."""
     boundary = _boundary(content_type)
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +123,7 @@ async def receive(chunks: AsyncIterator[bytes], content_type: str, part: Path, l
             parts = _Parts(out, limit_bytes)
             parser = MultipartParser(boundary, parts.callbacks())
             async for chunk in chunks:
+                await asyncio.to_thread(check_room)
                 await asyncio.to_thread(parser.write, chunk)
             parser.finalize()
             out.flush()
@@ -124,8 +133,8 @@ async def receive(chunks: AsyncIterator[bytes], content_type: str, part: Path, l
         return Received(part, parts.name, parts.digest.hexdigest(), parts.size)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise DiskFull("the upload could not be written to disk") from error
+        if isinstance(error, OSError | StoreFull):
+            raise DiskFull("there is not enough room on the disk for this upload") from error
         if isinstance(error, ValueError):  # the parser's own errors
             raise BadRequest("this is not a well-formed multipart body") from error
         raise

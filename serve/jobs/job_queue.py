@@ -83,6 +83,16 @@ class JobQueue:
             self._client.xclaim(STREAM, GROUP, worker, 0, [job.id], idle=0, retrycount=job.tries, justid=True)
         return True
 
+    def release(self, worker: str, job: Job, *, counted: bool) -> None:
+        """Ends the lease at once, so that any worker may go on. Not `counted`: this try is none of those that a job
+        has, since it was not for the file that it ended."""
+        if self.renew(worker, job):
+            tries = job.tries if counted else job.tries - 1
+            with translated():
+                self._client.xclaim(
+                    STREAM, GROUP, worker, 0, [job.id], idle=self._lease_ms, retrycount=tries, justid=True
+                )
+
     def done(self, job: Job) -> None:
         """Acknowledges and removes."""
         with translated():

@@ -53,9 +53,10 @@ class RunningService:
         return processes
 
 
-def start(folder: Path) -> RunningService:
-    """Starts the service on a free port with a data folder of its own; returns when it says that it listens."""
-    environment = {**os.environ, "LONGWATCH_DATA_DIR": str(folder), "LONGWATCH_LEASE_S": "3"}
+def start(folder: Path, **settings: str) -> RunningService:
+    """Starts the service on a free port with a data folder of its own; returns when it says that it listens. `settings`
+    are variables of its environment."""
+    environment = {**os.environ, "LONGWATCH_DATA_DIR": str(folder), "LONGWATCH_LEASE_S": "3", **settings}
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "serve", "serve", "--port", "0"], env=environment, stderr=subprocess.PIPE, text=True

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -93,3 +97,10 @@ def test_pictures_without_text_need_not_look_like_text(name: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (7, 300), (300, 7), (540, 960)])
 def test_a_plain_picture_of_any_size_does_not_look_like_text(size: tuple[int, int]) -> None:
     assert not text_likely(np.full((*size, 3), 90, np.uint8))
+
+
+def test_its_runtime_reports_nothing_and_leaves_no_file(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry begins with a file in the temporary folder."""
+    code = "from encoders.ocr import OcrReader; OcrReader()"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

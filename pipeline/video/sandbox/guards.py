@@ -21,6 +21,8 @@ from collections.abc import Iterable
 
 MOST_THREADS = 128
 MOST_FILES = 64
+CPU_GRACE_S = 2
+"""So long after its processor time is up a child that ignores SIGXCPU is ended with SIGKILL."""
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_THREAD = 0x10000000, 0x40000000, 0x10000
@@ -90,7 +92,7 @@ def bound(memory_bytes: int, cpu_s: int) -> None:
     """Limits of memory (address space), processor time, open files; no core files."""
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, memory_bytes)
-    _limit(resource.RLIMIT_CPU, cpu_s)
+    _limit(resource.RLIMIT_CPU, cpu_s, grace=CPU_GRACE_S)
     _limit(resource.RLIMIT_NOFILE, MOST_FILES)
 
 
@@ -117,11 +119,11 @@ def shut(media_fd: int, code: Iterable[str]) -> tuple[str, ...]:
     return (("landlock",) if _landlock(media_fd, code) else ()) + (("seccomp",) if _seccomp() else ())
 
 
-def _limit(kind: int, most: int) -> None:
-    """Sets the soft and the hard limit; never raises a lower one."""
+def _limit(kind: int, most: int, *, grace: int = 0) -> None:
+    """Sets the soft limit, and the hard one by `grace` above it; never raises a lower one."""
     hard = resource.getrlimit(kind)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(kind, (most, most))
+    ends = most + grace if hard == resource.RLIM_INFINITY else min(most + grace, hard)
+    resource.setrlimit(kind, (min(most, ends), ends))
 
 
 def _libc() -> ctypes.CDLL:

@@ -35,6 +35,13 @@ class Lost(Exception):
         self.too_large = too_large
 
 
+class Killed(Lost):
+    """Another process or the system ended the child, for no fault of the media; another child may do better."""
+
+    def __init__(self) -> None:
+        super().__init__("its decoder was killed from outside")
+
+
 class Garbled(Lost):
     """The child said something that it never says."""
 

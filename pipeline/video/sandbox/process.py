@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,11 +23,14 @@ import numpy.typing as npt
 from pipeline.errors import BackendUnavailable
 from pipeline.video.opening import open_media
 from pipeline.video.sampling import SandboxConfig
-from pipeline.video.sandbox.messages import Garbled, Lost, Message, MessageReader, integer, packed, text
+from pipeline.video.sandbox.messages import Garbled, Killed, Lost, Message, MessageReader, integer, packed, text
 
 _SEALS = 0x2 | 0x4 | 0x1  # shrink, grow, seal (linux/fcntl.h): the child cannot take the ring away
 _ADD_SEALS = 1033
 _LEAVE_S = 5.0
+_POLL_S = 0.002
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Signals that a decoder does not die of by itself; the system's out-of-memory killer sends the first."""
 
 _CODE = Path(__file__).resolve().parents[3]
 _PROGRAM = (
@@ -44,6 +48,7 @@ class Child:
     def __init__(self, path: Path, job: Message, config: SandboxConfig, *, side_px: int, cpu_s: int) -> None:
         """Opens `path` and starts the child on it. Raises `MediaUnsupported` where the file cannot be opened."""
         self._config = config
+        self._cpu_s = cpu_s
         self._slot_bytes = side_px * side_px * 3
         self._side_px = side_px
         self._taken = 0
@@ -142,13 +147,26 @@ class Child:
 
     def _obituary(self) -> Lost:
         """How a child ended that closed its pipe."""
-        try:
-            code = self._process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
+        ended = self._ended()
+        if ended is None:
             return Lost("its decoder went silent")
-        if -code in (signal.SIGXCPU, signal.SIGKILL):
-            return Lost("decoding it takes more processor time or memory than allowed", too_large=True)
+        code, used_s = ended
+        if -code == signal.SIGXCPU or (-code == signal.SIGKILL and used_s >= self._cpu_s):
+            return Lost("decoding it takes more processor time than allowed", too_large=True)
+        if -code in _FROM_OUTSIDE:
+            return Killed()
         return Lost("its decoder crashed" if code < 0 else "its decoder gave up")
+
+    def _ended(self) -> tuple[int, float] | None:
+        """The status of a child that is ending, and the processor time it took (s); None where it stays."""
+        until = time.monotonic() + _LEAVE_S
+        while time.monotonic() < until:
+            pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            if pid:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                return self._process.returncode, usage.ru_utime + usage.ru_stime
+            time.sleep(_POLL_S)
+        return None
 
     def _broken(self, message: Message) -> Exception:
         if message.get("kind") == "memory":

@@ -6,26 +6,37 @@
 Each `probe`, `steps`, `at` and `jump` has a child of its own (`pipeline.video.sandbox.process`), which gets the file as
 an open descriptor and nothing else. A child that crashes, hangs or grows costs what it had not yet decoded: the
 pictures before are kept and `damage` says where they end. Without any picture the error is `MediaDamaged`, or
-`MediaTooLarge` where a limit was met. A child that cannot even start is `BackendUnavailable`: that says nothing about
-the file. The limits are `SandboxConfig`; `pipeline.video.sandbox.guards` locks the child down.
+`MediaTooLarge` where a limit was met. Two errors say nothing about the file: `BackendUnavailable`, where a child cannot
+even start, and `DecoderKilled`, where it was killed from outside (the system may, for want of memory) and so were its
+`_SUCCESSORS`, each of which goes on after the last whole picture. The limits are `SandboxConfig`;
+`pipeline.video.sandbox.guards` locks the child down.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from encoders.frame import Frame
-from pipeline.errors import BackendUnavailable, MediaDamaged, MediaTooLarge, MediaUnsupported, PipelineError
+from pipeline.errors import (
+    BackendUnavailable,
+    DecoderKilled,
+    MediaDamaged,
+    MediaTooLarge,
+    MediaUnsupported,
+    PipelineError,
+)
 from pipeline.video.jumping import Jump
 from pipeline.video.probe import Probed, refuse_long
 from pipeline.video.sampling import DecodeConfig, DecodeLimits, Sampler, SandboxConfig
 from pipeline.video.sandbox.messages import (
     ChildTimeout,
     Garbled,
+    Killed,
     Lost,
     Message,
     number,
@@ -36,6 +47,11 @@ from pipeline.video.sandbox.messages import (
 )
 from pipeline.video.sandbox.process import Child
 from pipeline.video.source import DecodeMode, MediaInfo
+
+log = logging.getLogger("longwatch.decoder")
+T = TypeVar("T")
+_SUCCESSORS = 2
+"""Children started, one after another, in the place of one that was killed from outside."""
 
 _REFUSALS: dict[str, type[PipelineError]] = {
     kind.code: kind for kind in (MediaUnsupported, MediaDamaged, MediaTooLarge)
@@ -85,36 +101,53 @@ class SandboxedSource:
     def at(self, times_s: Sequence[float]) -> list[Frame]:
         """See `FileSource.at`."""
         job = self._job("at", self._look()) | {"times_s": list(times_s)}
-        with self._child(job, 0.0) as child, _ended_well(self._path.name):
-            return _frames(child, _looked(child, self._sandbox), len(times_s))
+
+        def attempt() -> list[Frame]:
+            with self._child(job, 0.0) as child:
+                return _frames(child, _looked(child, self._sandbox), len(times_s))
+
+        return _with_successors(self._path.name, attempt)
 
     def _look(self) -> Probed:
         if self._probed is None:
-            with self._child(self._job("probe", None), 0.0) as child, _ended_well(self._path.name):
-                probed = probed_from(next(_looked(child, self._sandbox)))
+
+            def attempt() -> Probed:
+                with self._child(self._job("probe", None), 0.0) as child:
+                    return probed_from(next(_looked(child, self._sandbox)))
+
+            probed = _with_successors(self._path.name, attempt)
             refuse_long(probed, self._limits, self._path.name)
             self._probed = probed
         return self._probed
 
     def _steps(self, after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
         self._damage = None
-        probed = self._look()
-        job = self._job("steps", probed) | {"after_s": after_s, "mode": mode}
-        work = _UNKNOWN_WORK_PIXELS if probed.work_pixels is None else probed.work_pixels
-        whole_s = self._sandbox.stall_s + _BUSY_FACTOR * self._sandbox.cpu_for(work)
         last_s, sampler = after_s, Sampler(self._config.fps)
-        with self._child(job, work) as child:
+        for left in reversed(range(_SUCCESSORS + 1)):
             try:
-                for message in _job_messages(child, self._sandbox.stall_s, whole_s):
-                    self._damage = None if message.get("damage") is None else text(message, "damage")
-                    if message["type"] == "frame":
-                        frame = _frame(child, message)
-                        last_s = self._sensible_s(frame.time_s, last_s, sampler)
-                        yield frame
+                for frame in self._decoded(last_s, mode):
+                    last_s = self._sensible_s(frame.time_s, last_s, sampler)
+                    yield frame
+                return
+            except Killed as killed:
+                _succeed(killed, self._path.name, left)
             except Lost as lost:
                 if last_s is None:
                     raise _refused(lost, self._path.name) from lost
                 self._damage = _cut_short(self._damage, last_s, lost)
+                return
+
+    def _decoded(self, after_s: float | None, mode: DecodeMode) -> Iterator[Frame]:
+        """The pictures of one child, and what it says of damage. Raises `Lost`."""
+        probed, before = self._look(), self._damage
+        job = self._job("steps", probed) | {"after_s": after_s, "mode": mode}
+        work = _UNKNOWN_WORK_PIXELS if probed.work_pixels is None else probed.work_pixels
+        whole_s = self._sandbox.stall_s + _BUSY_FACTOR * self._sandbox.cpu_for(work)
+        with self._child(job, work) as child:
+            for message in _job_messages(child, self._sandbox.stall_s, whole_s):
+                self._damage = before if message.get("damage") is None else text(message, "damage")
+                if message["type"] == "frame":
+                    yield _frame(child, message)
 
     def _sensible_s(self, time_s: float, last_s: float | None, sampler: Sampler) -> float:
         """The time of a step, which is after the last one's, one of the sampler's and allowed. Raises `Garbled`."""
@@ -142,19 +175,22 @@ def jump(
     damaged: bool,
     max_side_px: int,
 ) -> tuple[Jump, list[Frame]]:
-    """`Jumper.packed_at` in a child, and which library it used. Raises `MediaUnsupported`, `MediaDamaged` or
-    `MediaTooLarge`."""
+    """`Jumper.packed_at` in a child, and which library it used. Raises `MediaUnsupported`, `MediaDamaged`,
+    `MediaTooLarge` or `DecoderKilled`."""
     job: Message = {"do": "jump", "name": path.name, "damaged": damaged, "times_s": list(times_s)}
     job["offset_s"] = start_offset_s
-    child = Child(path, job, sandbox, side_px=max_side_px, cpu_s=sandbox.cpu_for(0.0))
-    with child, _ended_well(path.name):
-        messages = _looked(child, sandbox)
-        chosen = next(messages)
-        backend = text(chosen, "backend")
-        if backend not in ("decord", "pyav"):
-            raise Garbled("backend")
-        chosen_jump = Jump("decord" if backend == "decord" else "pyav", text(chosen, "reason"))
-        return chosen_jump, _frames(child, messages, len(times_s))
+
+    def attempt() -> tuple[Jump, list[Frame]]:
+        with Child(path, job, sandbox, side_px=max_side_px, cpu_s=sandbox.cpu_for(0.0)) as child:
+            messages = _looked(child, sandbox)
+            chosen = next(messages)
+            backend = text(chosen, "backend")
+            if backend not in ("decord", "pyav"):
+                raise Garbled("backend")
+            chosen_jump = Jump("decord" if backend == "decord" else "pyav", text(chosen, "reason"))
+            return chosen_jump, _frames(child, messages, len(times_s))
+
+    return _with_successors(path.name, attempt)
 
 
 def guards(path: Path, sandbox: SandboxConfig) -> tuple[str, ...]:
@@ -171,6 +207,8 @@ def _guards(child: Child) -> tuple[str, ...]:
         if message.get("type") != "ready":
             raise Garbled("type")
         return texts(message, "guards")
+    except Killed:
+        raise
     except Lost as lost:
         raise BackendUnavailable(f"the decoding process cannot start: {lost}") from lost
 
@@ -230,13 +268,25 @@ def _frames(child: Child, messages: Iterator[Message], many: int) -> list[Frame]
     return frames
 
 
-@contextmanager
-def _ended_well(name: str) -> Iterator[None]:
-    """A child that is lost in here refuses the whole file."""
-    try:
-        yield
-    except Lost as lost:
-        raise _refused(lost, name) from lost
+def _with_successors(name: str, attempt: Callable[[], T]) -> T:
+    """What a child gave, or one of its successors where it was killed. A child lost otherwise refuses the file."""
+    left = _SUCCESSORS
+    while True:
+        try:
+            return attempt()
+        except Killed as killed:
+            _succeed(killed, name, left)
+            left -= 1
+        except Lost as lost:
+            raise _refused(lost, name) from lost
+
+
+def _succeed(killed: Killed, name: str, left: int) -> None:
+    """Returns where another child may be tried. Raises `DecoderKilled` where none is left."""
+    if not left:
+        times = f"{_SUCCESSORS + 1} times"
+        raise DecoderKilled(f"the decoder of {name} was killed from outside {times}, as for want of memory") from killed
+    log.warning("the decoder of a video was killed from outside; another goes on")
 
 
 def _refused(lost: Lost, name: str) -> PipelineError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -45,6 +46,16 @@ class StoppableServer:
         while not self._answers():
             assert time.monotonic() < deadline, "the server did not get ready"
             time.sleep(0.01)
+
+    def hang(self) -> None:
+        """SIGSTOP: it takes connections and answers nothing, until `go_on`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL; nothing answers any more."""

@@ -172,8 +172,7 @@ def test_an_error_comes_after_what_was_before_it(at_once: int, where: str) -> No
             raise OSError("gone")
         return item
 
-    taken = []
+    taken: list[int] = []
     with pytest.raises(OSError, match="gone"):
-        for item, _ in in_order(call, items(), at_once):
-            taken.append(item)
+        taken.extend(item for item, _ in in_order(call, items(), at_once))
     assert taken == list(range(5 if where == "items" else 3))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
-from serve.actors.ray_node import RayNode, WorldReachable
+from serve.actors.ray_node import HeadGone, RayNode, WorldReachable, remove_abandoned
 
 LISTEN = """
 import socket, sys
@@ -78,3 +80,34 @@ def test_a_port_that_other_machines_reach_ends_the_start(tmp_path: Path, address
 def test_loopback_is_no_such_port(tmp_path: Path, address: str) -> None:
     with child_listening_on(address):
         RayNode(tmp_path / "run").check_ports()
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_killed_pages_socket_goes_too(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        left, other = tmp_path / f"page-{gone.pid}.sock", tmp_path / f"page-{os.getpid()}.sock"
+        os.waitid(os.P_PID, gone.pid, os.WEXITED | os.WNOWAIT)  # it has ended and keeps its number
+        for path in (left, other):
+            path.touch()
+        remove_abandoned(tmp_path)
+        assert not left.exists()
+        assert other.exists()
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_head_of_which_a_part_has_ended_is_gone_and_its_family_is_ended(tmp_path: Path) -> None:
+    node = RayNode(tmp_path / "run")
+    sleep = shutil.which("sleep")
+    assert sleep is not None
+    programs = [Path(shutil.copy(sleep, tmp_path / name)) for name in ("gcs_server", "raylet")]
+    with subprocess.Popen([programs[0], "60"]) as gcs, subprocess.Popen([programs[1], "60"]) as raylet:
+        node.follow()
+        node.check_head()
+        gcs.kill()
+        os.waitid(os.P_PID, gcs.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(HeadGone):
+            node.check_head()
+        node.end_family()
+        assert not psutil.pid_exists(raylet.pid)
+    with pytest.raises(HeadGone):
+        node.check_head()

@@ -18,12 +18,13 @@ from pipeline.library import Identity, stream_record
 from serve.actors import live_worker, workers
 from serve.actors.live_worker import LiveWorker
 from serve.actors.workers import IngestWorker
-from serve.jobs.job_queue import JobQueue
+from serve.jobs.job_queue import MOST_TRIES, JobQueue
 from serve.settings import Settings
 from tests.contracts.store_cases import record
 from tests.memory.store.stoppable import StoppableServer
 from tests.pipeline.fakes import colour_backend, write_scenes
 from tests.pipeline.test_live import BEGAN_US, jpeg
+from tests.pipeline.video.sandbox.children import children_that
 
 BACKEND = colour_backend()
 DEADLINE_S = 60.0
@@ -137,3 +138,36 @@ def test_a_live_worker_goes_on_after_its_store_was_away(
     video = hold.store.video(video_id)
     assert (video.status, video.ingested_s, video.cubes) == ("ready", 6.0, 1)
     worker.leave()
+
+
+DIES = "import signal; os.kill(os.getpid(), signal.SIGKILL)"
+
+
+def test_a_video_whose_decoder_is_killed_every_time_fails_for_that_reason(
+    hold: StoreHold, settings: Settings, film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued(hold, settings, film, "v1")
+    with children_that(DIES):
+        worker = IngestWorker(settings.model_copy(update={"lease_s": 0.2}), BACKEND, "one")
+        until(lambda: hold.store.video("v1").status == "failed")
+        until(lambda: JobQueue(hold.client(), 30.0).waiting() == 0)
+        worker.leave()
+    error = hold.store.video("v1").error
+    assert error is not None
+    assert error.code == "decoder.killed"
+    assert "film.mp4 was killed from outside" in error.detail
+    assert [entry.message for entry in caplog.records if "at try" in entry.message] == [
+        f"left v1 at try {number}: decoder.killed" for number in range(1, MOST_TRIES)
+    ]
+
+
+def test_a_video_whose_decoder_was_killed_is_watched_to_its_end_later(
+    hold: StoreHold, settings: Settings, film: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued(hold, settings, film, "v1")
+    with children_that(DIES):
+        worker = IngestWorker(settings.model_copy(update={"lease_s": 0.2}), BACKEND, "one")
+        until(lambda: "at try 1" in caplog.text)
+    until(lambda: hold.store.video("v1").status == "ready")
+    worker.leave()
+    assert hold.store.video("v1").error is None

@@ -195,3 +195,17 @@ def test_a_deleted_entry_of_a_dead_worker_is_passed_over(jobs: JobQueue, short: 
     client.xdel(STREAM, taken(jobs, "one").id)
     jobs.add("v2")
     assert taken(short, "two").video_id == "v2"
+
+
+def test_a_job_that_is_released_is_taken_at_once_and_its_try_counts_or_not(jobs: JobQueue) -> None:
+    jobs.add("v1")
+    for _ in range(3):
+        job = taken(jobs, "a")
+        assert job.tries == 1
+        jobs.release("a", job, counted=False)
+    job = taken(jobs, "b")
+    assert job.tries == 1
+    jobs.release("a", job, counted=False)
+    assert jobs.take("a", 0.01) is None, "the job is another worker's"
+    jobs.release("b", job, counted=True)
+    assert taken(jobs, "c").tries == 2
