@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from memory.records import TokenType
+
+VerifyMode = Literal["strict", "cited", "off"]
+PlannerName = Literal["rules", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class AnswerConfig:
         candidates: hits whose notes are read before selecting.
         read_whole: of a video with at most so many cubes the notes of all are read: some things only notes know.
         diversity: 0 cites what answers best; towards 1, what differs most from what is cited already.
+        planner: who takes questions apart (`pipeline.queries.planner`).
+        verify: how a language model's words are checked (`pipeline.answering.verify`).
     """
 
     cubes: int = 4
@@ -66,3 +72,5 @@ class AnswerConfig:
     candidates: int = 64
     read_whole: int = 256
     diversity: float = 0.25
+    planner: PlannerName = "rules"
+    verify: VerifyMode = "strict"

@@ -26,7 +26,7 @@ from encoders.base import Backend, Frame
 from encoders.notes import Notes
 from memory.records import CubeMemory, VideoStatus
 from memory.store.base import Commit, MemoryStore
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.phrases import notes_phrase
 from pipeline.config import IngestConfig
 from pipeline.errors import PipelineError
 from pipeline.video.pushed import decode_picture

@@ -9,7 +9,7 @@ from memory.records import Appearances, CubeMemory, Hit, OpenCube, TimeSpan, Vid
 from memory.store.base import MemoryStore
 from pipeline.answer import Answer as AnswerRecord
 from pipeline.answer import Citation as CitationRecord
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.phrases import notes_phrase
 
 from . import schemas
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from pipeline.queries.query import Edge
 from pipeline.queries.rules.events import of_events
-from pipeline.queries.rules.times import Edge, TimeReference, times_named
+from pipeline.queries.rules.times import TimeReference, times_named
 from pipeline.queries.rules.words import topic_of
 
 Kind = Literal[
@@ -141,6 +142,16 @@ _SPEAKER_ASKED = _any(r"\bwhat (?:do|does|did|is|was|are|were) (?:he|she|they|so
 def asks_for_text(text: str) -> bool:
     """Whether it asks for what is written."""
     return bool(_ASKS_FOR_TEXT.search(text))
+
+
+def asks_speaker(text: str) -> bool:
+    """Whether it asks for what somebody says: "What does he say?"."""
+    return asks_for_text(text) and bool(_SPEAKER_ASKED.search(text))
+
+
+def counts(text: str) -> bool:
+    """Whether it asks for a number of times or things."""
+    return bool(_COUNT.search(text))
 
 
 def edge_of(text: str) -> Edge:

@@ -1,7 +1,7 @@
 """Reads the times a question names: moments, stretches, "in the last minute", "after 2:10", "at the end".
 
 The rules are over English words and digits and know no video. What depends on a video's length is left open
-(`TimeReference.recent_s`, `TimeReference.edge`) and resolved by `pipeline.queries.spans`.
+(`TimeReference.recent_s`, `TimeReference.edge`) and resolved by `pipeline.queries.query.Scope`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from memory.records import TimeSpan
-
-Edge = Literal["", "start", "end"]
+from pipeline.queries.query import FOREVER_S, Edge
 
 _CLOCK = r"(?:(?P<h>\d{1,2}):)?(?P<m>\d{1,2}):(?P<s>\d{2}(?:\.\d+)?)"
 _END = r"(?![^\W\d_])"  # no letter follows: "5 m" and "2m5s", not "5 men"
@@ -50,7 +49,6 @@ _EDGES: tuple[tuple[Edge, re.Pattern[str]], ...] = (
     ("end", re.compile(r"\bhow (?:does|did) .*\b(?:end|finish|close)\b", re.I)),
     ("start", re.compile(r"\bhow (?:does|did) .*\b(?:start|begin|open)\b", re.I)),
 )  # fmt: skip
-FOREVER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
