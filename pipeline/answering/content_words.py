@@ -15,8 +15,8 @@ came can come comes could did do does during each end ends every following for f
 into is it its just least long many match matching mention mentioned moment more most occasion occur of often on once
 only or other our out over present read reads say says scene screen second see seen separate several shot show shown
 shows sign since some start starts still such text than that the their them then there these they thing this those
-through till time timestamp to total twice until up very video view visible was we were what when where which while
-who will with word words would write written yes you your minute hour happen happens happened place
+through till time times timestamp to total twice until up very video view visible was we were what when where which
+while who will with word words would write written yes you your minute hour happen happens happened place
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 """Words that carry no fact: function words and the vocabulary of seeing, showing and stating times."""
