@@ -65,7 +65,7 @@ class RulePlanner:
         for variant, pattern in self._wordings:
             if match := pattern.search(text):
                 terms = {name: _term_of(words) for name, words in match.groupdict().items() if words}
-                return _with_unused(variant(text=text, **terms))  # type: ignore[arg-type]
+                return _with_unused(variant(text=text, **terms), understood=match[0])  # type: ignore[arg-type]
         return _with_unused(query_of(parse(text)))
 
 
@@ -158,9 +158,9 @@ def _term_of(words: str) -> Term:
     return Term(subject.topic, where=subject.where, predicate=subject.predicate, definite=subject.definite)
 
 
-def _with_unused(query: Query) -> Query:
-    """The query with those content words of its text that no field uses."""
-    used = {word.casefold() for text in _texts(query) for word in _WORD.findall(text)}
+def _with_unused(query: Query, understood: str = "") -> Query:
+    """The query with those content words of its text that no field uses; `understood` is used by its kind."""
+    used = {word.casefold() for text in (understood, *_texts(query)) for word in _WORD.findall(text)}
     content = dict.fromkeys(_WORD.findall(topic_of(query.text)))
     in_text = set(_WORD.findall(query.text))
     return replace(query, unused=tuple(word for word in content if word.casefold() not in used and word in in_text))
