@@ -1,14 +1,15 @@
 """Extracts from a sentence what can be checked: times, spans, numbers, counts and quotations.
 
-Pure functions from text to plain values, in the order of the text; times are in seconds. They parse the few forms that
-Longwatch writes itself and those that a small model turns them into, in English only. Used by
-`pipeline.answering.verify`.
+Pure functions from text to plain values, in the order of the text; times are in seconds. They parse what a language
+model writes, in English only. Used by `pipeline.answering.agreement` and by the scorers of answers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+
+from pipeline.patterns import AnyOf
 
 _NUMBER_WORDS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -21,15 +22,11 @@ _WORD = re.compile(rf"\b({'|'.join(_WORD_VALUES)})\b", re.IGNORECASE)
 _CLOCK = r"(?<![\d:.])(?:(?P<hh>\d{1,3}):(?P<h_mm>[0-5]\d)|(?P<mm>\d{1,3})):(?P<ss>[0-5]\d(?:\.\d+)?)(?!\d|:\d)"
 _AND = r"(?:\s*,?\s*(?:and\s+)?)"
 _H, _M, _S = (
-    rf"(?<![\w:.])(?P<{{name}}>\d+(?:\.\d+)?)\s*(?:{unit})\b"
-    for unit in ("hours?|hrs?|h", "minutes?|mins?|m", "seconds?|secs?|s")
+    rf"(?<![\w:.])(?P<{{name}}>\d+(?:\.\d+)?)\s*(?:{unit})\b".format(name=name)
+    for name, unit in (("h", "hours?|hrs?|h"), ("m", "minutes?|mins?|m"), ("s", "seconds?|secs?|s"))
 )
-_SPOKEN = (
-    _H.format(name="h1") + f"(?:{_AND}{_M.format(name='m1')})?(?:{_AND}{_S.format(name='s1')})?"
-    f"|{_M.format(name='m2')}(?:{_AND}{_S.format(name='s2')})?|{_S.format(name='s3')}"
-)
-_TIME = re.compile(f"{_CLOCK}|{_SPOKEN}", re.IGNORECASE)
-_SECONDS_EACH = {"hh": 3600, "h_mm": 60, "mm": 60, "ss": 1, "h1": 3600, "m1": 60, "m2": 60, "s1": 1, "s2": 1, "s3": 1}
+_TIME = AnyOf(_CLOCK, f"{_H}(?:{_AND}{_M})?(?:{_AND}{_S})?", f"{_M}(?:{_AND}{_S})?", _S)
+_SECONDS_EACH = {"hh": 3600, "h_mm": 60, "mm": 60, "ss": 1, "h": 3600, "m": 60, "s": 1}
 
 _RANGE = re.compile(r"\s*(?:to|until|till|through|-|–|—)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w])")

@@ -33,7 +33,7 @@ class Appeared(Facts):
 
 
 @dataclass(frozen=True, slots=True)
-class Placed(Facts):
+class NthAppearance(Facts):
     """One appearance of a thing: number `place`, or the last (-1)."""
 
     thing: NamedThing
@@ -102,4 +102,4 @@ def _placed(query: Find, ordered: Sequence[Match], gap_s: float, retrieved: Answ
     thing = NamedThing.of(query.term.text, cited)
     qualifier = {-1: "last", 1: "first"}.get(place) or ordinal(place)
     claim = thing_claim(thing, cited, [span], qualifiers=(qualifier,))
-    return Findings(Placed(thing, place, span), (claim,), True, cited, (), evidence, retrieved)
+    return Findings(NthAppearance(thing, place, span), (claim,), True, cited, (), evidence, retrieved)
