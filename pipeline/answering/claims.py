@@ -33,7 +33,7 @@ class Claim:
         subject: what it is about, in words; empty for anything at all.
         verdict: whether it was seen, was looked for and not seen, or cannot be known.
         spans: when it was seen.
-        count: how often it was seen; None where that was not asked for.
+        count: how often it was seen, also beyond `spans`; None where the claim is not about all its appearances.
         quote: the words on the screen, where it is about those.
         cubes: ordinals of the cubes it rests on; None is the open cube.
         confidence: ``low`` where only likeness says so, and no name, detection or screen text.
@@ -121,16 +121,16 @@ def cubes_of(matches: Sequence[Match]) -> tuple[int | None, ...]:
 
 def thing_claim(thing: NamedThing, matches: Sequence[Match], spans: Sequence[TimeSpan], **more: object) -> Claim:
     """The claim that a thing was seen in these spans; `more` are other fields of it."""
+    claim = appearance_claim(thing.topic, spans, matches)
+    return replace(claim, quote=thing.quote, names=thing.names, **more)  # type: ignore[arg-type]
+
+
+def appearance_claim(subject: str, spans: Sequence[TimeSpan], matches: Sequence[Match]) -> Claim:
+    """The claim that something was seen in these spans, resting on these matches."""
     sure = any(match.named is not None for match in matches)
-    claim = Claim(
-        thing.topic,
-        spans=tuple(spans),
-        quote=thing.quote,
-        cubes=cubes_of(matches),
-        confidence="high" if sure else "low",
-        names=thing.names,
+    return Claim(
+        subject, spans=tuple(spans), cubes=cubes_of(matches), confidence="high" if sure or not matches else "low"
     )
-    return replace(claim, **more)  # type: ignore[arg-type]
 
 
 def stated_thing(thing: NamedThing, spans: Sequence[TimeSpan] = (), **more: object) -> Claim:

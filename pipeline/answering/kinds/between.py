@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from memory.records import TimeSpan
 from pipeline.answering.absent import absent
 from pipeline.answering.appearances import appearances, spans_evidence
-from pipeline.answering.claims import Claim, Facts, Findings, Sentence, phrase_claims
+from pipeline.answering.claims import Claim, Facts, Findings, Sentence, appearance_claim, phrase_claims
 from pipeline.answering.kinds.summary import segment_claims, segment_cubes
+from pipeline.answering.match import Match
 from pipeline.answering.phrases import numbered
 from pipeline.answering.retrieve import VideoMemory
 from pipeline.answering.segments import Segment, segment_matches, select_segments
@@ -39,22 +40,27 @@ class InBetween(Facts):
 
 def find(query: Between, memory: VideoMemory) -> Findings:
     """Retrieves both things and looks at the time between the appearances that are meant."""
-    spans = appearances(memory.answering(query.term, query.scope.span, query.retrieval).matches, memory.gap_s)
-    others = appearances(memory.answering(query.other, query.scope.span, query.retrieval).matches, memory.gap_s)
-    first, last = apart(spans, others, query.term.nth, query.other.nth)
+    matches = memory.answering(query.term, query.scope.span, query.retrieval).matches
+    others = memory.answering(query.other, query.scope.span, query.retrieval).matches
+    gap_s = memory.gap_s
+    first, last = apart(appearances(matches, gap_s), appearances(others, gap_s), query.term.nth, query.other.nth)
     if first is None or last is None:
         return absent(query.term if first is None else query.other, query.scope, memory, numbered=True)
-    ends = (Claim(query.term.text, spans=(first,)), Claim(query.other.text, spans=(last,)))
+    ends = (_end(query.term, first, matches), _end(query.other, last, others))
     if last.start_s <= first.end_s:
         return _nothing(query, ends)
     inside = memory.look(TimeSpan(first.end_s, last.start_s))
     inside = [match for match in inside if not match.span.overlaps(first) and not match.span.overlaps(last)]
     if not inside:
         return _nothing(query, ends)
-    segments = select_segments(segment_matches(inside, memory.gap_s))
+    segments = select_segments(segment_matches(inside, gap_s))
     evidence = spans_evidence([segment.span for segment in segments])
     facts = InBetween(query.term, query.other, tuple(segments))
     return Findings(facts, (*segment_claims(segments), *ends), True, segment_cubes(segments), evidence=evidence)
+
+
+def _end(term: Term, span: TimeSpan, matches: Sequence[Match]) -> Claim:
+    return appearance_claim(term.text, [span], [match for match in matches if match.span.overlaps(span)])
 
 
 def _nothing(query: Between, ends: tuple[Claim, ...]) -> Findings:

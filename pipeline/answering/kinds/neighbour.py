@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from memory.records import TimeSpan
 from pipeline.answering.absent import absent
 from pipeline.answering.anchors import Anchor, anchor_of
-from pipeline.answering.claims import Claim, Facts, Findings, Sentence, cubes_of, phrase_claims
+from pipeline.answering.claims import Claim, Facts, Findings, Sentence, appearance_claim, phrase_claims
 from pipeline.answering.match import Match
 from pipeline.answering.phrases import NotesPhrase, capital, label
 from pipeline.answering.retrieve import VideoMemory
@@ -101,7 +101,7 @@ def find(query: Neighbour, memory: VideoMemory) -> Findings:
 
 def _claims(facts: Beside, anchor: Anchor) -> tuple[Claim, ...]:
     """That the anchor was seen, and what stands beside it."""
-    held = [Claim(facts.topic, spans=(anchor.span,), cubes=cubes_of(anchor.cubes))] if anchor.cubes else []
+    held = [appearance_claim(facts.topic, [anchor.span], anchor.cubes)] if anchor.cubes else []
     if facts.neighbour is None:
         return (*held, facts.missing)
     match = facts.neighbour

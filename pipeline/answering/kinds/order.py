@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from memory.records import TimeSpan
 from pipeline.answering.absent import absent
-from pipeline.answering.claims import Claim, Facts, Findings, Sentence, cubes_of
+from pipeline.answering.claims import Claim, Facts, Findings, Sentence, appearance_claim
 from pipeline.answering.phrases import capital, label
 from pipeline.answering.retrieve import VideoMemory
 from pipeline.queries.query import Order
@@ -47,6 +47,6 @@ def find(query: Order, memory: VideoMemory) -> Findings:
     if matches[0].span.start_s != others[0].span.start_s:
         pairs.sort(key=lambda pair: pair[0].span)
     (first, earlier), (second, later) = pairs
-    claims = tuple(Claim(topic, spans=(match.span,), cubes=cubes_of([match])) for match, topic in pairs)
+    claims = tuple(appearance_claim(topic, [match.span], [match]) for match, topic in pairs)
     cited = (first, second) if first.hit != second.hit else (first,)
     return Findings(Ordered(earlier, first.span, later, second.span), claims, True, cited)
