@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pipeline.answering.claims import Claim, Sentence
-from pipeline.answering.content_words import NEGATION, ORDER_WORDS, content
 from pipeline.answering.mentions import (
+    NEGATION,
+    ORDER_WORDS,
+    content,
     counts_in,
     figures,
     numbers_in,
