@@ -1,35 +1,35 @@
-"""READ SECOND: how a question becomes an answer. Question -> select -> prompt -> generate -> cite.
+"""READ SECOND: how a question becomes an answer. Question -> query -> findings -> draft -> verified words.
 
-    parse()          the question's own time, kind and topic    pipeline/queries/question.py
-    Executor.run()   candidates from memory, their notes read   pipeline/answering/execute.py
-    findings         the facts as a statement with times        pipeline/answering/findings.py
-    ContextSelector  other memories for the model to read       pipeline/answering/context.py
-    generate()       the model words the statement              pipeline/language/
-    verify_stream()  checks the words against the statement     pipeline/answering/verify.py
+    QueryPlanner.plan()   the question as data                  pipeline/queries/planner.py, rules/, model.py
+    Executor.run()        typed findings from the memory        pipeline/answering/execute.py, kinds/
+    Composer.compose()    plain sentences, worded by a model    pipeline/answering/compose.py, context.py
+    Verifier.check()      the words against the claims          pipeline/answering/verify.py
 
 Frames are never read: an answer rests on what was remembered while watching.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from encoders.base import KeyEncoder
-from memory.records import Appearances, TimeSpan, VideoStatus
+from memory.records import Appearances, TimeSpan, VideoRecord, VideoStatus
 from memory.retrieval.retriever import Retriever
 from memory.store.base import MemoryStore
+from pipeline.answering.claims import Claim, Findings
+from pipeline.answering.compose import Draft, ModelComposer, Selected
 from pipeline.answering.context import ContextSelector
-from pipeline.answering.execute import Executor, Rerank
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.execute import Executor
 from pipeline.answering.match import Match
-from pipeline.answering.verify import VerifiedText, verify_stream
+from pipeline.answering.phrases import notes_phrase
+from pipeline.answering.retrieve import GROWING
+from pipeline.answering.verify import VerifiedText, Verifier
 from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
-from pipeline.language.protocol import Generation, LanguageModel, Prompt
-from pipeline.queries.question import parse
+from pipeline.language.protocol import Generation, LanguageModel
+from pipeline.queries.planner import PlanContext, QueryPlanner, planner_of
 from pipeline.times import ms_since
 
 
@@ -63,10 +63,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The whole answer. `phrased_by`: ``model``, or ``memory`` where the model's words did not agree with it."""
+    """The whole answer. `phrased_by`: ``model``, or ``memory`` where the model's words did not agree with it.
+    `claims`: what it states, and what the memory says beside it; `supported` where the memory holds an answer."""
 
     text: str
     supported: bool
+    claims: tuple[Claim, ...]
     citations: tuple[Citation, ...]
     evidence: Appearances | None
     as_of_s: float
@@ -79,7 +81,14 @@ AnswerEvent = tuple[Citation, ...] | str | Answer
 
 
 class Answerer:
-    """Answers questions about one video from its memory."""
+    """Answers questions about one video from its memory.
+
+    Args:
+        planner: takes questions apart; the one that the config names where None.
+
+    Raises:
+        BackendUnavailable: the language model cannot plan, and the config wants it to.
+    """
 
     def __init__(
         self,
@@ -88,13 +97,14 @@ class Answerer:
         keys: KeyEncoder,
         model: LanguageModel,
         config: AnswerConfig,
-        rerank: Rerank | None = None,
+        planner: QueryPlanner | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
         self._model = model
         self._config = config
-        self._executor = Executor(store, retriever, keys, config, rerank)
+        self._planner = planner or planner_of(config.planner, model)
+        self._executor = Executor(store, retriever, keys, config)
         self._context = ContextSelector(store, retriever, model)
 
     def ask(self, video_id: str, text: str, config: AnswerConfig | None = None) -> Iterator[AnswerEvent]:
@@ -104,21 +114,20 @@ class Answerer:
         """
         began = time.perf_counter()
         config = config or self._config
-        video = self._store.video(video_id)
-        if video.key_space != str(self._keys.space):
-            raise BackendMismatch(f"this video's memory is in key space {video.key_space}, not {self._keys.space}")
-        if video.ingested_s <= 0:
-            raise NotWatchedYet("nothing of this video was watched yet")
-        gathered = self._executor.run(video, parse(text), config)
-        citations = tuple(_citation(match, video.start_utc_s) for match in gathered.cited)
+        video = self._watched(video_id)
+        query = self._planner.plan(text, PlanContext(video.ingested_s, video.status in GROWING))
+        findings = self._executor.run(video, query, config)
+        citations = tuple(_citation(match, video.start_utc_s) for match in findings.cited)
         select_ms = ms_since(began)
         yield citations
-        statement = gathered.finding.statement
-        memories, reading = self._context.select(video, gathered.read, config, spoken=not _LIST.search(statement))
-        prompt = Prompt(text, statement, memories, reading)
+
+        def select(worded: bool) -> Selected:
+            return self._context.select(video, findings.read, config, worded=worded)
+
+        draft = ModelComposer(self._model, config.answer_tokens).compose(query, findings, select)
         final: VerifiedText | None = None
         first_ms = 0.0
-        for piece in self._words(prompt, config.answer_tokens):
+        for piece in Verifier(config.verify).check(draft, findings):
             if isinstance(piece, VerifiedText):
                 final = piece
             else:
@@ -126,42 +135,48 @@ class Answerer:
                 yield piece
         if final is None or final.generation is None:
             raise RuntimeError("the language model ended without an account of itself")
-        made = final.generation
-        usage = Usage(
-            memory_cubes=len(memories) + len(reading.held if reading else ()),
-            memory_tokens=sum(memory.tokens.values.shape[1] for memory in memories if memory.tokens is not None),
-            prompt_tokens=made.prompt_tokens,
-            answer_tokens=made.answer_tokens,
-            cache_slots=made.cache_slots,
-            compactions=made.compactions,
-            select_ms=select_ms,
-            prefill_ms=made.prefill_ms,
-            first_token_ms=first_ms,
-            total_ms=ms_since(began),
-        )
-        yield Answer(
-            text=final.text,
-            supported=gathered.finding.supported,
-            citations=citations,
-            evidence=gathered.finding.evidence,
-            as_of_s=video.ingested_s,
-            video_status=video.status,
-            phrased_by=final.phrased_by,
-            usage=usage,
-        )
+        usage = _usage(draft, final.generation, select_ms, first_ms, ms_since(began))
+        yield _answer(video, findings, citations, final, usage)
 
-    def _words(self, prompt: Prompt, most_tokens: int) -> Iterator[str | VerifiedText]:
-        """The model's words where they agree with the statement. A statement that lists several things is given as it
-        is: small models drop its parts."""
-        if _LIST.search(prompt.statement):
-            generation = Generation(prompt.statement, 0, 0, 0.0, 0.0, 0, 0)
-            return iter([prompt.statement, VerifiedText(prompt.statement, "memory", "a list", generation)])
-        written = self._model.generate(prompt, most_tokens)
-        return verify_stream(written, prompt.statement, question=prompt.question)
+    def _watched(self, video_id: str) -> VideoRecord:
+        video = self._store.video(video_id)
+        if video.key_space != str(self._keys.space):
+            raise BackendMismatch(f"this video's memory is in key space {video.key_space}, not {self._keys.space}")
+        if video.ingested_s <= 0:
+            raise NotWatchedYet("nothing of this video was watched yet")
+        return video
 
 
-_LIST = re.compile(r'[.;] \S|\d\)?: (?!\d)|"[^"]*"[^"]*"')
-"""Several sentences, a heading of times, or several quotations."""
+def _answer(
+    video: VideoRecord, findings: Findings, citations: tuple[Citation, ...], final: VerifiedText, usage: Usage
+) -> Answer:
+    return Answer(
+        text=final.text,
+        supported=findings.supported,
+        claims=findings.claims,
+        citations=citations,
+        evidence=findings.evidence,
+        as_of_s=video.ingested_s,
+        video_status=video.status,
+        phrased_by=final.phrased_by,
+        usage=usage,
+    )
+
+
+def _usage(draft: Draft, made: Generation, select_ms: float, first_ms: float, total_ms: float) -> Usage:
+    read, tokens = draft.reading, [memory.tokens for memory in draft.memories if memory.tokens is not None]
+    return Usage(
+        memory_cubes=len(draft.memories) + len(read.held if read else ()),
+        memory_tokens=sum(packed.values.shape[1] for packed in tokens),
+        prompt_tokens=made.prompt_tokens,
+        answer_tokens=made.answer_tokens,
+        cache_slots=made.cache_slots,
+        compactions=made.compactions,
+        select_ms=select_ms,
+        prefill_ms=made.prefill_ms,
+        first_token_ms=first_ms,
+        total_ms=total_ms,
+    )
 
 
 def _citation(match: Match, start_utc_s: float | None) -> Citation:

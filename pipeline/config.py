@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from memory.records import TokenType
 
 STREAMING = "streaming"
 """The propagator, cubing and compressor that a backend with a streaming encoder brings itself."""
+VerifyMode = Literal["strict", "cited", "off"]
+PlannerName = Literal["rules", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class AnswerConfig:
         candidates: hits whose notes are read before selecting.
         read_whole: of a video with at most so many cubes the notes of all are read: some things only notes know.
         diversity: 0 cites what answers best; towards 1, what differs most from what is cited already.
+        planner: who takes questions apart (`pipeline.queries.planner`).
+        verify: how a language model's words are checked (`pipeline.answering.verify`).
     """
 
     cubes: int = 4
@@ -86,3 +91,5 @@ class AnswerConfig:
     candidates: int = 64
     read_whole: int = 256
     diversity: float = 0.25
+    planner: PlannerName = "rules"
+    verify: VerifyMode = "strict"

@@ -13,7 +13,7 @@ from typing import Any
 
 from encoders.notes import Notes
 from memory.records import CubeMemory, OpenCube
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.phrases import notes_phrase
 
 _KEPT = 1024
 

@@ -8,9 +8,14 @@ from collections.abc import Iterable
 from memory.records import TimeSpan
 
 
+def whole_seconds(seconds: float) -> int:
+    """Seconds as a player shows them: rounded down, not below 0."""
+    return int(max(seconds, 0.0) + 1e-6)
+
+
 def format_time(seconds: float) -> str:
     """75.4 -> "1:15"; 3723 -> "1:02:03". Rounded down, as a player shows it."""
-    whole = int(max(seconds, 0.0) + 1e-6)
+    whole = whole_seconds(seconds)
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory.config import StoreConfig
 from memory.records import TokenType
-from pipeline.config import AnswerConfig, IngestConfig
+from pipeline.config import AnswerConfig, IngestConfig, PlannerName, VerifyMode
 from pipeline.video.sampling import SandboxConfig
 from serve.logs import LogFormat, LogLevel
 
@@ -86,6 +86,14 @@ class Settings(BaseSettings):
     token_type: TokenType = Field(
         "int8", description="as what tokens are stored: or `bfloat16`, `float32`; another type is another memory"
     )
+    planner: PlannerName = Field(
+        "rules", description="who takes questions apart: rules over English wordings, or a `model` that writes JSON"
+    )
+    verify: VerifyMode = Field(
+        "strict",
+        description="how a language model's words are checked: on all that the memory claims; `cited`: on times alone; "
+        "`off`: not at all",
+    )
     store_patience_s: float = Field(
         600.0, ge=0, description="how long watching waits for a store that is away; questions never wait"
     )
@@ -125,7 +133,7 @@ class Settings(BaseSettings):
 
     def answer_config(self) -> AnswerConfig:
         """How questions are answered."""
-        return AnswerConfig()
+        return AnswerConfig(planner=self.planner, verify=self.verify)
 
 
 def settings_message(error: ValidationError) -> str:

@@ -24,6 +24,7 @@ from memory.store.redis_store import RedisStore
 from pipeline.config import STREAMING
 from pipeline.errors import BackendUnavailable
 from pipeline.language.protocol import LanguageModel
+from pipeline.queries.planner import planner_of
 from pipeline.video.sampling import DecodeConfig
 from pipeline.video.source import FrameSource
 from pipeline.video.sources import open_source
@@ -64,13 +65,17 @@ def load_backend(settings: Settings) -> Backend:
 
 
 def load_language_model(settings: Settings) -> LanguageModel:
-    """The language model of the backend the settings name. From here on this process computes with one thread unless
+    """The language model of the backend the settings name. Raises `BackendUnavailable` where it cannot be loaded, or
+    cannot be the planner that they name. From here on this process computes with one thread unless
     `threads` says otherwise: so small a model gains nothing from a second one, and where the cores are shared the two
     wait for each other (measured on two busy cores: 72 ms a token with one thread, 660 ms with two)."""
     from pipeline.language.smollm.model import PocketLanguageModel  # its libraries take seconds to import
 
     torch.set_num_threads(settings.threads or 1)
-    return PocketLanguageModel(settings.cache_dir / "weights", cache_slots=settings.cache_slots, policy=settings.policy)
+    folder = settings.cache_dir / "weights"
+    model = PocketLanguageModel(folder, cache_slots=settings.cache_slots, policy=settings.policy)
+    planner_of(settings.planner, model)  # refused where the service starts, not with the first question
+    return model
 
 
 def new_index(dim: int) -> FaissIndex:

@@ -8,7 +8,7 @@ import numpy as np
 
 from encoders.notes import Notes
 from memory.records import CubeMemory
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.phrases import notes_phrase
 from pipeline.times import format_span
 from pipeline.video.seek import frames_at
 from serve.embedded import Longwatch, watch

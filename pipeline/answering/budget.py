@@ -11,14 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from memory.retrieval.selection import Order, select
+from memory.retrieval.selection import select
 from pipeline.answering.match import Match
 from pipeline.answering.retrieve import Answering
 from pipeline.config import AnswerConfig
-from pipeline.queries.question import Kind
-
-ORDERS: dict[Kind, Order] = {"first": "first", "last": "last", "at": "time", "summary": "time"}
-"""Which cubes a kind of question prefers when the budget is too small for all; other kinds prefer the best score."""
+from pipeline.queries.query import Preference
 
 
 def tokens_of(matches: Sequence[Match]) -> int:
@@ -27,18 +24,18 @@ def tokens_of(matches: Sequence[Match]) -> int:
 
 
 def within_budget(
-    matches: Sequence[Match], config: AnswerConfig, order: Order = "score", answering: Answering | None = None
+    matches: Sequence[Match], config: AnswerConfig, order: Preference = "score", answering: Answering | None = None
 ) -> tuple[Match, ...]:
     """The preferred matches, as many as both budgets allow, in time order.
 
     Args:
-        order: which matches are preferred; a re-ranker's worth replaces the score where there is one.
+        order: which matches are preferred.
         answering: the result that `matches` come from; its similarities are used where `config.diversity` is above 0.
     """
     ordered = sorted(matches, key=lambda match: match.hit.span)
     dearest = max((match.tokens.values.shape[1] for match in ordered if match.tokens is not None), default=1)
     room = min(config.cubes, config.tokens // max(dearest, 1))
-    scores = np.array([match.score if match.worth is None else match.worth for match in ordered], np.float64)
+    scores = np.array([match.score for match in ordered], np.float64)
     alike = None
     if answering is not None and answering.alike is not None and config.diversity > 0:
         place = {match.hit: number for number, match in enumerate(answering.matches)}

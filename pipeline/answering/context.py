@@ -2,7 +2,7 @@
 
 A question may select up to 64 cubes. The matches are retrieved by code and cited. Where they are fewer, the rest of the
 selection is spread evenly over the video, so that the model has read the context of what it words. These extra cubes
-support nothing: they are not cited, and the facts of the answer stay those of the statement. A live stream's earlier
+support nothing: they are not cited, and the facts of the answer stay those of the claims. A live stream's earlier
 cubes are in its rolling cache (`pipeline.answering.rolling`), and those still held there are not selected again.
 """
 
@@ -29,14 +29,14 @@ class ContextSelector:
         self._rolling = RollingReadings(store, model) if isinstance(model, ReadingModel) else None
 
     def select(
-        self, video: VideoRecord, matches: Sequence[Match], config: AnswerConfig, *, spoken: bool = True
+        self, video: VideoRecord, matches: Sequence[Match], config: AnswerConfig, *, worded: bool = True
     ) -> tuple[list[ReadableMemory], Reading | None]:
         """The memories to read, in time order and within both budgets, and the earlier reading of a live stream.
 
         These are the matches alone where at most `FEW_MEMORIES` cubes are asked for, or where the model will not word
-        the answer (`spoken` is False).
+        the answer (`worded` is False).
         """
-        if config.cubes <= FEW_MEMORIES or not spoken:
+        if config.cubes <= FEW_MEMORIES or not worded:
             return [_readable(match) for match in matches], None
         reading = self._rolled(video)
         if reading is not None:

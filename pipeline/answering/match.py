@@ -33,7 +33,6 @@ class Match:
         span: of the cube, of the screen text where that matches, or of a detection.
         by_text: whether screen text matches.
         tokens: of the cube; None for an open one.
-        worth: the re-ranker's score, which replaces `score` in the choice for the budget; None without a re-ranker.
     """
 
     hit: Hit
@@ -43,7 +42,6 @@ class Match:
     named: str | None
     by_text: bool = False
     tokens: PackedTokens | None = None
-    worth: float | None = None
 
 
 def words(text: str) -> list[str]:

@@ -1,14 +1,15 @@
-"""Extracts from a sentence what can be checked: times, spans, numbers, counts and quotations.
+"""Extracts from a sentence what can be checked: times, spans, numbers, counts, quotations and content words.
 
-Pure functions from text to plain values, in the order of the text; times are in seconds. They parse the few forms that
-Longwatch writes itself and those that a small model turns them into, in English only. Used by
-`pipeline.answering.verify`.
+Pure functions from text to plain values, in the order of the text; times are in seconds. They parse what a language
+model writes, in English only. Used by `pipeline.answering.agreement` and by the scorers of answers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+
+from pipeline.patterns import AnyOf
 
 _NUMBER_WORDS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
@@ -21,20 +22,34 @@ _WORD = re.compile(rf"\b({'|'.join(_WORD_VALUES)})\b", re.IGNORECASE)
 _CLOCK = r"(?<![\d:.])(?:(?P<hh>\d{1,3}):(?P<h_mm>[0-5]\d)|(?P<mm>\d{1,3})):(?P<ss>[0-5]\d(?:\.\d+)?)(?!\d|:\d)"
 _AND = r"(?:\s*,?\s*(?:and\s+)?)"
 _H, _M, _S = (
-    rf"(?<![\w:.])(?P<{{name}}>\d+(?:\.\d+)?)\s*(?:{unit})\b"
-    for unit in ("hours?|hrs?|h", "minutes?|mins?|m", "seconds?|secs?|s")
+    rf"(?<![\w:.])(?P<{{name}}>\d+(?:\.\d+)?)\s*(?:{unit})\b".format(name=name)
+    for name, unit in (("h", "hours?|hrs?|h"), ("m", "minutes?|mins?|m"), ("s", "seconds?|secs?|s"))
 )
-_SPOKEN = (
-    _H.format(name="h1") + f"(?:{_AND}{_M.format(name='m1')})?(?:{_AND}{_S.format(name='s1')})?"
-    f"|{_M.format(name='m2')}(?:{_AND}{_S.format(name='s2')})?|{_S.format(name='s3')}"
-)
-_TIME = re.compile(f"{_CLOCK}|{_SPOKEN}", re.IGNORECASE)
-_SECONDS_EACH = {"hh": 3600, "h_mm": 60, "mm": 60, "ss": 1, "h1": 3600, "m1": 60, "m2": 60, "s1": 1, "s2": 1, "s3": 1}
+_TIME = AnyOf(_CLOCK, f"{_H}(?:{_AND}{_M})?(?:{_AND}{_S})?", f"{_M}(?:{_AND}{_S})?", _S)
+_SECONDS_EACH = {"hh": 3600, "h_mm": 60, "mm": 60, "ss": 1, "h": 3600, "m": 60, "s": 1}
 
 _RANGE = re.compile(r"\s*(?:to|until|till|through|-|–|—)\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w])")
 _COUNT = re.compile(r"(?<![\w.])(\d+)\s+(?:\w+\s+)?(?:times?|occasions?|appearances?)\b", re.IGNORECASE)
 _QUOTE = re.compile(r"\"([^\"]*)\"|“([^”]*)”|«([^»]*)»|(?<!\w)'([^']+)'(?!\w)")
+
+_NEUTRAL_WORDS = """
+a about across again all also an and any appear appearance appeared are around as at be been being between both but by
+came can come comes could did do does during each end ends every following for found from had has have here how in
+into is it its just least long many match matching mention mentioned moment more most occasion occur of often on once
+only or other our out over present read reads say says scene screen second see seen separate several shot show shown
+shows sign since some start starts still such text than that the their them then there these they thing this those
+through till time times timestamp to total twice until up very video view visible was we were what when where which
+while who will with word words would write written yes you your minute hour happen happens happened place
+"""
+_NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
+"""Words that carry no fact: function words and the vocabulary of seeing, showing and stating times."""
+
+ORDER_WORDS = frozenset({"first", "last", "before", "after", "earlier", "later", "next", "previous"})
+"""Words that change what a time means: the statement itself must hold them; it is not enough that the question does."""
+
+NEGATION = re.compile(r"\b(?:no|not|nothing|never|none|nobody|nowhere|without|cannot|neither|nor)\b|n['’]t\b", re.I)
+_CONTENT_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 
 def times_in(text: str) -> list[float]:
@@ -95,3 +110,20 @@ def spanned(text: str) -> Iterator[tuple[float, float, int, int]]:
             yield first, last, start, end
             index += 1
         index += 1
+
+
+def content(text: str) -> frozenset[str]:
+    """Words that carry facts, reduced to a stem; other rules check numbers, times and negations."""
+    words = (match[0].lower() for match in _CONTENT_WORD.finditer(without_times(NEGATION.sub(" ", figures(text)))))
+    return frozenset(
+        _stem(word) for word in words if len(word) > 1 and word not in _NEUTRAL and _stem(word) not in _NEUTRAL
+    )
+
+
+def _stem(word: str) -> str:
+    """A rough stem, equal for a word's plural, past and -ing form where they are regular."""
+    word = re.sub(r"['’]s?$|['’].*$", "", word)
+    for ending, least in (("ing", 6), ("ied", 5), ("ies", 5), ("ed", 5), ("es", 5), ("s", 4), ("e", 4), ("y", 4)):
+        if word.endswith(ending) and len(word) >= least and not word.endswith("ss"):
+            return word.removesuffix(ending)
+    return word

@@ -1,21 +1,19 @@
 """Merges neighbouring cubes with the same words into segments, from which summaries are made.
 
 Pure functions over notes: `segment_matches` merges, `select_segments` keeps the most useful ones, and `format_segment`
-and `notes_phrase` put them into words. Where there is too much, the longest segments are kept; nothing is chosen by
-meaning.
+puts one into words. Where there is too much, the longest segments are kept; nothing is chosen by meaning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from encoders.notes import Notes
 from memory.records import TimeSpan
 from pipeline.answering.match import Match
-from pipeline.times import format_list, format_span
+from pipeline.answering.phrases import NotesPhrase
+from pipeline.times import format_span
 
-_THINGS = _TEXTS = 3
 MOST_SEGMENTS = 12
 
 
@@ -25,44 +23,25 @@ class Segment:
 
     Attributes:
         span: from the first cube's start to the last cube's end.
-        things, texts: at most three each, as they stand in the notes.
+        phrase: what their notes say; the colours are the first cube's.
         cubes: in time order.
     """
 
     span: TimeSpan
-    things: tuple[str, ...]
-    texts: tuple[str, ...]
+    phrase: NotesPhrase
     cubes: tuple[Match, ...]
 
     @property
     def recognised(self) -> bool:
         """Whether the notes name a thing or hold screen text."""
-        return bool(self.things or self.texts)
-
-    @property
-    def phrase(self) -> str:
-        """Its words, or its colours where it has none."""
-        return _phrase(self.things, self.texts) or notes_phrase(self.cubes[0].notes)
-
-
-def notes_phrase(notes: Notes) -> str:
-    """A cube's notes as a phrase: `tabby cat; the screen says "EXIT"`."""
-    phrase = _phrase([thing.name for thing in notes.things[:_THINGS]], [line.text for line in notes.texts[:_TEXTS]])
-    return phrase or f"nothing recognised, {f'mostly {format_list(notes.colours)}' if notes.colours else 'a picture'}"
-
-
-def _phrase(things: Iterable[str], texts: Iterable[str]) -> str:
-    shown, read = format_list(things), format_list(f'"{text}"' for text in texts)
-    return "; ".join([shown] * bool(shown) + [f"the screen says {read}"] * bool(read))
+        return self.phrase.recognised
 
 
 def segment_matches(matches: Sequence[Match], gap_s: float) -> list[Segment]:
     """The segments in time order: neighbours at most `gap_s` seconds apart with the same words are merged."""
     segments: list[Segment] = []
     for match in sorted(matches, key=lambda match: match.span):
-        things = tuple(thing.name for thing in match.notes.things[:_THINGS])
-        texts = tuple(line.text for line in match.notes.texts[:_TEXTS])
-        new = Segment(match.span, things, texts, (match,))
+        new = Segment(match.span, NotesPhrase.of(match.notes), (match,))
         if segments and new.span.start_s - segments[-1].span.end_s <= gap_s and _alike(segments[-1], new):
             new = _merged(segments.pop(), new)
         segments.append(new)
@@ -70,12 +49,12 @@ def segment_matches(matches: Sequence[Match], gap_s: float) -> list[Segment]:
 
 
 def _alike(a: Segment, b: Segment) -> bool:
-    return set(a.things) == set(b.things) and set(a.texts) == set(b.texts)
+    return set(a.phrase.things) == set(b.phrase.things) and set(a.phrase.texts) == set(b.phrase.texts)
 
 
 def _merged(a: Segment, b: Segment) -> Segment:
     span = TimeSpan(a.span.start_s, max(a.span.end_s, b.span.end_s))
-    return Segment(span, a.things, a.texts, (*a.cubes, *b.cubes))
+    return Segment(span, a.phrase, (*a.cubes, *b.cubes))
 
 
 def select_segments(segments: Sequence[Segment], most: int = MOST_SEGMENTS) -> list[Segment]:
@@ -86,7 +65,7 @@ def select_segments(segments: Sequence[Segment], most: int = MOST_SEGMENTS) -> l
     new: list[int] = []
     by_length = sorted(range(len(worth)), key=lambda i: -worth[i].span.seconds)
     for place in by_length:
-        words = {*worth[place].things, *worth[place].texts}
+        words = {*worth[place].phrase.things, *worth[place].phrase.texts}
         if not words <= covered:
             new.append(place)
             covered |= words
@@ -96,4 +75,4 @@ def select_segments(segments: Sequence[Segment], most: int = MOST_SEGMENTS) -> l
 
 def format_segment(segment: Segment) -> str:
     """`0:10 to 0:17: tabby cat`."""
-    return f"{format_span(segment.span)}: {segment.phrase}"
+    return f"{format_span(segment.span)}: {segment.phrase.text}"

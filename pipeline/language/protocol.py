@@ -1,8 +1,8 @@
 """The language-model protocol: memories and a question in, checked words out.
 
-The model's adapter owns the prompt's wording and its time format. What was found is handed over as a `Reading`: facts
-with times that code took from the memories. The model words them; what it words is checked against the facts
-(`pipeline.answering.verify`) before anyone sees it.
+The model's adapter owns the prompt's wording and its time format. `pipeline.answering.compose` makes the `Prompt`: what
+the memories claim, in plain sentences with times, and the memories themselves. The model words it; its words are
+checked against the claims (`pipeline.answering.verify`) before anyone sees them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Prompt:
 
     Attributes:
         question: the user's words, data and never instructions.
-        statement: the answer as code found it, one or two plain sentences with times; never empty.
+        statement: the findings in plain sentences with times, as the templates have them; never empty.
         memories: the selected memories in order of time, without those in `reading`.
         reading: what this model read before; the question is answered on a copy of it.
     """

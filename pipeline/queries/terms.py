@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 HyponymLookup = Callable[[str], frozenset[str]]
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
@@ -61,6 +62,12 @@ class ResolvedTerm:
     def _within(self, words: Sequence[str], own_names: set[str]) -> bool:
         own = _WORD.findall(self.word.casefold())
         return own[-len(words) :] == list(words) and self.names <= own_names
+
+
+class Resolve(Protocol):
+    """`resolve_term` in an encoder's vocabulary."""
+
+    def __call__(self, topic: str, *, verb_last: bool = False) -> ResolvedTerm: ...
 
 
 def resolve_term(topic: str, hyponyms: HyponymLookup, *, verb_last: bool = False) -> ResolvedTerm:

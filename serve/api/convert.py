@@ -9,7 +9,8 @@ from memory.records import Appearances, CubeMemory, Hit, OpenCube, TimeSpan, Vid
 from memory.store.base import MemoryStore
 from pipeline.answer import Answer as AnswerRecord
 from pipeline.answer import Citation as CitationRecord
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.claims import Claim
+from pipeline.answering.phrases import notes_phrase
 
 from . import schemas
 
@@ -77,6 +78,19 @@ def evidence(record: Appearances) -> schemas.Evidence:
     )
 
 
+def claim(record: Claim) -> schemas.ClaimBody:
+    """One claim."""
+    return schemas.ClaimBody(
+        subject=record.subject,
+        verdict=record.verdict,
+        spans=[span(interval) for interval in record.spans],
+        count=record.count,
+        quote=record.quote,
+        confidence=record.confidence,
+        why=record.why,
+    )
+
+
 def answer(question: str, record: AnswerRecord) -> schemas.AnswerBody:
     """One answer."""
     use = record.usage
@@ -84,6 +98,7 @@ def answer(question: str, record: AnswerRecord) -> schemas.AnswerBody:
         question=question,
         answer=record.text,
         supported=record.supported,
+        claims=[claim(stated) for stated in record.claims],
         citations=[citation(cited) for cited in record.citations],
         evidence=None if record.evidence is None else evidence(record.evidence),
         as_of_s=record.as_of_s,

@@ -84,6 +84,18 @@ class Evidence(Wire):
     spans: list[Span]
 
 
+class ClaimBody(Wire):
+    """A statement about the video; what is not known says why."""
+
+    subject: str
+    verdict: Literal["seen", "not_seen", "not_known"]
+    spans: list[Span]
+    count: int | None
+    quote: str | None
+    confidence: Literal["high", "low"]
+    why: str
+
+
 class CacheUsage(Wire):
     slots: int
     compactions: int
@@ -110,6 +122,7 @@ class AnswerBody(Wire):
     question: str
     answer: str
     supported: bool
+    claims: list[ClaimBody]
     citations: list[CitationBody]
     evidence: Evidence | None
     as_of_s: Seconds

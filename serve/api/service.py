@@ -22,7 +22,7 @@ from pipeline.answer import AnswerEvent
 from pipeline.config import AnswerConfig
 from pipeline.errors import MediaNotKept, NotWatchedYet
 from pipeline.library import Identity, new_video_id, register_file, stream_record
-from pipeline.queries.question import search_topic
+from pipeline.queries.rules.planner import search_topic
 from pipeline.video.seek import frames_at
 from serve.errors import NotFound, NotLive, NotReady
 from serve.jobs.job_queue import JobQueue

@@ -10,7 +10,7 @@ from typing import Any
 
 from memory.records import VideoRecord
 from memory.store.export import export_lines
-from pipeline.queries.question import search_topic
+from pipeline.queries.rules.planner import search_topic
 from serve.api import convert, schemas
 from serve.api.access import find_secret
 from serve.embedded import Longwatch, watch

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from memory.retrieval.retriever import RetrievalRequest
 from pipeline.answer import Answer
 from pipeline.answering.match import words
-from pipeline.queries.question import topic_of
+from pipeline.queries.rules.words import topic_of
 from serve.embedded import Longwatch
 
 from .scoring import count_stated, letter_stated

@@ -145,6 +145,7 @@ def answer(video_id: str, question: str) -> AnswerBody:
         question=question,
         answer=f"The cat is seen from 0:04 to 0:08. {UNKIND}",
         supported=True,
+        claims=[],
         citations=[cited],
         evidence=Evidence(count=1, first_s=4.0, last_s=4.0, spans=[Span(start_s=4.0, end_s=8.0)]),
         as_of_s=DURATION_S,

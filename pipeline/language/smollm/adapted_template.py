@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from encoders.notes import Notes
 from memory.records import TimeSpan
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.phrases import notes_phrase
 from pipeline.language.smollm.chat_template import STATEMENT_CHARS, plain
 from pipeline.language.smollm.timeline_template import TimelineTemplate
 from pipeline.times import format_time

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from encoders.notes import Notes
 from memory.records import TimeSpan
-from pipeline.answering.findings import notes_phrase
+from pipeline.answering.phrases import notes_phrase
 from pipeline.times import format_span
 
 QUESTION_CHARS = 200

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from pipeline.patterns import AnyOf
+from pipeline.queries.query import Edge
 from pipeline.queries.rules.events import of_events
-from pipeline.queries.rules.times import Edge, TimeReference, times_named
+from pipeline.queries.rules.times import TimeReference, times_named
 from pipeline.queries.rules.words import topic_of
 
 Kind = Literal[
@@ -19,27 +21,23 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
-
-
 _TEXT = (
     r"text|texts|captions?|subtitles?|titles?|headings?|written|writing|words?|say|says|said|read|reads|readable|lettering|"
     r"inscriptions?|spelled|printed"
 )
-_ASKS_FOR_TEXT = _any(rf"\b(?:{_TEXT})\b")
-TEXT_WORDS = _any(rf"\b(?:{_TEXT}|signs?|labels?|logos?|posters?|banners?|boards?|screen)\b")
+_ASKS_FOR_TEXT = AnyOf(rf"\b(?:{_TEXT})\b")
+TEXT_WORDS = AnyOf(rf"\b(?:{_TEXT}|signs?|labels?|logos?|posters?|banners?|boards?|screen)\b")
 """Words that ask for what is written, and what it is written on."""
 QUOTED = re.compile(r"(?<!\w)[\"“”«»']([^\"“”«»']{2,80})[\"“”«»'](?!\w)")
-_LITERAL = _any(r"\bmention(?:s|ed)?\b", r"\bthe (?:words?|name|phrase|letters?|numbers?)\b")
-_COUNT = _any(
+_LITERAL = AnyOf(r"\bmention(?:s|ed)?\b", r"\bthe (?:words?|name|phrase|letters?|numbers?)\b")
+_COUNT = AnyOf(
     r"\bhow often\b",
     r"\bhow many\b(?! (?:seconds|minutes|hours)\b)",
     r"\b(?:count|number of) (?:the |all |of )*(?:appearances|times|occurrences)\b",
     r"\bnumber of\b",
     r"^\s*count\b",
 )
-_EXISTS = _any(
+_EXISTS = AnyOf(
     r"^\s*any\b",
     r"^\s*(?:is|are|was|were|do|does|did|can|could|has|have|had)(?:n['’]t)?\b.*",
     r"^(?!\s*(?:what|which|when|where|who|how|everything|while)\b).*\b(?:is|are|was|were) there\b",
@@ -48,7 +46,7 @@ _EXISTS = _any(
 _MEDIUM = (
     r"(?:the|this|that|it|my)(?: (?:whole|entire|full))? ?(?:video|clip|film|stream|movie|recording|footage|thing)?"
 )
-_SUMMARY = _any(
+_SUMMARY = AnyOf(
     r"\bsummar\w*|\btl;?dr\b",
     r"\boverview\b",
     r"\bsum (?:\w+ )?up\b",
@@ -60,12 +58,12 @@ _SUMMARY = _any(
     r"\bwhat(?:['’]s| is| was) (?:this|the|that)(?: (?:whole|entire))? \w+ (?:all )?about\b",
     r"\btell me (?:everything|all|what happen\w*)\b",
 )
-_OF_ALL = _any(r"\b(?:video|clip|film|movie|recording|footage|whole|summ\w*)\b")
-_ORDER = _any(
+_OF_ALL = AnyOf(r"\b(?:video|clip|film|movie|recording|footage|whole|summ\w*)\b")
+_ORDER = AnyOf(
     r"\b(?:right |just |shortly |immediately |directly |straight )?(before|after|following|preceding)\s+(.+)$"
 )
 _ONCE = r"(?:once|when(?! (?:is|are|was|were|do|does|did)\b)|as soon as)"
-_FOLLOWS = _any(
+_FOLLOWS = AnyOf(
     r"\b(?:what|which \w+|who) (?:comes? |came |then )?follow(?:s|ed)\s+(.+)$",
     r"\b(?:what|which \w+|who) (?:is|was) (.+) followed by\b",
     rf"\b{_ONCE}\s+(.+?)\s+(?:had|has|have|was|is|were|are) (?:gone|left|over|away|finished|done)\b",
@@ -73,7 +71,7 @@ _FOLLOWS = _any(
     r"\bwhat (?:comes? |came |is |was )?next to follow (.+)$",
     r"\b(?:comes?|came|is|was|shown|seen) next,? (?:after|following) (.+)$",
 )
-_PRECEDES = _any(
+_PRECEDES = AnyOf(
     r"\bpreced(?:es|ed|ing)\s+(.+)$",
     r"\bleads? up to\s+(.+)$",
     r"\bled up to\s+(.+)$",
@@ -81,33 +79,42 @@ _PRECEDES = _any(
     r"\bprior to\s+(.+)$",
     r"\buntil\s+(?!when\b|what\b)(.+)$",
 )
-_HOW_LONG = _any(
+_HOW_LONG = AnyOf(
     r"\b(?:for )?how long\b(?! ago)",
     r"\bhow much (?:screen ?)?time\b",
     r"\b(?:for )?how many (?:seconds|minutes|hours)\b",
     r"\b(?:the )?(?:total )?(?:duration|length) of\b",
 )
-_NOW = _any(
+_NOW = AnyOf(
     r"\b(?:right now|now|currently|at present|presently|at (?:the|this) (?:moment|minute)|just now)\b",
     r"(?:\bis|['’]s) (?:happening|going on)\b",
 )
-_WHEN = _any(
+_WHEN = AnyOf(
     r"\b(?:when|whereabouts|what time|what times|which (?:second|minute|moment|time|times)|at what|at which|where in)\b"
 )
-_FIRST = _any(r"\b(?:first|earliest|initially|to begin with|since when)\b", r"\b(?:start|begin)s? to be\b")
-_LAST = _any(r"\b(?:last|latest|final|finally|most recent(?:ly)?)\b")
+_FIRST = AnyOf(r"\b(?:first|earliest|initially|to begin with|since when)\b", r"\b(?:start|begin)s? to be\b")
+_LAST = AnyOf(r"\b(?:last|latest|final|finally|most recent(?:ly)?)\b")
 
 _THING = r"(?:the|a|an|this|that|these|those|my|his|her|its|our|their)"
-_IDENTITY = _any(
+_IDENTITY = AnyOf(
     r"\b(?:which|what) (\w+(?: \w+)?) (?:is|was|are|were) (?:it|this|that|he|she|they|these|those)\b\s*\?*$",
 )
 _ATTRIBUTES = (
-    r"(?:name|colou?rs?|price|age|size|weight|weather|temperature|speed|height|width|distance|brand|make|model|breed|"
-    r"meaning|purpose|reason|cause|address|owner|sound|smell|taste|gender|sex|mood|genre|language|date|year|month|day|"
-    r"season|population|city|country|town|village|street|song|music|piece|tune|melody|flavou?r|material|shape|species|"
-    r"team|company|nationality|job|number plate|licence plate|license plate|value|cost|score|result|winner)"
+    r"(?:name|colou?rs?|price|age|size|weight|weather|temperature|speed|height)",
+    r"(?:width|distance|brand|make|model|breed|meaning|purpose|reason|cause)",
+    r"(?:address|owner|sound|smell|taste|gender|sex|mood|genre|language)",
+    r"(?:date|year|month|day|season|population|city|country|town|village)",
+    r"(?:street|song|music|piece|tune|melody|flavou?r|material|shape|species)",
+    r"(?:team|company|nationality|job|number plate|licence plate|license plate|value|cost|score)",
+    r"(?:result|winner)",
 )
-_UNKNOWN = _any(
+"""What a thing may have; a pattern is made with each part."""
+_FILM = (
+    r"(?:video|film|clip|movie|recording|screen|sign|caption|label|text|title|board|poster|banner|page|timeline|memory|"
+    r"footage|camera|stream|picture)"
+)
+"""What shows and says something itself."""
+_UNKNOWN = AnyOf(
     r"^\s*(?:who|whose|whom|why)\b",
     r"\bwhose\b",
     r"\b(?:say|says|said|think|thinks|thought|feel|feels|felt)\b.*\babout\b",
@@ -115,15 +122,16 @@ _UNKNOWN = _any(
     r"\bhow many (?:\w+ ){1,2}(?:like|love|want|need|know|own|buy|bought|think|believe|prefer|enjoy)\b",
     r"\bhow (?!often\b|many\b|long\b|much (?:screen ?)?time\b|come\b)\w+",
     r"\bhow long ago\b",
-    rf"\b(?:what|which) {_ATTRIBUTES}\b",
-    rf"\bwhat (?:is|was|are|were) {_THING} (?:\w+ )?{_ATTRIBUTES}\b",
-    rf"\btell me {_THING} {_ATTRIBUTES} of\b",
+    *(rf"\b(?:what|which) {part}\b" for part in _ATTRIBUTES),
+    *(rf"\bwhat (?:is|was|are|were) {_THING} (?:\w+ )?{part}\b" for part in _ATTRIBUTES),
+    *(rf"\btell me {_THING} {part} of\b" for part in _ATTRIBUTES),
     r"\b(?:called|named|made (?:of|from|by|out of)|worth|used for|bought|sold|invented|born|married|manufactured|"
     r"built|constructed|founded|designed|directed|produced)\b",
     r"\bwhat (?:do|does|did|will|would|can|could|should|has|have|had) (?:he|she|they|it)\b",
-    rf"\bwhat (?:do|does|did|will|would|can|could|should) {_THING} (?!(?:\w+ )?(?:video|film|clip|movie|recording|"
-    r"screen|sign|caption|label|text|title|board|poster|banner|page|timeline|memory|footage|camera|stream|picture)\b)"
-    r"(?!.*\b(?:say|says|read|show|shows)\b)\w+",
+    *(
+        rf"\bwhat {helper} {_THING} (?!(?:\w+ )?{_FILM}\b)(?!.*\b(?:say|says|read|show|shows)\b)\w+"
+        for helper in ("(?:do|does|did)", "(?:will|would|can|could|should)")
+    ),
     r"\bwhat (?:is|was|are|were) .*\b(?:doing|wearing|holding|eating|drinking|thinking|carrying|like)\s*\?*$",
     r"^\s*(?:what|who|how|where) will\b",
     r"^\s*where (?:is|are|was|were|do|does|did|has|have) (?:he|she|they|it|this|that|we|i|you)\b(?! (?:find|see))",
@@ -135,7 +143,7 @@ _UNKNOWN = _any(
     r"mean|means|understand|weigh|weighs|belong|belongs|work|works)\b",
 )
 """What no memory of this kind holds: who, why, how much, what colour a thing has, what it is called, does or wants."""
-_SPEAKER_ASKED = _any(r"\bwhat (?:do|does|did|is|was|are|were) (?:he|she|they|somebody|anyone|people)\b")
+_SPEAKER_ASKED = AnyOf(r"\bwhat (?:do|does|did|is|was|are|were) (?:he|she|they|somebody|anyone|people)\b")
 
 
 def asks_for_text(text: str) -> bool:
@@ -143,12 +151,22 @@ def asks_for_text(text: str) -> bool:
     return bool(_ASKS_FOR_TEXT.search(text))
 
 
+def asks_speaker(text: str) -> bool:
+    """Whether it asks for what somebody says: "What does he say?"."""
+    return asks_for_text(text) and bool(_SPEAKER_ASKED.search(text))
+
+
+def counts(text: str) -> bool:
+    """Whether it asks for a number of times or things."""
+    return bool(_COUNT.search(text))
+
+
 def edge_of(text: str) -> Edge:
     """ "What comes first?" """
     return "start" if _FIRST.search(text) else "end" if _LAST.search(text) else ""
 
 
-_NO_YES = _any(
+_NO_YES = AnyOf(
     r"\b(?:no|not|never|without|gone|missing|absent|except|besides|other than|else|but|only|more than|less than|fewer "
     r"than|exactly|once|twice|still|any ?more|any longer|again)\b",
     r"\b(?:two|three|four|five|six|seven|eight|nine|ten|\d+) (?!(?:second|minute|hour|sec|min|hr)s?\b)[a-z]+s\b",

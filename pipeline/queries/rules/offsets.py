@@ -7,8 +7,9 @@ count: "a few seconds after" is none. A distance from the video's own ends is re
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from pipeline.queries.query import Offset, Term
 from pipeline.queries.rules.kinds import QUOTED
 from pipeline.queries.rules.pairs import ordinal_of
 from pipeline.queries.rules.times import NUMBER_WORDS, TIME, UNIT_S, times_named
@@ -48,28 +49,6 @@ _LEAVING = re.compile(
     re.IGNORECASE,
 )
 _LAST = re.compile(r"\blast (?:seen|shown|visible|appear\w*|comes?|came)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Offset:
-    """A moment so far from an appearance of a thing.
-
-    Attributes:
-        seconds: how far; negative before it.
-        onset: whether it is counted from where the thing comes, or from where it goes.
-        topic, where: the words that name the thing, and others beside it; see `pipeline.queries.rules.words.Subject`.
-        quoted: whether those are to be found on the screen as they are.
-        nth: which appearance: 1, 2, …; -1 the last; 0 where the question does not say.
-        stretch: whether all is meant that lies between the thing and there.
-    """
-
-    seconds: float
-    onset: bool
-    topic: str
-    where: str = ""
-    quoted: bool = False
-    nth: int = 0
-    stretch: bool = False
 
 
 def offset_of(text: str) -> tuple[Offset | None, str]:
@@ -129,4 +108,5 @@ def _from(anchor: str, seconds: float, *, after: bool) -> Offset | None:
     leaving = bool(_LEAVING.search(anchor))
     onset = not leaving and (not after or bool(_ONSET.search(anchor)))
     nth = ordinal_of(anchor) or -bool(_LAST.search(anchor))
-    return Offset(seconds if after else -seconds, onset, subject.topic, subject.where, quote is not None, nth)
+    term = Term(subject.topic, quoted=quote is not None, where=subject.where, nth=nth)
+    return Offset(seconds if after else -seconds, onset, term)

@@ -1,7 +1,7 @@
 """Reads the times a question names: moments, stretches, "in the last minute", "after 2:10", "at the end".
 
 The rules are over English words and digits and know no video. What depends on a video's length is left open
-(`TimeReference.recent_s`, `TimeReference.edge`) and resolved by `pipeline.queries.spans`.
+(`TimeReference.recent_s`, `TimeReference.edge`) and resolved by `pipeline.queries.query.Scope`.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from memory.records import TimeSpan
-
-Edge = Literal["", "start", "end"]
+from pipeline.patterns import AnyOf
+from pipeline.queries.query import FOREVER_S, Edge
 
 _CLOCK = r"(?:(?P<h>\d{1,2}):)?(?P<m>\d{1,2}):(?P<s>\d{2}(?:\.\d+)?)"
 _END = r"(?![^\W\d_])"  # no letter follows: "5 m" and "2m5s", not "5 men"
 _N = r"\d{1,9}(?:\.\d{1,9})?"  # no longer: hours of so many digits are a finite number of seconds
-_UNITS = (
-    rf"(?:(?P<uh>{_N})[\s-]*(?:h|hours?|hrs?){_END}(?:\s*(?:,|and)\s*(?=\d))?\s*)?"
-    rf"(?:(?P<um>{_N})[\s-]*(?:m|min|minutes?|mins){_END}(?:\s*(?:,|and)\s*(?=\d))?\s*)?"
-    rf"(?:(?P<us>{_N})[\s-]*(?:s|sec|secs|seconds?){_END})?"
-)
-TIME = re.compile(rf"{_CLOCK}|(?=\d){_UNITS}", re.IGNORECASE)
+_AND = r"(?:\s*(?:,|and)\s*(?=\d))?\s*"
+_H = rf"(?P<uh>{_N})[\s-]*(?:h|hours?|hrs?){_END}{_AND}"
+_M = rf"(?P<um>{_N})[\s-]*(?:m|min|minutes?|mins){_END}{_AND}"
+_S = rf"(?P<us>{_N})[\s-]*(?:s|sec|secs|seconds?){_END}"
+TIME = AnyOf(_CLOCK, rf"{_H}(?:{_M})?(?:{_S})?", rf"{_M}(?:{_S})?", _S)
+"""A time in figures: on the clock, or in hours, minutes and seconds."""
 
 NUMBER_WORDS = {
     **{"a": 1.0, "an": 1.0, "couple": 2.0, "few": 3.0, "half": 0.5},
@@ -50,7 +50,6 @@ _EDGES: tuple[tuple[Edge, re.Pattern[str]], ...] = (
     ("end", re.compile(r"\bhow (?:does|did) .*\b(?:end|finish|close)\b", re.I)),
     ("start", re.compile(r"\bhow (?:does|did) .*\b(?:start|begin|open)\b", re.I)),
 )  # fmt: skip
-FOREVER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)

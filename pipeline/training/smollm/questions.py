@@ -1,4 +1,4 @@
-"""Questions on a made-up timeline with their right answers, in the sentences of `pipeline.answering.findings`."""
+"""Questions on a made-up timeline with their right answers, in the sentences of `pipeline.answering.kinds`."""
 
 from __future__ import annotations
 

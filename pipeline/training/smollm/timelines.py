@@ -45,7 +45,7 @@ class TimelineEntry:
 
     @property
     def phrase(self) -> str:
-        """The notes as a phrase, in the form of `pipeline.answering.findings.notes_phrase`."""
+        """The notes as a phrase, in the form of `pipeline.answering.phrases.notes_phrase`."""
         parts = [format_list(self.things)] if self.things else []
         if self.texts:
             parts.append("the screen says " + format_list(f'"{text}"' for text in self.texts))

@@ -14,10 +14,12 @@ from encoders.notes import Notes, Thing
 from memory.index.numpy_index import NumpyIndex
 from memory.records import CubeMemory, KeyedSpan, PackedTokens, TimeSpan, VideoStatus
 from memory.retrieval.retriever import LocalRetriever
-from pipeline.answering.execute import ExecutionResult, Executor, Rerank
+from pipeline.answering.claims import Findings
+from pipeline.answering.execute import Executor
 from pipeline.config import AnswerConfig
-from pipeline.queries.question import parse
 from tests.memory.retrieval.retrieval_oracle import KeysOnly
+from tests.pipeline.answering.stating import plan
+from tests.pipeline.answering.stating import statement as stated_by
 
 WORDS = ("cat", "dog", "coffee")
 DIM = 8
@@ -74,11 +76,11 @@ class Spelled:
         return frozenset()
 
 
-def executed(store: Remembered, question: str, rerank: Rerank | None = None, **config: Any) -> ExecutionResult:
+def executed(store: Remembered, question: str, **config: Any) -> Findings:
     retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
     chosen = replace(AnswerConfig(), **config)
-    executor = Executor(store, retriever, Spelled(), chosen, rerank)  # type: ignore[arg-type]
-    return executor.run(replace(store.video("v"), ingested_s=999.0), parse(question), chosen)
+    executor = Executor(store, retriever, Spelled(), chosen)  # type: ignore[arg-type]
+    return executor.run(replace(store.video("v"), ingested_s=999.0), plan(question), chosen)
 
 
 def ordinals(matches: Sequence[Any]) -> list[int]:
@@ -119,8 +121,8 @@ def test_the_first_of_very_many_is_found() -> None:
     store.show("cat", 2, 0.1)
     first = executed(store, "When does the cat first appear?", candidates=8, read_whole=0)
     last = executed(store, "When does the cat last appear?", candidates=8, read_whole=0)
-    assert ordinals(first.finding.cited)[0] == 0
-    assert ordinals(last.finding.cited)[-1] == 41
+    assert ordinals(first.matches)[0] == 0
+    assert ordinals(last.matches)[-1] == 41
 
 
 def test_diversity_cites_what_differs() -> None:
@@ -130,22 +132,6 @@ def test_diversity_cites_what_differs() -> None:
     store.show("dog")
     assert ordinals(executed(store, "When does the cat appear?", cubes=3, diversity=0.0).cited) == [0, 1, 2]
     assert ordinals(executed(store, "When does the cat appear?", cubes=3).cited) == [0, 3, 4]
-
-
-def test_a_reranker_decides_what_fits_and_nothing_else() -> None:
-    asked: list[tuple[str, list[str]]] = []
-
-    def latest_first(question: str, candidates: Sequence[str]) -> list[float]:
-        asked.append((question, list(candidates)))
-        return [float(i) for i in range(len(candidates))]
-
-    store = film("cat", "dog", "cat", "cat")
-    got = executed(store, "When does the cat appear?", latest_first, cubes=2)
-    assert asked == [("When does the cat appear?", ["cat", "cat", "cat"])]
-    assert ordinals(got.cited) == [2, 3]
-    plain = executed(store, "When does the cat appear?", cubes=2).finding
-    assert (got.finding.statement, got.finding.evidence) == (plain.statement, plain.evidence)
-    assert [match.score for match in got.cited] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +178,7 @@ def test_what_is_said_of_two_cats(question: str, statement: str) -> None:
     retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
     executor = Executor(store, retriever, Spelled(), AnswerConfig())  # type: ignore[arg-type]
     finished = replace(store.video("v"), ingested_s=40.0, status="ready")
-    assert executor.run(finished, parse(question), AnswerConfig()).finding.statement == statement
+    assert stated_by(executor.run(finished, plan(question), AnswerConfig())) == statement
 
 
 @pytest.mark.parametrize(
@@ -206,7 +192,7 @@ def test_nobody_knows_the_end_of_what_is_still_being_watched(question: str, stat
     store = film("cat", "dog")
     executor = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Spelled(), AnswerConfig())  # type: ignore[arg-type]
     live = replace(store.video("v"), ingested_s=20.0, status="live")
-    assert executor.run(live, parse(question), AnswerConfig()).finding.statement == statement
+    assert stated_by(executor.run(live, plan(question), AnswerConfig())) == statement
 
 
 class Knowing(Spelled):
@@ -235,15 +221,15 @@ def test_yes_and_no_are_said_of_all_that_was_asked(question: str, statement: str
     store = film("dog", "coffee")
     retriever = LocalRetriever(store, NumpyIndex(DIM))  # type: ignore[arg-type]
     executor = Executor(store, retriever, Knowing(), AnswerConfig())  # type: ignore[arg-type]
-    got = executor.run(replace(store.video("v"), ingested_s=20.0), parse(question), AnswerConfig())
-    assert got.finding.statement == statement
+    got = executor.run(replace(store.video("v"), ingested_s=20.0), plan(question), AnswerConfig())
+    assert stated_by(got) == statement
 
 
-def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> ExecutionResult:
+def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> Findings:
     """Of a video that ends with its last cube, by an encoder that knows its words."""
     executor = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Knowing(), AnswerConfig())  # type: ignore[arg-type]
     video = replace(store.video("v"), ingested_s=10.0 * len(store.notes), status=status)
-    return executor.run(video, parse(question), AnswerConfig())
+    return executor.run(video, plan(question), AnswerConfig())
 
 
 @pytest.mark.parametrize(
@@ -266,7 +252,7 @@ def asked(store: Remembered, question: str, status: VideoStatus = "ready") -> Ex
 def test_what_is_so_far_from_a_thing(question: str, statement: str, cited: list[int]) -> None:
     """Shown: cat, dog, coffee, dog; the thing it is counted from is cited last."""
     got = asked(film("cat", "dog", "coffee", "dog"), question)
-    assert (got.finding.statement, ordinals(got.cited)) == (statement, cited)
+    assert (stated_by(got), ordinals(got.cited)) == (statement, cited)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +267,7 @@ def test_what_is_so_far_from_a_thing(question: str, statement: str, cited: list[
 )
 def test_nothing_is_so_far_from_a_thing(question: str, status: VideoStatus, statement: str) -> None:
     got = asked(film("cat", "dog"), question, status)
-    assert (got.finding.statement, got.finding.supported, got.cited) == (statement, False, ())
+    assert (stated_by(got), got.supported, got.cited) == (statement, False, ())
 
 
 @pytest.mark.parametrize(
@@ -305,9 +291,9 @@ def test_nothing_is_so_far_from_a_thing(question: str, status: VideoStatus, stat
 def test_of_several_things_each_is_told(question: str, statement: str, count: int) -> None:
     """Shown: cat, dog, cat."""
     got = asked(film("cat", "dog", "cat"), question)
-    assert (got.finding.statement, got.finding.supported) == (statement, count > 0)
-    assert got.finding.evidence is not None
-    assert (got.finding.evidence.count, ordinals(got.cited)) == (count, {3: [0, 1, 2], 2: [0, 2], 0: []}[count])
+    assert (stated_by(got), got.supported) == (statement, count > 0)
+    assert got.evidence is not None
+    assert (got.evidence.count, ordinals(got.cited)) == (count, {3: [0, 1, 2], 2: [0, 2], 0: []}[count])
 
 
 def test_a_thing_that_all_the_words_name_is_one() -> None:
@@ -317,8 +303,8 @@ def test_a_thing_that_all_the_words_name_is_one() -> None:
 
     store = film("cat", "dog")
     executor = Executor(store, LocalRetriever(store, NumpyIndex(DIM)), Joint(), AnswerConfig())  # type: ignore[arg-type]
-    got = executor.run(store.video("v"), parse("When is a cat and dog shown?"), AnswerConfig())
-    assert got.finding.statement == "The cat is seen from 0:00 to 0:10."
+    got = executor.run(store.video("v"), plan("When is a cat and dog shown?"), AnswerConfig())
+    assert stated_by(got) == "The cat is seen from 0:00 to 0:10."
 
 
 @pytest.mark.parametrize(
@@ -335,4 +321,4 @@ def test_the_earliest_of_very_many_decides(question: str, statement: str) -> Non
     for _ in range(40):
         store.show("cat", 0, 0.1)
         store.show("dog")
-    assert executed(store, question, candidates=8, read_whole=0).finding.statement.startswith(statement)
+    assert stated_by(executed(store, question, candidates=8, read_whole=0)).startswith(statement)

@@ -16,10 +16,12 @@ from memory.records import CubeMemory, Hit, TimeSpan, VideoRecord
 from memory.retrieval.retriever import LocalRetriever
 from memory.store.redis_store import RedisStore
 from pipeline.answer import Answer, Answerer
+from pipeline.answering.claims import Sentence
+from pipeline.answering.compose import Draft
 from pipeline.answering.context import ContextSelector, spread
 from pipeline.answering.match import Match
 from pipeline.answering.rolling import MOST_CUBES, RollingReadings
-from pipeline.answering.verify import VerifiedText, verify_stream
+from pipeline.answering.verify import VerifiedText, Verifier
 from pipeline.config import AnswerConfig, IngestConfig
 from pipeline.ingest import Ingest
 from pipeline.language.protocol import FEW_MEMORIES, Generation, Prompt, ReadableMemory, ReadingModel
@@ -27,6 +29,7 @@ from pipeline.language.scripted import ScriptedModel
 from pipeline.language.smollm.model import PocketLanguageModel
 from pipeline.library import Identity, register_file
 from pipeline.watching.cubes import new_cube_stream
+from tests.pipeline.answering.stating import claim, findings
 from tests.pipeline.fakes import PictureSource, colour_backend, frames_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -56,7 +59,9 @@ def last_of(pieces: Iterator[Any]) -> Generation:
 
 def test_many_memories_are_read_through_a_cache_that_stays_small(unadapted: PocketLanguageModel) -> None:
     few = last_of(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(FEW_MEMORIES)), 3))
-    *_, verified = verify_stream(unadapted.generate(Prompt("Is there a piano?", PIANO, memories(45)), 24), PIANO)
+    made = findings(Sentence(PIANO, (claim("piano", "1:12-1:21"),)))
+    words = unadapted.generate(Prompt("Is there a piano?", PIANO, memories(45)), 24)
+    *_, verified = Verifier().check(Draft(made.facts.sentences(), pieces=words), made)
     assert isinstance(verified, VerifiedText)
     assert verified.generation is not None
     assert "1:12 to 1:21" in verified.text
@@ -254,4 +259,4 @@ def test_what_is_in_a_streams_cache_is_not_selected_again(store: RedisStore) -> 
     assert [memory.span for memory in memories_read] == [cubes[0].span]
     assert selector.select(live, matches, AnswerConfig())[1] is None, "a small question waits for no catching up"
     assert selector.select(video, matches, MANY)[1] is None
-    assert selector.select(live, matches, MANY, spoken=False) == ([_memory(cube) for cube in cubes], None)
+    assert selector.select(live, matches, MANY, worded=False) == ([_memory(cube) for cube in cubes], None)

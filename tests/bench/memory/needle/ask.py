@@ -22,7 +22,8 @@ from pipeline.answer import Answer, Answerer, Usage
 from pipeline.answering.execute import Executor
 from pipeline.config import AnswerConfig
 from pipeline.language.protocol import LanguageModel
-from pipeline.queries.question import Question, parse
+from pipeline.queries.planner import PlanContext
+from pipeline.queries.rules.planner import RulePlanner
 from pipeline.times import ms_since
 from tests.bench.memory.needle import score
 from tests.bench.memory.needle.film import Film, Planted
@@ -46,13 +47,13 @@ class Asker:
 
     def trial(self, planted: Planted) -> dict[str, Any]:
         """One needle: was it among the chosen, among the cited, among what each control chose, and the times."""
-        question = parse(asked(planted.topic))
-        vector = self._keys.question(question.topic)
-        select_ms = self._select_ms(question)
+        query = RulePlanner().plan(asked(planted.topic), PlanContext())
+        vector = self._keys.question(planted.topic)
+        select_ms = self._select_ms(planted.topic)
         began = time.perf_counter()
-        cited = self._strict.run(self._video, question, self._config).cited
+        cited = self._strict.run(self._video, query, self._config).cited
         gather_ms = ms_since(began)
-        chosen = self._lenient.run(self._video, question, self._config).cited
+        chosen = self._lenient.run(self._video, query, self._config).cited
         hits = score.plain_hits(self._video.id, self._every, vector)
         return {
             **{
@@ -73,10 +74,10 @@ class Asker:
             "tokens": sum(match.tokens.values.shape[1] for match in chosen if match.tokens is not None),
         }
 
-    def _select_ms(self, question: Question) -> float:
+    def _select_ms(self, topic: str) -> float:
         """From the question's vector to the chosen cubes."""
         config = self._config
-        vector = self._keys.question(question.topic)
+        vector = self._keys.question(topic)
         request = RetrievalRequest(vector, self._keys.threshold, limit=config.candidates, whole=config.read_whole)
         began = time.perf_counter()
         retrieval = self._retriever.retrieve(self._video.id, request)

@@ -21,7 +21,10 @@ from encoders.notes import Notes, Thing
 from encoders.pocket.weights import Weight
 from memory.kv.build import new_cache
 from memory.records import TimeSpan
-from pipeline.answering.verify import VerifiedText, verify, verify_stream
+from pipeline.answering.agreement import disagreement
+from pipeline.answering.claims import Sentence
+from pipeline.answering.compose import Draft
+from pipeline.answering.verify import VerifiedText, Verifier
 from pipeline.errors import BackendUnavailable
 from pipeline.language.decoding import GreedyDecoder
 from pipeline.language.protocol import Generation, Prompt
@@ -30,6 +33,7 @@ from pipeline.language.smollm.chat_template import ChatTemplate, plain
 from pipeline.language.smollm.gguf import read_gguf, rotary_halves, transformers_name
 from pipeline.language.smollm.model import PocketLanguageModel, load_model
 from pipeline.language.smollm.weights_cache import ConvertedModel, converted_model, is_whole, loaded
+from tests.pipeline.answering.stating import claim, findings, stated
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -312,10 +316,11 @@ def test_the_model_alone_reads_a_timeline(pocket: PocketLanguageModel) -> None:
 
 
 def test_it_words_a_simple_statement_with_its_times(pocket: PocketLanguageModel) -> None:
-    *_, last = verify_stream(pocket.generate(CUP, 40), CUP.statement)
+    made = findings(Sentence(CUP.statement, (claim("coffee cup", "0:10-0:17"),)))
+    *_, last = Verifier().check(Draft(made.facts.sentences(), pieces=pocket.generate(CUP, 40)), made)
     assert isinstance(last, VerifiedText)
     assert last.phrased_by == "model"
-    assert verify(last.text, CUP.statement, whole=True).ok
+    assert disagreement(last.text, stated(made), whole=True) == ""
 
 
 def test_characters_of_several_tokens_come_whole(pocket: PocketLanguageModel) -> None:

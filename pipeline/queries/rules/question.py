@@ -8,7 +8,7 @@
     each_of()     several things alike            pipeline/queries/rules/words.py
 
 The rules are over English words, without a model. What no rule catches is of kind ``what``: whatever matches its words
-best.
+best. `pipeline.queries.rules.planner` makes the `Query` of a `Question`; nothing else sees one.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import re
 from dataclasses import dataclass, replace
 
 from memory.records import TimeSpan
+from pipeline.queries.query import Edge, Offset
 from pipeline.queries.rules.kinds import QUOTED, TEXT_WORDS, Kind, asks_for_text, edge_of, kind_of, literal
-from pipeline.queries.rules.offsets import Offset, offset_of
+from pipeline.queries.rules.offsets import offset_of
 from pipeline.queries.rules.pairs import Pair, ordinal_of, pair_of
-from pipeline.queries.rules.times import Edge, TimeReference, in_figures, moment_of, times_named
+from pipeline.queries.rules.times import TimeReference, in_figures, moment_of
 from pipeline.queries.rules.words import Subject, each_of, spelled, subject_of, topic_of
 
-__all__ = ["Kind", "Question", "parse", "search_topic", "times_named", "topic_of"]
-
-_OF_EACH: tuple[Kind, ...] = ("when", "first", "last", "count", "exists")
+OF_EACH: tuple[Kind, ...] = ("when", "first", "last", "count", "exists")
 _WHICH = re.compile(
     r"\b(?:which|what)((?: [\w'-]+){1,3}?)\s+(?:is|are|was|were|does|do|did|has|had|can|comes?|came|follow\w*|"
     r"appear\w*|shows?|turn\w*|preced\w*|stands?|stood|lies?|lay)\b",
@@ -78,11 +77,6 @@ class Question:
     each: tuple[Question, ...] = ()
 
 
-def search_topic(words: str) -> str:
-    """What a search by these words is about: the thing they name, or all of them."""
-    return parse(words).topic or words
-
-
 def parse(text: str) -> Question:
     """Takes a question apart; never fails: what no rule catches is kind ``what``."""
     text = " ".join(text.split())
@@ -100,7 +94,7 @@ def parse(text: str) -> Question:
         subject = Subject(quoted)
     nth = ordinal_of(named) if kind in ("when", "first", "last", "what", "before", "after", "text") else 0
     question = _question(asked, kind, subject, moment, quoted=quoted, about_text=about_text, nth=nth)
-    each = each_of(named) if kind in _OF_EACH and quoted is None and not about_text and not nth else ()
+    each = each_of(named) if kind in OF_EACH and quoted is None and not about_text and not nth else ()
     return replace(question, text=text, offset=offset, each=tuple(_alone(question, thing, text) for thing in each))
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import example, given
 
 from memory.records import TimeSpan
-from pipeline.queries.question import parse, times_named, topic_of
+from pipeline.queries.rules.question import parse
+from pipeline.queries.rules.times import times_named
+from pipeline.queries.rules.words import topic_of
 
 KINDS = [
     # question, kind, topic

@@ -7,27 +7,27 @@ from dataclasses import replace
 import pytest
 
 from memory.records import TimeSpan
-from pipeline.queries.question import parse
-from pipeline.queries.rules.offsets import Offset
+from pipeline.queries.query import Offset, Term
+from pipeline.queries.rules.question import parse
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "topic", "offset"),
     [
-        ("What is there 10 seconds after the ox appears?", "at", "", Offset(10.0, True, "ox")),
-        ("10 seconds after the ox", "at", "", Offset(10.0, False, "ox")),
-        ("what happens 5 s before the ass?", "at", "", Offset(-5.0, True, "ass")),
-        ("What was seen half a minute before the ox left?", "at", "", Offset(-30.0, False, "ox")),
-        ("two seconds before the ox, what is shown?", "at", "", Offset(-2.0, True, "ox")),
-        ("A minute and a half after the second ox what is there", "at", "", Offset(90.0, False, "ox", nth=2)),
-        ("1 min 20 s after the ox was last seen?", "at", "", Offset(80.0, False, "ox", nth=-1)),
+        ("What is there 10 seconds after the ox appears?", "at", "", Offset(10.0, True, Term("ox"))),
+        ("10 seconds after the ox", "at", "", Offset(10.0, False, Term("ox"))),
+        ("what happens 5 s before the ass?", "at", "", Offset(-5.0, True, Term("ass"))),
+        ("What was seen half a minute before the ox left?", "at", "", Offset(-30.0, False, Term("ox"))),
+        ("two seconds before the ox, what is shown?", "at", "", Offset(-2.0, True, Term("ox"))),
+        ("A minute and a half after the second ox what is there", "at", "", Offset(90.0, False, Term("ox", nth=2))),
+        ("1 min 20 s after the ox was last seen?", "at", "", Offset(80.0, False, Term("ox", nth=-1))),
         (
             "Is there an ass 10 s after the ox on the hill is first seen?",
             "exists",
             "ass",
-            Offset(10, True, "ox", "hill"),
+            Offset(10, True, Term("ox", where="hill")),
         ),
-        ('What does the screen say 3 s after "NOON"?', "text", "", Offset(3.0, False, "NOON", quoted=True)),
+        ('What does the screen say 3 s after "NOON"?', "text", "", Offset(3.0, False, Term("NOON", quoted=True))),
     ],
 )
 def test_a_moment_counted_from_a_thing(text: str, kind: str, topic: str, offset: Offset) -> None:
@@ -39,11 +39,11 @@ def test_a_moment_counted_from_a_thing(text: str, kind: str, topic: str, offset:
 @pytest.mark.parametrize(
     ("text", "kind", "topic", "offset"),
     [
-        ("What happens in the 10 seconds after the ox?", "at", "", Offset(10.0, False, "ox")),
-        ("What comes within 10 seconds after the ox appears?", "at", "", Offset(10.0, True, "ox")),
-        ("What is shown during the last minute before the ass?", "at", "", Offset(-60.0, True, "ass")),
-        ("Is there an ass in the two minutes after the ox left?", "exists", "ass", Offset(120.0, False, "ox")),
-        ("The next 5 s after the second ox: what is there?", "at", "", Offset(5.0, False, "ox", nth=2)),
+        ("What happens in the 10 seconds after the ox?", "at", "", Offset(10.0, False, Term("ox"))),
+        ("What comes within 10 seconds after the ox appears?", "at", "", Offset(10.0, True, Term("ox"))),
+        ("What is shown during the last minute before the ass?", "at", "", Offset(-60.0, True, Term("ass"))),
+        ("Is there an ass in the two minutes after the ox left?", "exists", "ass", Offset(120.0, False, Term("ox"))),
+        ("The next 5 s after the second ox: what is there?", "at", "", Offset(5.0, False, Term("ox", nth=2))),
     ],
 )
 def test_a_stretch_counted_from_a_thing(text: str, kind: str, topic: str, offset: Offset) -> None:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from inspect import signature
+from typing import get_args
+
 import pytest
 
 from encoders.notes import Notes, ScreenText, Thing
 from memory.records import Appearances, Hit, TimeSpan
-from pipeline.answering import findings, timeline_findings
-from pipeline.answering.findings import Finding, label, notes_phrase
+from pipeline.answering.claims import Claim, Findings
+from pipeline.answering.kinds import kind_of
+from pipeline.answering.kinds.several import together
 from pipeline.answering.match import Match
-from pipeline.queries.question import parse
+from pipeline.answering.phrases import label, notes_phrase
+from pipeline.queries.query import Query
 from pipeline.times import format_list, format_span, format_time, merge_spans
-
-GAP_S = 1.5
+from tests.pipeline.answering.stating import HeldMatches, asked
+from tests.pipeline.answering.stating import statement as stated_by
 
 
 def match_of(
@@ -25,8 +31,8 @@ def line(text: str, first_s: float, last_s: float) -> ScreenText:
     return ScreenText(text, 0.9, first_s, last_s)
 
 
-def about(question: str, *cubes: Match) -> Finding:
-    return findings.about_thing(parse(question), cubes, GAP_S)
+def about(question: str, *cubes: Match) -> Findings:
+    return asked(question, HeldMatches(*cubes))
 
 
 CAT, CAT_TOO, LATER = match_of(10, 20, "cat"), match_of(21, 25, "cat"), match_of(70, 75, "cat", score=0.6)
@@ -46,35 +52,35 @@ CAT, CAT_TOO, LATER = match_of(10, 20, "cat"), match_of(21, 25, "cat"), match_of
 )
 def test_what_is_said_of_a_thing(question: str, statement: str) -> None:
     finding = about(question, LATER, CAT_TOO, CAT)
-    assert finding.statement == statement
+    assert stated_by(finding) == statement
     assert finding.supported
     assert finding.evidence == Appearances(2, 10.0, 75.0, (TimeSpan(10, 25), TimeSpan(70, 75)))
 
 
 def test_once_is_once() -> None:
-    assert about("How often is the cat shown?", CAT).statement == "The cat is seen once: 0:10 to 0:20."
+    assert stated_by(about("How often is the cat shown?", CAT)) == "The cat is seen once: 0:10 to 0:20."
 
 
 def test_cited_is_what_the_statement_rests_on() -> None:
-    assert about("When does the cat appear?", LATER, CAT, CAT_TOO).cited == (CAT, CAT_TOO, LATER)
-    assert about("When does the cat first appear?", LATER, CAT, CAT_TOO).cited == (CAT, CAT_TOO)
-    assert about("When was the cat last seen?", LATER, CAT, CAT_TOO).cited == (LATER,)
+    assert about("When does the cat appear?", LATER, CAT, CAT_TOO).matches == (CAT, CAT_TOO, LATER)
+    assert about("When does the cat first appear?", LATER, CAT, CAT_TOO).matches == (CAT, CAT_TOO)
+    assert about("When was the cat last seen?", LATER, CAT, CAT_TOO).matches == (LATER,)
 
 
 def test_many_appearances_are_counted_and_the_first_are_said() -> None:
     many = [match_of(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
     finding = about("When does the cat appear?", *many)
-    assert finding.statement.endswith("and from 0:40 to 0:42, and 25 more times.")
+    assert stated_by(finding).endswith("and from 0:40 to 0:42, and 25 more times.")
     assert finding.evidence is not None
     assert (finding.evidence.count, len(finding.evidence.spans)) == (30, 20)
-    assert about("When was the cat last seen?", *many).statement == "The cat is last seen from 4:50 to 4:52."
+    assert stated_by(about("When was the cat last seen?", *many)) == "The cat is last seen from 4:50 to 4:52."
 
 
 def test_a_line_is_shown_in_its_own_words() -> None:
     cube = match_of(10, 20)
     read = Match(cube.hit, cube.notes, TimeSpan(12, 14), 1.0, "LAUNCH PAD 39A", by_text=True)
     finding = about("When is the launch pad seen?", read)
-    assert finding.statement == 'The text "LAUNCH PAD 39A" is shown from 0:12 to 0:14.'
+    assert stated_by(finding) == 'The text "LAUNCH PAD 39A" is shown from 0:12 to 0:14.'
 
 
 @pytest.mark.parametrize(
@@ -89,39 +95,40 @@ def test_a_line_is_shown_in_its_own_words() -> None:
 )
 def test_nothing_is_said_as_such(question: str, statement: str) -> None:
     finding = about(question)
-    assert finding == Finding(statement, False, (), Appearances(0, None, None, ()))
+    assert (stated_by(finding), finding.supported, finding.matches) == (statement, False, ())
+    assert finding.evidence == Appearances(0, None, None, ())
 
 
 def test_what_is_at_a_moment() -> None:
-    finding = timeline_findings.at_time(parse("What is shown at 0:12?"), [CAT], GAP_S)
-    assert (finding.statement, finding.cited) == ("At 0:12: cat.", (CAT,))
-    assert not timeline_findings.at_time(parse("What is shown at 0:12?"), [], GAP_S).supported
+    finding = about("What is shown at 0:12?", CAT)
+    assert (stated_by(finding), finding.matches) == ("At 0:12: cat.", (CAT,))
+    assert not about("What is shown at 0:12?").supported
 
 
 def test_what_is_in_a_stretch() -> None:
-    finding = timeline_findings.at_time(parse("What is between 0:10 and 1:20?"), [LATER, CAT], GAP_S)
-    assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: cat."
-    assert finding.cited == (CAT, LATER)
+    finding = about("What is between 0:10 and 1:20?", LATER, CAT)
+    assert stated_by(finding) == "0:10 to 0:20: cat. 1:10 to 1:15: cat."
+    assert finding.matches == (CAT, LATER)
 
 
 def test_a_summary_is_a_phrase_a_cube() -> None:
-    finding = timeline_findings.summary([match_of(70, 75, "dog"), CAT], GAP_S)
-    assert finding.statement == "0:10 to 0:20: cat. 1:10 to 1:15: dog."
+    finding = about("What happens?", match_of(70, 75, "dog"), CAT)
+    assert stated_by(finding) == "0:10 to 0:20: cat. 1:10 to 1:15: dog."
 
 
 def test_lines_are_said_once_with_their_times() -> None:
     first = match_of(0, 10, texts=(line("EXIT", 2, 5), line("HALT", 3, 9)))
     second = match_of(10, 20, texts=(line("EXIT", 10, 12),))
-    finding = timeline_findings.written(parse("What does the screen say?"), [second, first, CAT])
-    assert finding.statement == (
+    finding = about("What does the screen say?", second, first, CAT)
+    assert stated_by(finding) == (
         'The screen says "EXIT" from 0:02 to 0:05 and 0:10 to 0:12 and "HALT" from 0:03 to 0:10.'
     )
-    assert set(finding.cited) == {first, second}
+    assert set(finding.matches) == {first, second}
 
 
 def test_no_lines_are_no_support() -> None:
-    finding = timeline_findings.written(parse("What does the screen say?"), [CAT])
-    assert (finding.statement, finding.supported, finding.cited) == ("No text was read on the screen.", False, ())
+    finding = about("What does the screen say?", CAT)
+    assert (stated_by(finding), finding.supported, finding.matches) == ("No text was read on the screen.", False, ())
 
 
 @pytest.mark.parametrize(
@@ -133,8 +140,8 @@ def test_no_lines_are_no_support() -> None:
 )
 def test_what_is_beside(question: str, statement: str) -> None:
     dog = match_of(0, 10, "dog")
-    finding = findings.beside(parse(question), TimeSpan(10, 20), [dog])
-    assert (finding.statement, finding.supported, finding.cited) == (statement, True, (dog,))
+    finding = asked(question, HeldMatches(match_of(10, 20, "cat"), beside=[dog]))
+    assert (stated_by(finding), finding.supported, finding.matches) == (statement, True, (dog,))
 
 
 @pytest.mark.parametrize(
@@ -142,8 +149,8 @@ def test_what_is_beside(question: str, statement: str) -> None:
     [("What is before the cat?", "before", "start"), ("What is after the cat?", "after", "end")],
 )
 def test_nothing_is_beside_what_is_at_the_edge(question: str, side: str, edge: str) -> None:
-    finding = findings.beside(parse(question), TimeSpan(0, 20), [], [match_of(0, 20, "cat")])
-    assert finding.statement == f"Nothing comes {side} the cat: it is at the {edge}, from 0:00 to 0:20."
+    finding = about(question, match_of(0, 20, "cat"))
+    assert stated_by(finding) == f"Nothing comes {side} the cat: it is at the {edge}, from 0:00 to 0:20."
 
 
 @pytest.mark.parametrize(
@@ -196,22 +203,22 @@ def test_spans_and_lists_as_said() -> None:
 
 def test_a_thing_asked_for_by_its_kind_is_told_by_its_names() -> None:
     beagle, husky = match_of(0, 10, "Beagle"), match_of(30, 40, "husky")
-    assert about("When is a dog seen?", beagle, husky).statement == (
+    assert stated_by(about("When is a dog seen?", beagle, husky)) == (
         "The dog (Beagle and husky) is seen from 0:00 to 0:10 and from 0:30 to 0:40."
     )
-    assert about("When is the dog last seen?", beagle, husky).statement == (
+    assert stated_by(about("When is the dog last seen?", beagle, husky)) == (
         "The dog (husky) is last seen from 0:30 to 0:40."
     )
     many = [match_of(20.0 * i, 20.0 * i + 5, name) for i, name in enumerate(("pug", "collie", "boxer", "poodle"))]
-    assert about("Are there dogs?", *many).statement.startswith(
+    assert stated_by(about("Are there dogs?", *many)).startswith(
         "Yes, the dogs (pug, collie, boxer and others) are seen"
     )
 
 
 def test_which_one_is_first_is_one_of_those_that_follow_each_other() -> None:
     bus, taxi = match_of(0, 10, "bus"), match_of(10, 20, "taxi")
-    assert about("Which vehicle is last?", bus, taxi).statement == "The vehicle (taxi) is last seen from 0:10 to 0:20."
-    assert about("When is a vehicle last seen?", bus, taxi).statement == (
+    assert stated_by(about("Which vehicle is last?", bus, taxi)) == "The vehicle (taxi) is last seen from 0:10 to 0:20."
+    assert stated_by(about("When is a vehicle last seen?", bus, taxi)) == (
         "The vehicle (bus and taxi) is last seen from 0:00 to 0:20."
     )
 
@@ -224,41 +231,39 @@ def test_which_one_is_first_is_one_of_those_that_follow_each_other() -> None:
     ],
 )
 def test_how_long(cubes: tuple[Match, ...], statement: str) -> None:
-    assert findings.how_long(parse("How long is the cat there?"), cubes, GAP_S).statement == statement
+    assert stated_by(about("How long is the cat there?", *cubes)) == statement
 
 
 def test_every_time_of_a_summary_is_in_its_evidence() -> None:
     cubes = [match_of(10.0 * i, 10.0 * i + 10, f"thing {i}") for i in range(9)]
-    finding = timeline_findings.summary(cubes, GAP_S)
+    finding = about("What happens?", *cubes)
     assert finding.evidence is not None
     assert [(span.start_s, span.end_s) for span in finding.evidence.spans] == [
         (10.0 * i, 10.0 * i + 10) for i in range(9)
     ]
-    assert finding.statement.count(": thing") == 9
+    assert stated_by(finding).count(": thing") == 9
 
 
 def test_the_last_line_alone() -> None:
     first, last = match_of(0, 10, texts=(line("EXIT", 0, 10),)), match_of(10, 20, texts=(line("THE END", 10, 20),))
-    finding = timeline_findings.written(parse("What is the last text?"), [first, last])
-    assert (finding.statement, finding.cited) == ('The screen says "THE END" from 0:10 to 0:20.', (last,))
+    finding = about("What is the last text?", first, last)
+    assert (stated_by(finding), finding.matches) == ('The screen says "THE END" from 0:10 to 0:20.', (last,))
 
 
 def test_things_told_one_after_another_share_their_evidence() -> None:
     dog = match_of(12, 14, "dog")
-    both = findings.together(
-        [about("How many cats?", LATER, CAT), about("How many cows?"), about("How many dogs?", dog)]
-    )
-    assert both.statement.split(". ")[1] == 'Nothing matching "cows" was found'
-    assert (both.supported, both.cited) == (True, (CAT, dog, LATER))
+    both = together([about("How many cats?", LATER, CAT), about("How many cows?"), about("How many dogs?", dog)])
+    assert stated_by(both).split(". ")[1] == 'Nothing matching "cows" was found'
+    assert (both.supported, both.matches) == (True, (CAT, dog, LATER))
     assert both.evidence == Appearances(3, 10.0, 75.0, (TimeSpan(10, 20), TimeSpan(12, 14), TimeSpan(70, 75)))
-    neither = findings.together([about("How many cows?"), about("How many pigs?")])
+    neither = together([about("How many cows?"), about("How many pigs?")])
     assert (neither.supported, neither.evidence) == (False, Appearances(0, None, None, ()))
 
 
 def test_of_two_that_come_at_once_neither_is_first() -> None:
     both, dog = match_of(0, 10, "cat", "dog"), match_of(0, 10, "dog")
-    finding = findings.which_first(parse("Which comes first, the cat or the dog?"), [both], [dog])
-    assert finding.statement == "The cat and the dog come together, from 0:00."
+    finding = asked("Which comes first, the cat or the dog?", HeldMatches(named={"cat": [both], "dog": [dog]}))
+    assert stated_by(finding) == "The cat and the dog come together, from 0:00."
 
 
 @pytest.mark.parametrize(
@@ -272,7 +277,7 @@ def test_of_two_that_come_at_once_neither_is_first() -> None:
     ],
 )
 def test_no_is_said_of_what_was_looked_at_alone(question: str, statement: str) -> None:
-    assert findings.nothing(parse(question)).statement == statement
+    assert stated_by(about(question)) == statement
 
 
 @pytest.mark.parametrize(
@@ -286,43 +291,103 @@ def test_no_is_said_of_what_was_looked_at_alone(question: str, statement: str) -
     ],
 )
 def test_a_sighting_is_no_yes_to_the_contrary(question: str) -> None:
-    assert not about(question, CAT).statement.startswith("Yes")
+    assert not stated_by(about(question, CAT)).startswith("Yes")
 
 
 def test_the_eleventh_has_a_number_too() -> None:
     many = [match_of(10.0 * i, 10.0 * i + 2, "cat") for i in range(30)]
-    assert about("When is the 22nd cat?", *many).statement == "The cat is seen for the 22nd time from 3:30 to 3:32."
+    assert stated_by(about("When is the 22nd cat?", *many)) == "The cat is seen for the 22nd time from 3:30 to 3:32."
 
 
 def test_nobody_knows_yet_what_comes_after_the_last_cube_of_a_growing_video() -> None:
-    question = parse("What comes after the cat?")
-    finding = findings.beside(question, CAT.span, [], [CAT], watched_s=20.0, growing=True)
-    assert (finding.statement, finding.context) == ("Nothing was seen after the cat so far.", (CAT,))
+    finding = asked("What comes after the cat?", HeldMatches(CAT, watched_s=20.0, growing=True))
+    assert (stated_by(finding), finding.context) == ("Nothing was seen after the cat so far.", (CAT,))
 
 
 def test_what_is_past_the_end_is_no_end() -> None:
-    finding = findings.beside(parse("What comes after 9:00?"), TimeSpan(540, 540), [], watched_s=20.0)
-    assert (finding.statement, finding.supported) == ("Nothing was found around 9:00.", False)
+    finding = asked("What comes after 9:00?", HeldMatches(watched_s=20.0))
+    assert (stated_by(finding), finding.supported) == ("Nothing was found around 9:00.", False)
 
 
 def test_a_sum_over_some_of_very_many_is_a_least() -> None:
-    finding = findings.how_long(parse("How long is the cat there?"), [CAT], GAP_S, all_read=False)
-    assert finding.statement == "The cat is seen for at least 10 s, from 0:10 to 0:20."
+    finding = asked("How long is the cat there?", HeldMatches(CAT, all_read=False))
+    assert stated_by(finding) == "The cat is seen for at least 10 s, from 0:10 to 0:20."
 
 
 def test_without_lines_beside_a_thing_the_thing_is_not_denied() -> None:
-    finding = timeline_findings.written(parse("What is written on the bus?"), [match_of(0, 10, "bus")])
-    assert finding.statement == "No text was read on the screen with the bus."
+    finding = about("What is written on the bus?", match_of(0, 10, "bus"))
+    assert stated_by(finding) == "No text was read on the screen with the bus."
 
 
 def test_a_summary_of_nothing_is_none() -> None:
-    assert not timeline_findings.summary([], GAP_S).supported
+    assert not about("What happens?").supported
 
 
 def test_no_text_is_said_of_the_time_that_was_asked_for() -> None:
-    finding = timeline_findings.written(parse("What does the screen say at 1:00?"), [])
-    assert finding.statement == "No text was read on the screen around 1:00."
+    finding = about("What does the screen say at 1:00?")
+    assert stated_by(finding) == "No text was read on the screen around 1:00."
 
 
 def test_a_number_of_seconds_is_no_number_of_things() -> None:
-    assert about("Is there a cat in the first 30 seconds?", CAT).statement.startswith("Yes, ")
+    assert stated_by(about("Is there a cat in the first 30 seconds?", CAT)).startswith("Yes, ")
+
+
+@pytest.mark.parametrize(
+    ("question", "memory", "claims"),
+    [
+        ("When does the cat appear?", HeldMatches(CAT), [Claim("cat", "seen", (CAT.span,), 1, None, (10,))]),
+        ("When does the cat appear?", HeldMatches(), [Claim("cat", "not_seen")]),
+        ("Is there a cat?", HeldMatches(), [Claim("cat", "not_seen")]),
+        ('Is "EXIT" written anywhere?', HeldMatches(), [Claim("EXIT", "not_seen")]),
+        ("What does the screen say?", HeldMatches(), [Claim("text", "not_seen")]),
+        (
+            "What comes after the cat?",
+            HeldMatches(CAT),
+            [Claim("cat", spans=(CAT.span,), cubes=(10,)), Claim("after the cat", "not_seen")],
+        ),
+        ("Is there a zorblat?", HeldMatches(), [("zorblat", "not_known", '"zorblat" is no word that this memory can')]),
+        ("What is shown at 1:05?", HeldMatches(), [("", "not_known", "nothing was watched then")]),
+        (
+            "Who owns the cat?",
+            HeldMatches(CAT),
+            [("", "not_known", "a memory holds what was visible and when, not who")],
+        ),
+        (
+            "How often did the cat jump?",
+            HeldMatches(CAT),
+            [("", "not_known", "a memory holds what was visible and when")],
+        ),
+        ("What did she say about the cat?", HeldMatches(CAT), [("", "not_known", "speech is not transcribed")]),
+    ],
+)
+def test_claims_say_seen_not_seen_or_not_known_and_why(
+    question: str, memory: HeldMatches, claims: list[Claim | tuple[str, str, str]]
+) -> None:
+    made = asked(question, memory)
+    assert len(made.claims) == len(claims)
+    for claim, wanted in zip(made.claims, claims, strict=True):
+        if isinstance(wanted, Claim):
+            assert claim == wanted
+        else:
+            assert (claim.subject, claim.verdict) == wanted[:2]
+            assert claim.why.startswith(wanted[2])
+    assert made.supported == any(claim.verdict == "seen" for claim in made.claims)
+
+
+def test_a_match_by_likeness_alone_is_claimed_with_low_confidence() -> None:
+    alike = replace(CAT, named=None)
+    assert about("When does the cat appear?", CAT).claims[0].confidence == "high"
+    assert about("When does the cat appear?", alike).claims[0].confidence == "low"
+    assert about("When does the cat appear?", alike, LATER).claims[0].confidence == "high"
+
+
+def test_a_claim_names_what_the_memory_calls_it() -> None:
+    beagle = match_of(0, 10, "Beagle")
+    assert about("When is a dog seen?", beagle).claims == (
+        Claim("dog", spans=(beagle.span,), count=1, cubes=(0,), names=("Beagle",)),
+    )
+
+
+def test_every_kind_of_query_has_a_module() -> None:
+    for variant in get_args(Query):
+        assert signature(kind_of(variant.__name__).find).parameters["query"].annotation == variant.__name__

@@ -1,0 +1,69 @@
+"""Planners turn a question into a `Query`: rules over English wordings, or a language model that writes JSON.
+
+`QueryPlanner` is the protocol; `planner_of` makes the planner that a setting names. Both planners pass
+`tests/contracts/test_planners.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from pipeline.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.config import PlannerName
+    from pipeline.queries.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class PlanContext:
+    """What is known of the video when a question is planned.
+
+    Attributes:
+        watched_s: how far it was watched, in seconds.
+        growing: whether it is still being watched, so that its end is not known.
+    """
+
+    watched_s: float = 0.0
+    growing: bool = False
+
+
+class QueryPlanner(Protocol):
+    """Takes questions apart, without looking at memories."""
+
+    @property
+    def language(self) -> str:
+        """BCP 47 tag of the questions it understands; empty for any."""
+        ...
+
+    def plan(self, text: str, context: PlanContext) -> Query:
+        """Never raises: what it cannot take apart is `Unsupported` with a reason."""
+        ...
+
+
+@runtime_checkable
+class JsonModel(Protocol):
+    """A language model that can be held to a JSON schema."""
+
+    def generate_json(self, prompt: str, schema: Mapping[str, Any]) -> str:
+        """JSON that follows the schema."""
+        ...
+
+
+def planner_of(name: PlannerName, model: object) -> QueryPlanner:
+    """The planner of that name. Raises `BackendUnavailable` where the language model cannot be one."""
+    if name == "rules":
+        from pipeline.queries.rules.planner import RulePlanner
+
+        return RulePlanner()
+    from pipeline.queries.model import ModelPlanner
+
+    if not isinstance(model, JsonModel):
+        raise BackendUnavailable(
+            f"{getattr(model, 'name', 'this language model')} writes no JSON, so it cannot plan; set "
+            "LONGWATCH_PLANNER=rules"
+        )
+    return ModelPlanner(model.generate_json)
