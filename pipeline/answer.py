@@ -29,7 +29,8 @@ from pipeline.answering.verify import VerifiedText, Verifier
 from pipeline.config import AnswerConfig
 from pipeline.errors import BackendMismatch, NotWatchedYet
 from pipeline.language.protocol import Generation, LanguageModel
-from pipeline.queries.planner import PlanContext, QueryPlanner, planner_of
+from pipeline.queries.planner import PlanContext, QueryPlanner
+from pipeline.queries.planners import planner_of
 from pipeline.times import ms_since
 
 

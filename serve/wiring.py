@@ -24,7 +24,7 @@ from memory.store.redis_store import RedisStore
 from pipeline.config import STREAMING
 from pipeline.errors import BackendUnavailable
 from pipeline.language.protocol import LanguageModel
-from pipeline.queries.planner import planner_of
+from pipeline.queries.planners import planner_of
 from pipeline.video.sampling import DecodeConfig
 from pipeline.video.source import FrameSource
 from pipeline.video.sources import open_source

@@ -13,7 +13,7 @@ from encoders.compressors.base import Group, GroupCompressor
 from serve import Longwatch, Settings
 
 
-class Runs(GroupCompressor):
+class EvenRuns(GroupCompressor):
     """At most M runs of tokens, of nearly equal length: a control that compares nothing."""
 
     def reduced(self, group: Group, count: int) -> Group:
@@ -21,7 +21,7 @@ class Runs(GroupCompressor):
         return group.merged(torch.arange(len(group)) * count // len(group), count)
 
 
-default_compressors().register("runs", Runs)
+default_compressors().register("runs", EvenRuns)
 with Longwatch(Settings(compressor="runs")) as longwatch:
     video = longwatch.watch(sys.argv[1])
     tokens = sum(cube.tokens.values.shape[1] for cube in longwatch.store.cubes(video.id))

@@ -1,6 +1,6 @@
 """Planners turn a question into a `Query`: rules over English wordings, or a language model that writes JSON.
 
-`QueryPlanner` is the protocol; `planner_of` makes the planner that a setting names. Both planners pass
+`QueryPlanner` is the protocol; `pipeline.queries.planners` makes the planner that a setting names. Both pass
 `tests/contracts/test_planners.py`.
 """
 
@@ -9,12 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pipeline.errors import BackendUnavailable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.config import PlannerName
     from pipeline.queries.query import Query
 
 
@@ -51,19 +48,3 @@ class JsonModel(Protocol):
     def generate_json(self, prompt: str, schema: Mapping[str, Any]) -> str:
         """JSON that follows the schema."""
         ...
-
-
-def planner_of(name: PlannerName, model: object) -> QueryPlanner:
-    """The planner of that name. Raises `BackendUnavailable` where the language model cannot be one."""
-    if name == "rules":
-        from pipeline.queries.rules.planner import RulePlanner
-
-        return RulePlanner()
-    from pipeline.queries.model import ModelPlanner
-
-    if not isinstance(model, JsonModel):
-        raise BackendUnavailable(
-            f"{getattr(model, 'name', 'this language model')} writes no JSON, so it cannot plan; set "
-            "LONGWATCH_PLANNER=rules"
-        )
-    return ModelPlanner(model.generate_json)

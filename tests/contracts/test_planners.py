@@ -18,7 +18,8 @@ from pipeline.errors import BackendUnavailable
 from pipeline.language.scripted import ScriptedModel
 from pipeline.queries.json_form import from_plain, schema, to_plain
 from pipeline.queries.model import ModelPlanner
-from pipeline.queries.planner import PlanContext, QueryPlanner, planner_of
+from pipeline.queries.planner import PlanContext, QueryPlanner
+from pipeline.queries.planners import planner_of
 from pipeline.queries.query import (
     At,
     Count,

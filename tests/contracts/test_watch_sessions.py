@@ -40,7 +40,7 @@ Lives = list[int]
 """How many commits each worker lives to make; the last one lives to the end."""
 
 
-class Killed(Exception):
+class KilledHere(Exception):
     """The worker is gone; what it had not committed is lost."""
 
 
@@ -53,7 +53,7 @@ class Worker:
 
     def commit(self, closed: Sequence, *, full: bool = True) -> None:  # type: ignore[type-arg]
         if self._left == 0:
-            raise Killed
+            raise KilledHere
         self._left -= 1
         self.session.commit(closed, "ingesting", full=full)
 
@@ -107,7 +107,7 @@ def watched(store: RedisStore, backend: Backend, driver: str, frames: list[Frame
         left = [frame for frame in frames if session.committed_s is None or frame.time_s > session.committed_s]
         try:
             DRIVERS[driver](Worker(session, commits), left)
-        except Killed:
+        except KilledHere:
             continue
         break
     return list(export_lines(store, video_id))

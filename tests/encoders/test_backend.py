@@ -48,17 +48,17 @@ def test_without_asking_nothing_is_detected() -> None:
 
 
 def test_the_detector_is_given_only_the_steps_asked_for() -> None:
-    class Watched(ColourDetector):
+    class NotedDetector(ColourDetector):
         times: tuple[float, ...] = ()
 
         def detect(self, frames, tokens: FrameTokens, evidence):  # type: ignore[no-untyped-def]
-            Watched.times = tuple(frame.time_s for frame in frames)
+            NotedDetector.times = tuple(frame.time_s for frame in frames)
             return super().detect(frames, tokens, evidence)
 
     backend = Backend("paired", BACKENDS["paired"].frames, BACKENDS["paired"].keys, BACKENDS["paired"].describer, {})
-    watched = Backend(backend.name, backend.frames, backend.keys, backend.describer, {}, Watched())
+    watched = Backend(backend.name, backend.frames, backend.keys, backend.describer, {}, NotedDetector())
     watched.observe(frames_of(["red", "blue", "white", "green", "red", "red"]), detect=[True, False, True])
-    assert Watched.times == (0.0, 1.0, 4.0, 5.0)
+    assert NotedDetector.times == (0.0, 1.0, 4.0, 5.0)
 
 
 @pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
