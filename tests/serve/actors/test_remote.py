@@ -51,7 +51,7 @@ class RemoteCall:
 
 
 def handle_to(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> EncoderHandle:
-    monkeypatch.setattr(deployments, "listen_on_loopback", lambda: None)
+    monkeypatch.setattr(deployments, "begin_replica", lambda: None)
     monkeypatch.setattr(deployments, "load_backend", lambda settings: backend)
     return EncoderHandle(Encoder(Settings()))
 
