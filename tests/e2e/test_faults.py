@@ -6,8 +6,10 @@ How long it took until a question was answered again, and until watching went on
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
+import subprocess
 import tempfile
 import threading
 import time
@@ -266,6 +268,54 @@ def test_a_full_store_pauses_watching_while_questions_go_on(film: Path, tmp_path
             assert client.video(video.id).ingested_s == paused_s
             hold.client().config_set("maxmemory", 0)
             _finished(client, video, [])
+        end(running)
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own at `folder`."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_pauses_watching_while_questions_go_on(
+    service: RunningService, film: Path, whole: str, tmp_path: Path
+) -> None:
+    """The embedded store's disk is filled during an ingest and freed again: the memory is an undisturbed one's."""
+    with small_disk(tmp_path / "disk", 512) as disk, folders_of_its_own():
+        running = start(disk)
+        with Client(running.url, timeout_s=40.0) as client:
+            sample, video = _finished(client, client.upload(SAMPLE), []), client.upload(film)
+            begun(client, video)
+            filler = disk / "filler"
+            with filler.open("wb") as out:
+                out.truncate(0)
+                os.posix_fallocate(out.fileno(), 0, shutil.disk_usage(disk).free - (8 << 20))
+            filled = time.monotonic()
+            time.sleep(2.0)  # a commit that was on its way when the disk filled up has gone through
+            paused_s = client.video(video.id).ingested_s
+            with asking(running, sample.id) as asker:
+                while time.monotonic() - filled < 8.0:
+                    time.sleep(0.1)
+            assert [attempt.refusal for attempt in asker.tries if attempt.refusal] == []
+            assert len(asker.tries) > 3
+            assert client.video(video.id).ingested_s == paused_s < FILM_S - 1.0
+            with pytest.raises(ClientError, match=r"disk\.full|store\.full"):
+                client.upload(remade(tmp_path / "other.mp4", 20.0))
+            filler.unlink()
+            freed = time.monotonic()
+            _finished(client, video, progress := [])
+            again_s = next(when for when, ingested_s in progress if ingested_s > paused_s) - freed
+            print(f"\nfull disk: watching again {again_s:.1f} s after it was freed")
+            assert again_s <= GOAL_S
+            with StoreHold(StoreConfig(disk)) as hold:
+                assert "".join(export_lines(hold.store, video.id)) == whole
         end(running)
 
 
