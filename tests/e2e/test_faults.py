@@ -128,8 +128,9 @@ def left_in(folder: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    data_dir = tmp_path_factory.mktemp("faults")  # before the temporary folder is another one
     with folders_of_its_own() as folder:
-        running = start(tmp_path_factory.mktemp("faults"))
+        running = start(data_dir)
         yield running
         end(running)
         assert left_in(folder) == []
