@@ -149,7 +149,7 @@ class PrunedCache:
             self._begin(key_states)
         room = self._room(self.layers[layer_idx].slots + key_states.shape[2])
         keys, values = self.layers[layer_idx].add(key_states, value_states, room)
-        keys.kv_observe_queries = partial(self.observe_queries, layer_idx)  # type: ignore[attr-defined]  # `kv_attention` finds it there
+        keys.kv_observe_queries = partial(self.observe_queries, layer_idx)  # type: ignore[attr-defined]  # for `attention`
         return keys, values
 
     def observe_queries(
